@@ -1,0 +1,292 @@
+//! Meta frozen lake: several attempts to cross the same unknown lake.
+
+use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+use super::{Builtin, require};
+use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+
+/// Chance that a tile of a random lake is frozen, as in Gymnasium's map generator.
+const FROZEN_CHANCE: f64 = 0.8;
+/// Hard mode: chance that the position sensor is off.
+const SENSOR_NOISE_CHANCE: f64 = 0.25;
+/// Hard mode: chance that the ice breaks behind the agent.
+const BREAK_CHANCE: f64 = 0.33;
+/// Hard mode: chance that two action indices are swapped for the whole episode.
+const SWAP_CHANCE: f64 = 0.5;
+/// A larger lake is a typing error, and would not fit in memory twice per actor.
+const MAX_SIZE: usize = 1000;
+
+/// Options of [`FrozenLake`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FrozenLakeOptions {
+    /// Side of the square lake.
+    pub size: usize,
+    /// Attempts on each new lake.
+    pub k_episodes: usize,
+    /// Swap action indices on some lakes, add noise to the position, break the ice behind the agent.
+    pub hard_mode: bool,
+    /// Falling in costs 0.1 and puts the agent back, instead of ending the attempt.
+    pub recover_mode: bool,
+    /// Probability that a move goes in a random direction. Standing still never slips.
+    pub slip_chance: f64,
+    /// The episode is truncated after this many steps.
+    pub horizon: usize,
+}
+
+impl Default for FrozenLakeOptions {
+    fn default() -> Self {
+        Self {
+            size: 5,
+            k_episodes: 10,
+            hard_mode: false,
+            recover_mode: false,
+            slip_chance: 0.0,
+            horizon: 512,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tile {
+    Ice,
+    Hole,
+    Goal,
+}
+
+/// An unknown lake and `k_episodes` attempts to walk from one corner to the opposite one.
+///
+/// Observation: `x / size`, `y / size`, whether an attempt just began, `attempt / k_episodes`. As in
+/// the original, the observation that begins an attempt still shows the number of the attempt that
+/// just ended. Actions: stay, x+1, x-1, y+1, y-1. Reward 1 at the goal.
+///
+/// Metrics: `attempt {i} success`, 0 or 1, for every attempt; one that the time limit prevented
+/// counts as failed. The episode is a success when its last attempt reached the goal.
+///
+/// Deliberate differences from the original:
+/// - in hard mode the ice breaks on the tile that the agent just left, and only when it really moved.
+///   The original compares the position with `(next_y, next_y)`, so its ice also breaks under an
+///   agent that stands still, or does not break along the diagonal;
+/// - `slip_chance` and `horizon` are new. The original has neither, and an agent that stands still
+///   would stay for ever.
+#[derive(Debug)]
+pub struct FrozenLake {
+    options: FrozenLakeOptions,
+    observation_space: DictSpace,
+    action_space: Space,
+    /// A layout that replaces the random ones.
+    fixed: Option<Vec<Tile>>,
+    /// The lake of this episode.
+    lake: Vec<Tile>,
+    /// The lake of this attempt, with the holes that broke in it.
+    active: Vec<Tile>,
+    moves: [(isize, isize); 5],
+    position: (usize, usize),
+    outcomes: Vec<bool>,
+    time: usize,
+    rng: Rng,
+}
+
+impl FrozenLake {
+    /// A lake of random layouts.
+    ///
+    /// # Errors
+    /// When an option is out of its range.
+    pub fn new(options: FrozenLakeOptions) -> Result<Self, EnvError> {
+        let id = Self::ID;
+        require(id, (2..=MAX_SIZE).contains(&options.size), || {
+            format!("size must be from 2 to {MAX_SIZE}, not {}", options.size)
+        })?;
+        require(id, options.k_episodes >= 1, || "k_episodes must be at least 1".to_owned())?;
+        require(id, options.horizon >= 1, || "horizon must be at least 1".to_owned())?;
+        require(id, (0.0..=1.0).contains(&options.slip_chance), || {
+            format!("slip_chance is a probability, not {}", options.slip_chance)
+        })?;
+        let tiles = vec![Tile::Ice; options.size * options.size];
+        Ok(Self {
+            observation_space: DictSpace::single(Space::box_f32(&[4], 0.0, 1.0)),
+            action_space: Space::Discrete { n: 5 },
+            fixed: None,
+            lake: tiles.clone(),
+            active: tiles,
+            moves: MOVES,
+            position: (0, 0),
+            outcomes: Vec::with_capacity(options.k_episodes.min(1024)),
+            time: 0,
+            rng: Rng::seed_from_u64(0),
+            options,
+        })
+    }
+
+    /// A lake that always has the same layout: one string per `x`, `H` for a hole.
+    ///
+    /// # Errors
+    /// When an option is out of its range, or the rows are not `size` by `size` with a way to the goal.
+    pub fn with_layout(options: FrozenLakeOptions, rows: &[&str]) -> Result<Self, EnvError> {
+        let size = options.size;
+        let mut env = Self::new(options)?;
+        let square = rows.len() == size && rows.iter().all(|r| r.len() == size);
+        require(Self::ID, square, || format!("the layout must have {size} rows of {size} tiles"))?;
+        let tile = |c| if c == b'H' { Tile::Hole } else { Tile::Ice };
+        let mut tiles: Vec<_> = rows.iter().flat_map(|r| r.bytes().map(tile)).collect();
+        tiles[0] = Tile::Ice;
+        tiles[size * size - 1] = Tile::Goal;
+        require(Self::ID, solvable(&tiles, size), || "the layout has no way to the goal".to_owned())?;
+        env.fixed = Some(tiles);
+        Ok(env)
+    }
+
+    fn draw_lake(&mut self) {
+        if let Some(fixed) = &self.fixed {
+            self.lake.copy_from_slice(fixed);
+            return;
+        }
+        let size = self.options.size;
+        loop {
+            for tile in &mut self.lake {
+                *tile = if self.rng.random_bool(FROZEN_CHANCE) { Tile::Ice } else { Tile::Hole };
+            }
+            self.lake[0] = Tile::Ice;
+            self.lake[size * size - 1] = Tile::Goal;
+            if solvable(&self.lake, size) {
+                return;
+            }
+        }
+    }
+
+    fn begin_attempt(&mut self) {
+        self.active.copy_from_slice(&self.lake);
+        self.position = (0, 0);
+    }
+
+    /// Where the action leads, walls included.
+    fn target(&mut self, action: usize) -> (usize, usize) {
+        let slips = self.moves[action] != (0, 0) && self.rng.random_bool(self.options.slip_chance);
+        let (dx, dy) = self.moves[if slips { self.rng.random_range(1..5) } else { action }];
+        let last = self.options.size - 1;
+        let shift = |at: usize, by: isize| at.saturating_add_signed(by).min(last);
+        (shift(self.position.0, dx), shift(self.position.1, dy))
+    }
+
+    fn observe(&mut self, reset: bool, attempt: usize, obs: &mut Observation) -> Result<(), EnvError> {
+        let (mut x, mut y) = self.position;
+        if self.options.hard_mode && self.rng.random_bool(SENSOR_NOISE_CHANCE) {
+            let last = self.options.size - 1;
+            let mut off =
+                |at: usize| at.saturating_add_signed(self.rng.random_range(-1i32..=1) as isize).min(last);
+            (x, y) = (off(x), off(y));
+        }
+        let size = self.options.size as f32;
+        let attempt = attempt as f32 / self.options.k_episodes as f32;
+        obs.write(DictSpace::SINGLE, &[x as f32 / size, y as f32 / size, f32::from(reset), attempt])
+    }
+}
+
+const MOVES: [(isize, isize); 5] = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)];
+
+/// Whether the goal corner can be reached from the start corner.
+fn solvable(tiles: &[Tile], size: usize) -> bool {
+    let mut seen = vec![false; tiles.len()];
+    let mut frontier = vec![(0usize, 0usize)];
+    while let Some((x, y)) = frontier.pop() {
+        let at = x * size + y;
+        if seen[at] || tiles[at] == Tile::Hole {
+            continue;
+        }
+        if tiles[at] == Tile::Goal {
+            return true;
+        }
+        seen[at] = true;
+        let next = |(dx, dy)| Some((x.checked_add_signed(dx)?, y.checked_add_signed(dy)?));
+        frontier.extend(MOVES.into_iter().filter_map(next).filter(|(x, y)| *x < size && *y < size));
+    }
+    false
+}
+
+impl Env for FrozenLake {
+    fn name(&self) -> &str {
+        Self::ID
+    }
+
+    fn observation_space(&self) -> &DictSpace {
+        &self.observation_space
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.action_space
+    }
+
+    fn horizon(&self) -> Option<usize> {
+        Some(self.options.horizon)
+    }
+
+    fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        self.rng = Rng::seed_from_u64(seed);
+        self.draw_lake();
+        self.moves = MOVES;
+        if self.options.hard_mode && self.rng.random_bool(SWAP_CHANCE) {
+            self.moves.swap(1, 3);
+        }
+        self.outcomes.clear();
+        self.time = 0;
+        self.begin_attempt();
+        self.observe(true, 0, obs)
+    }
+
+    fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
+        let action = action.choice(&self.action_space)?;
+        self.time += 1;
+        let size = self.options.size;
+        let next = self.target(action);
+        let tile = self.active[next.0 * size + next.1];
+        let attempt = self.outcomes.len();
+        let ends = tile == Tile::Goal || (tile == Tile::Hole && !self.options.recover_mode);
+        if ends {
+            self.outcomes.push(tile == Tile::Goal);
+            self.begin_attempt();
+        } else if tile == Tile::Ice && next != self.position {
+            if self.options.hard_mode && self.rng.random_bool(BREAK_CHANCE) {
+                self.active[self.position.0 * size + self.position.1] = Tile::Hole;
+            }
+            self.position = next;
+        }
+        let reward = match tile {
+            Tile::Goal => 1.0,
+            Tile::Hole if self.options.recover_mode => -0.1,
+            _ => 0.0,
+        };
+        self.observe(ends, attempt, obs)?;
+        let terminated = self.outcomes.len() >= self.options.k_episodes;
+        Ok(Step { reward, terminated, truncated: !terminated && self.time >= self.options.horizon })
+    }
+
+    fn metrics(&self, report: &mut dyn FnMut(&str, f64)) {
+        for attempt in 0..self.options.k_episodes {
+            let success = self.outcomes.get(attempt).copied().unwrap_or(false);
+            report(&format!("attempt {attempt} success"), f64::from(u8::from(success)));
+        }
+    }
+
+    fn success(&self) -> Option<bool> {
+        Some(self.outcomes.get(self.options.k_episodes - 1).copied().unwrap_or(false))
+    }
+}
+
+impl Builtin for FrozenLake {
+    type Options = FrozenLakeOptions;
+    const ID: &'static str = "meta-frozen-lake";
+    const SUMMARY: &'static str = "several attempts to cross the same unknown frozen lake";
+    const OPTION_DOCS: &'static [(&'static str, &'static str)] = &[
+        ("size", "side of the square lake"),
+        ("k_episodes", "attempts on each new lake"),
+        ("hard_mode", "swap action indices, add noise to the position, break the ice behind the agent"),
+        ("recover_mode", "falling in costs 0.1 and puts the agent back, instead of ending the attempt"),
+        ("slip_chance", "probability that a move goes in a random direction"),
+        ("horizon", "the episode is truncated after this many steps"),
+    ];
+
+    fn build(options: Self::Options) -> Result<Self, EnvError> {
+        Self::new(options)
+    }
+}

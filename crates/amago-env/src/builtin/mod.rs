@@ -1,0 +1,37 @@
+//! The built-in environments, one file each.
+//!
+//! They behave as the tasks of the original implementation; where one deliberately differs, its
+//! struct says so. Make them by name with [`crate::registry::make`].
+
+mod frozen_lake;
+mod key_to_door;
+mod tmaze;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use frozen_lake::{FrozenLake, FrozenLakeOptions};
+pub use key_to_door::{KeyToDoor, KeyToDoorOptions, Location};
+pub use tmaze::{TMazeActive, TMazeActiveOptions, TMazePassive, TMazePassiveOptions};
+
+use crate::{Env, EnvError};
+
+/// What the registry needs to know of a built-in environment.
+pub(crate) trait Builtin: Env + Sized + 'static {
+    /// Options as written in a configuration file.
+    type Options: Default + Serialize + DeserializeOwned;
+    /// Name in configuration files and in metrics.
+    const ID: &'static str;
+    /// One line for listings.
+    const SUMMARY: &'static str;
+    /// Name and meaning of every option. A test keeps the names equal to the fields of `Options`.
+    const OPTION_DOCS: &'static [(&'static str, &'static str)];
+
+    /// Builds the environment, refusing unusable options.
+    fn build(options: Self::Options) -> Result<Self, EnvError>;
+}
+
+/// An option error of environment `id` unless `ok`.
+fn require(id: &str, ok: bool, message: impl FnOnce() -> String) -> Result<(), EnvError> {
+    if ok { Ok(()) } else { Err(EnvError::Option { env: id.to_owned(), message: message() }) }
+}

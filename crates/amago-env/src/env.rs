@@ -1,0 +1,136 @@
+//! The environment trait.
+
+use crate::{Action, ActionError, Column, DictSpace, Dtype, Observation, Space};
+
+/// What one step gave, besides the observation.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Step {
+    /// Reward of the action.
+    pub reward: f32,
+    /// The task ended: no value beyond this step.
+    pub terminated: bool,
+    /// The episode was cut, for example by a time limit: value goes on.
+    pub truncated: bool,
+}
+
+impl Step {
+    /// Whether the episode is over for either reason.
+    pub fn done(&self) -> bool {
+        self.terminated || self.truncated
+    }
+}
+
+/// A task for an agent. Object-safe, so that tasks can be mixed in one vector.
+///
+/// The contract, checked by [`crate::conformance::check`]: the same seed gives the same episode;
+/// every observation is inside `observation_space`; after a step with `done()` the next call is
+/// `reset`.
+pub trait Env: Send {
+    /// Name of the task, used in metrics. May change between episodes in multi-task environments.
+    fn name(&self) -> &str;
+
+    /// Space of the observations. Constant.
+    fn observation_space(&self) -> &DictSpace;
+
+    /// Space of the actions. Constant.
+    fn action_space(&self) -> &Space;
+
+    /// Longest possible episode in steps, where one is known.
+    fn horizon(&self) -> Option<usize>;
+
+    /// Starts an episode whose randomness all comes from `seed`, and writes the first observation.
+    ///
+    /// # Errors
+    /// When the task cannot be set up or the observation does not fit its space.
+    fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError>;
+
+    /// Takes one action and writes the next observation.
+    ///
+    /// # Errors
+    /// When the action is not legal or the task fails.
+    fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError>;
+
+    /// Reports the named metrics of the episode that just ended, for example `attempt 0 success`.
+    fn metrics(&self, _report: &mut dyn FnMut(&str, f64)) {}
+
+    /// Whether the episode solved the task, where the task defines success.
+    fn success(&self) -> Option<bool> {
+        None
+    }
+}
+
+/// What can go wrong inside an environment.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvError {
+    /// An observation was written under a key that the space does not have.
+    #[error("the observation has no key \"{0}\"")]
+    UnknownKey(String),
+    /// An observation of another width or type than its space.
+    #[error("observation \"{key}\" has {got} {got_type} entries, its space has {expected} {expected_type}")]
+    WrongShape {
+        /// Observation key.
+        key: String,
+        /// Entries written.
+        got: usize,
+        /// Type written.
+        got_type: &'static str,
+        /// Entries of the space.
+        expected: usize,
+        /// Type of the space.
+        expected_type: &'static str,
+    },
+    /// NaN or infinity in a reward or observation.
+    #[error("{what} is {value}, not a finite number")]
+    NotFinite {
+        /// Which number.
+        what: String,
+        /// Its value.
+        value: f32,
+    },
+    /// A finite observation outside its space.
+    #[error("observation \"{key}\" is outside its space {space}")]
+    OutOfSpace {
+        /// Observation key.
+        key: String,
+        /// The space.
+        space: String,
+    },
+    /// An illegal action.
+    #[error(transparent)]
+    Action(#[from] ActionError),
+    /// An unusable option of a built-in environment.
+    #[error("environment \"{env}\": {message}")]
+    Option {
+        /// Environment id.
+        env: String,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// No built-in environment has this id.
+    #[error("there is no environment \"{id}\"; known are {known}")]
+    UnknownEnv {
+        /// The id asked for.
+        id: String,
+        /// All ids.
+        known: String,
+    },
+    /// The environment panicked.
+    #[error("the environment panicked: {0}")]
+    Panicked(String),
+    /// Any failure of a user's environment.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl EnvError {
+    pub(crate) fn shape(key: &str, column: &Column, got: Dtype, len: usize) -> Self {
+        let name = |d| if d == Dtype::F32 { "f32" } else { "u8" };
+        EnvError::WrongShape {
+            key: key.to_owned(),
+            got: len,
+            got_type: name(got),
+            expected: column.len(),
+            expected_type: name(column.dtype()),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Environments: the [`Env`] trait, spaces, vectorised stepping, exploration and the built-in tasks.
+//!
+//! This crate knows nothing of neural networks and never links burn. To plug in your own task,
+//! implement [`Env`] and check it with [`conformance::check`].
+#![warn(missing_docs)]
+
+mod action;
+pub mod builtin;
+pub mod conformance;
+mod env;
+pub mod exploration;
+mod guard;
+mod observation;
+pub mod registry;
+mod seed;
+mod space;
+pub mod vector;
+
+pub use action::{Action, ActionError};
+pub use env::{Env, EnvError, Step};
+pub use observation::{Column, Observation};
+pub use seed::{Rng, Role, rng, stream_seed};
+pub use space::{BoxSpace, DictSpace, Dtype, Space, SpaceError};

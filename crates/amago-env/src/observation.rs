@@ -1,0 +1,214 @@
+//! One observation, stored as one flat column per key.
+
+use crate::{DictSpace, Dtype, EnvError, Space};
+
+/// Flat values of one observation key, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column {
+    /// Floats; discrete observations are one-hot encoded.
+    F32(Vec<f32>),
+    /// Bytes of an image.
+    U8(Vec<u8>),
+}
+
+impl Column {
+    /// `len` zeros of a type.
+    pub fn zeros(dtype: Dtype, len: usize) -> Self {
+        match dtype {
+            Dtype::F32 => Column::F32(vec![0.0; len]),
+            Dtype::U8 => Column::U8(vec![0; len]),
+        }
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        match self {
+            Column::F32(v) => v.len(),
+            Column::U8(v) => v.len(),
+        }
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Storage type.
+    pub fn dtype(&self) -> Dtype {
+        match self {
+            Column::F32(_) => Dtype::F32,
+            Column::U8(_) => Dtype::U8,
+        }
+    }
+}
+
+/// A reusable observation buffer: an environment writes into it, so stepping allocates nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    keys: Vec<String>,
+    columns: Vec<Column>,
+}
+
+impl Observation {
+    /// A zeroed buffer for a space.
+    pub fn new(space: &DictSpace) -> Self {
+        let keys = space.iter().map(|(k, _)| k.to_owned()).collect();
+        let columns = space.iter().map(|(_, s)| Column::zeros(s.dtype(), s.width())).collect();
+        Self { keys, columns }
+    }
+
+    /// Columns in key order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Writes the encoded float value of one key.
+    ///
+    /// # Errors
+    /// When the key is unknown, holds bytes, or `values` has another width than the space.
+    pub fn write(&mut self, key: &str, values: &[f32]) -> Result<(), EnvError> {
+        match self.column_mut(key)? {
+            Column::F32(v) if v.len() == values.len() => v.copy_from_slice(values),
+            c => return Err(EnvError::shape(key, c, Dtype::F32, values.len())),
+        }
+        Ok(())
+    }
+
+    /// Writes the bytes of one image key.
+    ///
+    /// # Errors
+    /// When the key is unknown, holds floats, or `values` has another width than the space.
+    pub fn write_u8(&mut self, key: &str, values: &[u8]) -> Result<(), EnvError> {
+        match self.column_mut(key)? {
+            Column::U8(v) if v.len() == values.len() => v.copy_from_slice(values),
+            c => return Err(EnvError::shape(key, c, Dtype::U8, values.len())),
+        }
+        Ok(())
+    }
+
+    fn column_mut(&mut self, key: &str) -> Result<&mut Column, EnvError> {
+        let i = self.keys.iter().position(|k| k == key);
+        i.map(|i| &mut self.columns[i]).ok_or_else(|| EnvError::UnknownKey(key.to_owned()))
+    }
+
+    /// Checks keys, widths and values against the space.
+    ///
+    /// # Errors
+    /// Names the key and its first fault: missing, of another width or type, not finite, or outside
+    /// the space.
+    pub fn check(&self, space: &DictSpace) -> Result<(), EnvError> {
+        if let Some(key) = self.keys.iter().find(|k| space.index(k).is_none()) {
+            return Err(EnvError::UnknownKey(key.clone()));
+        }
+        for (i, (key, space)) in space.iter().enumerate() {
+            // Both sides are sorted, so with no unknown key a mismatch is a missing key.
+            if self.keys.get(i).is_none_or(|k| k != key) {
+                return Err(EnvError::shape(
+                    key,
+                    &Column::zeros(space.dtype(), space.width()),
+                    space.dtype(),
+                    0,
+                ));
+            }
+            check_column(key, space, &self.columns[i])?;
+        }
+        Ok(())
+    }
+
+    /// Fills with values that no environment writes, to find entries left unwritten.
+    pub(crate) fn poison(&mut self, byte: u8) {
+        for column in &mut self.columns {
+            match column {
+                Column::F32(v) => v.fill(f32::NAN),
+                Column::U8(v) => v.fill(byte),
+            }
+        }
+    }
+}
+
+fn check_column(key: &str, space: &Space, column: &Column) -> Result<(), EnvError> {
+    if column.dtype() != space.dtype() || column.len() != space.width() {
+        let expected = Column::zeros(space.dtype(), space.width());
+        return Err(EnvError::shape(key, &expected, column.dtype(), column.len()));
+    }
+    let inside = match column {
+        Column::F32(values) => {
+            if let Some(i) = values.iter().position(|x| !x.is_finite()) {
+                let what = format!("observation \"{key}\"[{i}]");
+                return Err(EnvError::NotFinite { what, value: values[i] });
+            }
+            space.contains(values)
+        }
+        Column::U8(bytes) => match space {
+            // No early exit: images are long and nearly always legal, and so the loop vectorises.
+            Space::Box(b) => {
+                bytes.iter().zip(b.low.iter().zip(&b.high)).fold(true, |ok, (x, (low, high))| {
+                    let x = f32::from(*x);
+                    ok & (x >= *low) & (x <= *high)
+                })
+            }
+            _ => false,
+        },
+    };
+    if inside { Ok(()) } else { Err(EnvError::OutOfSpace { key: key.to_owned(), space: space.to_string() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::BoxSpace;
+
+    fn space() -> DictSpace {
+        let image = BoxSpace { shape: vec![2], low: vec![0.0; 2], high: vec![100.0; 2], dtype: Dtype::U8 };
+        DictSpace(BTreeMap::from([
+            ("image".to_owned(), Space::Box(image)),
+            ("place".to_owned(), Space::box_f32(&[3], 0.0, 1.0)),
+        ]))
+    }
+
+    #[test]
+    fn write_refuses_wrong_keys_widths_and_types() {
+        let mut obs = Observation::new(&space());
+        assert!(obs.write("place", &[0.1, 0.2, 0.3]).is_ok());
+        assert!(obs.write_u8("image", &[1, 2]).is_ok());
+        assert_eq!(obs.columns(), [Column::U8(vec![1, 2]), Column::F32(vec![0.1, 0.2, 0.3])]);
+        assert!(matches!(obs.write("door", &[0.1]), Err(EnvError::UnknownKey(k)) if k == "door"));
+        let error = obs.write("place", &[0.1]).expect_err("too narrow");
+        assert_eq!(error.to_string(), "observation \"place\" has 1 f32 entries, its space has 3 f32");
+        let error = obs.write("image", &[0.1, 0.2]).expect_err("floats for bytes");
+        assert_eq!(error.to_string(), "observation \"image\" has 2 f32 entries, its space has 2 u8");
+        assert!(matches!(obs.write_u8("place", &[1, 2, 3]), Err(EnvError::WrongShape { .. })));
+        assert!(matches!(obs.write_u8("image", &[1]), Err(EnvError::WrongShape { .. })));
+    }
+
+    #[test]
+    fn check_names_the_bad_entry() {
+        let space = space();
+        let mut obs = Observation::new(&space);
+        assert!(obs.check(&space).is_ok());
+        obs.write("place", &[0.0, f32::NAN, 0.0]).expect("right width");
+        let error = obs.check(&space).expect_err("NaN");
+        assert_eq!(error.to_string(), "observation \"place\"[1] is NaN, not a finite number");
+        obs.write("place", &[0.0, 2.0, 0.0]).expect("right width");
+        assert!(matches!(obs.check(&space), Err(EnvError::OutOfSpace { key, .. }) if key == "place"));
+        obs.write("place", &[0.0; 3]).expect("right width");
+        obs.write_u8("image", &[0, 101]).expect("right width");
+        assert!(matches!(obs.check(&space), Err(EnvError::OutOfSpace { key, .. }) if key == "image"));
+    }
+
+    #[test]
+    fn check_finds_a_buffer_of_another_space() {
+        let space = space();
+        let narrow = DictSpace::single(Space::box_f32(&[1], 0.0, 1.0));
+        assert!(matches!(Observation::new(&narrow).check(&space), Err(EnvError::UnknownKey(_))));
+        let mut without = space.clone();
+        without.0.remove("image");
+        let error = Observation::new(&without).check(&space).expect_err("no image");
+        assert!(matches!(error, EnvError::WrongShape { key, got: 0, .. } if key == "image"));
+        let mut wider = space.clone();
+        wider.0.insert("place".to_owned(), Space::box_f32(&[4], 0.0, 1.0));
+        assert!(matches!(Observation::new(&wider).check(&space), Err(EnvError::WrongShape { got: 4, .. })));
+    }
+}

@@ -1,0 +1,134 @@
+//! Built-in environments by name, with documented options.
+
+use serde::Deserialize;
+use toml::Table;
+
+use crate::builtin::{Builtin, FrozenLake, KeyToDoor, TMazeActive, TMazePassive};
+use crate::{Env, EnvError};
+
+/// A built-in environment.
+#[derive(Debug)]
+pub struct EnvSpec {
+    /// Name in configuration files.
+    pub id: &'static str,
+    /// What the task is, in one line.
+    pub summary: &'static str,
+    docs: &'static [(&'static str, &'static str)],
+    defaults: fn() -> Table,
+    build: fn(&EnvSpec, &Table) -> Result<Box<dyn Env>, EnvError>,
+}
+
+/// One option of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionDoc {
+    /// Key in the configuration file.
+    pub name: &'static str,
+    /// Default value as TOML text.
+    pub default: String,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+impl EnvSpec {
+    /// The options with their defaults and meanings.
+    pub fn options(&self) -> Vec<OptionDoc> {
+        let defaults = (self.defaults)();
+        let text = |name: &str| defaults.get(name).map(ToString::to_string).unwrap_or_default();
+        self.docs.iter().map(|&(name, doc)| OptionDoc { name, default: text(name), doc }).collect()
+    }
+
+    const fn of<B: Builtin>() -> Self {
+        Self {
+            id: B::ID,
+            summary: B::SUMMARY,
+            docs: B::OPTION_DOCS,
+            defaults: defaults::<B>,
+            build: build::<B>,
+        }
+    }
+
+    fn known(&self) -> String {
+        self.docs.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+static SPECS: [EnvSpec; 4] = [
+    EnvSpec::of::<FrozenLake>(),
+    EnvSpec::of::<KeyToDoor>(),
+    EnvSpec::of::<TMazePassive>(),
+    EnvSpec::of::<TMazeActive>(),
+];
+
+/// All built-in environments.
+pub fn specs() -> &'static [EnvSpec] {
+    &SPECS
+}
+
+/// Makes a built-in environment.
+///
+/// # Errors
+/// When no environment has this id, or an option is unknown, of the wrong type or out of its range.
+pub fn make(id: &str, options: &Table) -> Result<Box<dyn Env>, EnvError> {
+    match SPECS.iter().find(|s| s.id == id) {
+        Some(spec) => (spec.build)(spec, options),
+        None => Err(unknown(id)),
+    }
+}
+
+fn unknown(id: &str) -> EnvError {
+    let mut known = SPECS.iter().map(|s| s.id).collect::<Vec<_>>().join(", ");
+    let nearest = SPECS.iter().map(|s| (distance(id, s.id), s.id)).min();
+    // A third of the letters wrong is still likely a slip; more is another name.
+    if let Some((errors, name)) = nearest.filter(|(errors, name)| errors * 3 <= name.len()) {
+        debug_assert!(errors > 0);
+        known.push_str(&format!("; did you mean \"{name}\"?"));
+    }
+    EnvError::UnknownEnv { id: id.to_owned(), known }
+}
+
+/// Edit distance (Levenshtein), in bytes: ids are ASCII.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn defaults<B: Builtin>() -> Table {
+    Table::try_from(B::Options::default()).unwrap_or_default()
+}
+
+fn build<B: Builtin>(spec: &EnvSpec, options: &Table) -> Result<Box<dyn Env>, EnvError> {
+    let parsed = B::Options::deserialize(options.clone()).map_err(|e| explain::<B>(spec, options, &e))?;
+    Ok(Box::new(B::build(parsed)?))
+}
+
+/// Names the option at fault: the first that is refused on its own.
+fn explain<B: Builtin>(spec: &EnvSpec, options: &Table, all: &toml::de::Error) -> EnvError {
+    let alone = |(k, v): (&String, &toml::Value)| {
+        let one = Table::from_iter([(k.clone(), v.clone())]);
+        B::Options::deserialize(one).err().map(|e| (k.clone(), e))
+    };
+    let message = match options.iter().find_map(alone) {
+        Some((name, _)) if !spec.docs.iter().any(|(n, _)| *n == name) => {
+            format!("there is no option \"{name}\"; known options are {}", spec.known())
+        }
+        Some((name, e)) => {
+            let value = &options[&name];
+            format!(
+                "option \"{name}\" cannot be {value}: {}; known options are {}",
+                e.message(),
+                spec.known()
+            )
+        }
+        None => format!("{}; known options are {}", all.message(), spec.known()),
+    };
+    EnvError::Option { env: spec.id.to_owned(), message }
+}

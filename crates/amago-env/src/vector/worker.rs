@@ -1,0 +1,118 @@
+//! One environment of a vector, its counters and its last fault.
+
+use std::time::Instant;
+
+use super::{EpisodeStats, Phase, WorkerFault, WorkerStep};
+use crate::{Action, DictSpace, Env, EnvError, Role, Step, guard, stream_seed};
+
+/// One environment and what its running episode has added up.
+pub(super) struct Worker {
+    pub env: Box<dyn Env>,
+    pub index: usize,
+    run_seed: u64,
+    role: Role,
+    /// Episodes started so far: the number of the next one.
+    pub next_episode: u64,
+    /// An episode is running.
+    pub ready: bool,
+    /// Taken by the vector after each call.
+    pub fault: Option<WorkerFault>,
+    /// Time of the last step, to choose between one and many threads.
+    pub nanos: u64,
+    episode_return: f64,
+}
+
+impl Worker {
+    pub fn new(env: Box<dyn Env>, index: usize, run_seed: u64, role: Role) -> Self {
+        Self {
+            env,
+            index,
+            run_seed,
+            role,
+            next_episode: 0,
+            ready: false,
+            fault: None,
+            nanos: 0,
+            episode_return: 0.0,
+        }
+    }
+
+    /// Drops the running episode and starts the next.
+    pub fn restart(&mut self, result: &mut WorkerStep, space: &DictSpace) {
+        result.step = Step::default();
+        result.episode = None;
+        self.begin(result, space);
+    }
+
+    fn begin(&mut self, result: &mut WorkerStep, space: &DictSpace) {
+        let seed = stream_seed(self.run_seed, self.role, self.index as u64, self.next_episode);
+        self.next_episode += 1;
+        self.episode_return = 0.0;
+        result.local_step = 0;
+        match guard::reset(self.env.as_mut(), seed, space, &mut result.obs) {
+            Ok(()) => (self.ready, result.faulted) = (true, false),
+            Err(source) => self.fail(result, Phase::Reset, source),
+        }
+    }
+
+    /// Takes a step and, at the end of an episode, starts the next.
+    pub fn step(&mut self, action: &Action, result: &mut WorkerStep, space: &DictSpace) {
+        let start = Instant::now();
+        result.episode = None;
+        result.step = Step::default();
+        match guard::step(self.env.as_mut(), action, space, &mut result.scratch) {
+            Err(source) => self.fail(result, Phase::Step, source),
+            Ok(step) => {
+                result.step = step;
+                result.local_step += 1;
+                self.episode_return += f64::from(step.reward);
+                if step.done() {
+                    self.end(result, space);
+                } else {
+                    std::mem::swap(&mut result.obs, &mut result.scratch);
+                }
+            }
+        }
+        self.nanos = start.elapsed().as_nanos() as u64;
+    }
+
+    fn end(&mut self, result: &mut WorkerStep, space: &DictSpace) {
+        match self.stats(result.local_step) {
+            Ok(stats) => {
+                result.episode = Some(stats);
+                self.begin(result, space);
+            }
+            Err(source) => {
+                result.step = Step::default();
+                self.fail(result, Phase::Step, source);
+            }
+        }
+    }
+
+    fn stats(&self, length: usize) -> Result<EpisodeStats, EnvError> {
+        guard::guard(|| {
+            let mut metrics = Vec::new();
+            self.env.metrics(&mut |name, value| metrics.push((name.to_owned(), value)));
+            Ok(EpisodeStats {
+                task: self.env.name().to_owned(),
+                episode: self.next_episode - 1,
+                episode_return: self.episode_return,
+                length,
+                success: self.env.success(),
+                metrics,
+            })
+        })
+    }
+
+    fn fail(&mut self, result: &mut WorkerStep, phase: Phase, source: EnvError) {
+        self.ready = false;
+        result.faulted = true;
+        self.fault = Some(WorkerFault {
+            worker: self.index,
+            env: guard::name(self.env.as_ref()),
+            episode: self.next_episode - 1,
+            phase,
+            source,
+        });
+    }
+}

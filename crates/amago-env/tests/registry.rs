@@ -1,0 +1,107 @@
+//! Built-in environments by name.
+
+use amago_env::builtin::{FrozenLakeOptions, KeyToDoorOptions, TMazeActiveOptions, TMazePassiveOptions};
+use amago_env::{EnvError, conformance, registry};
+use toml::Table;
+
+fn table(text: &str) -> Table {
+    text.parse().expect("a TOML table")
+}
+
+fn refused(id: &str, options: &str) -> String {
+    match registry::make(id, &table(options)) {
+        Ok(_) => panic!("{id} accepts {options}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn documented_options_are_the_real_ones() {
+    let defaults = |id| match id {
+        "meta-frozen-lake" => Table::try_from(FrozenLakeOptions::default()),
+        "dark-key-to-door" => Table::try_from(KeyToDoorOptions::default()),
+        "tmaze-passive" => Table::try_from(TMazePassiveOptions::default()),
+        "tmaze-active" => Table::try_from(TMazeActiveOptions::default()),
+        other => panic!("{other} is new: add it here"),
+    };
+    assert_eq!(registry::specs().len(), 4);
+    for spec in registry::specs() {
+        let fields = defaults(spec.id).expect("options are plain TOML");
+        let mut documented: Vec<_> = spec.options().iter().map(|o| o.name).collect();
+        documented.sort_unstable();
+        let mut names: Vec<_> = fields.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(documented, names, "{}", spec.id);
+        assert!(!spec.summary.is_empty());
+        // The default texts are TOML that the environment takes.
+        let text: String = spec.options().iter().map(|o| format!("{} = {}\n", o.name, o.default)).collect();
+        assert_eq!(table(&text), fields, "{}", spec.id);
+        assert!(registry::make(spec.id, &table(&text)).is_ok());
+        assert!(spec.options().iter().all(|o| !o.doc.is_empty()));
+    }
+}
+
+#[test]
+fn unknown_names_are_explained() {
+    let Err(EnvError::UnknownEnv { id, known }) = registry::make("meta-frozenlake", &Table::new()) else {
+        panic!("an unknown environment was made");
+    };
+    assert_eq!(id, "meta-frozenlake");
+    for spec in registry::specs() {
+        assert!(known.contains(spec.id));
+    }
+    assert!(known.ends_with("did you mean \"meta-frozen-lake\"?"), "{known}");
+    assert!(!refused("cartpole", "").contains("did you mean"));
+}
+
+#[test]
+fn bad_options_are_explained() {
+    for (id, options, parts) in [
+        ("meta-frozen-lake", "sice = 5", ["no option \"sice\"", "size, k_episodes"]),
+        ("meta-frozen-lake", "size = \"big\"", ["option \"size\"", "\"big\""]),
+        ("meta-frozen-lake", "horizon = 9\nsize = -3", ["option \"size\"", "-3"]),
+        ("meta-frozen-lake", "size = 1", ["size must be from 2", "meta-frozen-lake"]),
+        ("meta-frozen-lake", "k_episodes = 0", ["k_episodes", "at least 1"]),
+        ("meta-frozen-lake", "horizon = 0", ["horizon", "at least 1"]),
+        ("meta-frozen-lake", "slip_chance = 1.5", ["slip_chance", "1.5"]),
+        ("meta-frozen-lake", "slip_chance = nan", ["slip_chance", "NaN"]),
+        ("dark-key-to-door", "key_location = \"here\"", ["option \"key_location\"", "\"random\" or [x, y]"]),
+        ("dark-key-to-door", "key_location = [1, 2, 3]", ["option \"key_location\"", "\"random\" or [x, y]"]),
+        ("dark-key-to-door", "goal_location = [9, 0]", ["goal_location", "size 9"]),
+        ("dark-key-to-door", "size = 0", ["size", "at least 1"]),
+        ("tmaze-passive", "oracle_length = 1", ["no option \"oracle_length\"", "corridor_length"]),
+        ("tmaze-passive", "penalty = 0.5", ["penalty", "not be above 0"]),
+        ("tmaze-active", "corridor_length = 0", ["corridor_length", "at least 1"]),
+        ("tmaze-active", "oracle_length = 0", ["oracle_length", "at least 1"]),
+    ] {
+        let error = refused(id, options);
+        for part in parts {
+            assert!(error.contains(part), "{id} {options}: \"{error}\" lacks \"{part}\"");
+        }
+    }
+}
+
+#[test]
+fn every_environment_conforms() {
+    let variants = [
+        ("meta-frozen-lake", ""),
+        (
+            "meta-frozen-lake",
+            "hard_mode = true\nrecover_mode = true\nslip_chance = 0.2\nsize = 3\nhorizon = 100",
+        ),
+        ("meta-frozen-lake", "hard_mode = true\nk_episodes = 2\nsize = 2"),
+        ("dark-key-to-door", ""),
+        ("dark-key-to-door", "dark = false\nrandomize_actions = true\nsize = 3\nstart_location = [0, 2]"),
+        ("tmaze-passive", ""),
+        ("tmaze-active", "corridor_length = 3\npenalty = -0.25\noracle_length = 2"),
+    ];
+    for (id, options) in variants {
+        let options = table(options);
+        let make = || registry::make(id, &options);
+        let report = conformance::check(&make, &conformance::CheckOptions::default())
+            .unwrap_or_else(|e| panic!("{id} {options}: {e}"));
+        assert_eq!((report.episodes, report.finished), (10, 10), "{id}");
+        assert!(report.varies_with_seed, "{id}");
+        assert!(report.longest <= make().expect("made before").horizon().expect("all have one"));
+    }
+}

@@ -1,0 +1,184 @@
+//! What can go wrong in replay.
+
+use std::path::{Path, PathBuf};
+
+use amago_env::ActionError;
+
+/// One way in which the bytes of a trajectory file can be broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// The file ends before its contents do.
+    #[error("the file has {got} bytes but needs {needed}")]
+    TooShort {
+        /// Bytes the file needs by what it says of itself.
+        needed: u64,
+        /// Bytes it has.
+        got: u64,
+    },
+    /// The file goes on after its contents.
+    #[error("the file has {got} bytes, {} more than it says", got - expected)]
+    TrailingBytes {
+        /// Bytes by what the file says of itself.
+        expected: u64,
+        /// Bytes it has.
+        got: u64,
+    },
+    /// Not a trajectory file.
+    #[error("the file does not begin with the magic of a trajectory file")]
+    BadMagic,
+    /// An intact file of another version of the format.
+    #[error("the file has format version {found}, this program reads version {supported}")]
+    UnsupportedVersion {
+        /// Version of the file.
+        found: u32,
+        /// Version this program reads.
+        supported: u32,
+    },
+    /// The bytes changed after they were written.
+    #[error("the checksum of the {part} is {computed:08x}, the file says {stored:08x}")]
+    Checksum {
+        /// Which part: header or body.
+        part: &'static str,
+        /// Checksum in the file.
+        stored: u32,
+        /// Checksum of the bytes.
+        computed: u32,
+    },
+    /// Lengths that contradict each other or the size of the file.
+    #[error("the lengths in the file disagree: {0}")]
+    Lengths(&'static str),
+    /// An observation column of an unknown type.
+    #[error("column {column} has the unknown type {code}")]
+    BadDtype {
+        /// Column number.
+        column: u64,
+        /// Type code in the file.
+        code: u8,
+    },
+    /// An observation key that is not text.
+    #[error("the key of column {0} is not UTF-8")]
+    BadKey(u64),
+    /// Observation keys that are not in ascending order.
+    #[error("the key of column {0} does not come after the one before it")]
+    KeyOrder(u64),
+    /// A terminal signal that is neither 0 nor 1.
+    #[error("terminal {index} is {value}, neither 0 nor 1")]
+    BadTerminal {
+        /// Row.
+        index: usize,
+        /// Byte in the file.
+        value: u8,
+    },
+    /// A first time index that is negative or so large that counting on overflows.
+    #[error("the first time index {0} is out of range")]
+    BadStartTime(i64),
+    /// A trajectory without transitions.
+    #[error("the trajectory has no transitions")]
+    Empty,
+}
+
+/// Any failure of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The operating system refused, for example because the disk is full.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A broken trajectory file.
+    #[error("{}: {source}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is broken.
+        source: FormatError,
+    },
+    /// A trajectory of other spaces than the rest of the store.
+    #[error("{}: the layout is {found}, the store's is {expected}", path.display())]
+    Layout {
+        /// The file, or the store's folder when the trajectory is not a file yet.
+        path: PathBuf,
+        /// Layout of the store.
+        expected: String,
+        /// Layout of the trajectory.
+        found: String,
+    },
+    /// An observation that does not fit the layout of the builder.
+    #[error("the observation does not fit the layout {expected}")]
+    Observation {
+        /// Layout of the builder.
+        expected: String,
+    },
+    /// NaN or infinity, which would spoil training for as long as the trajectory is kept.
+    #[error("{what} is {value}, not a finite number")]
+    NotFinite {
+        /// Which number.
+        what: String,
+        /// Its value.
+        value: f32,
+    },
+    /// An illegal action.
+    #[error(transparent)]
+    Action(#[from] ActionError),
+    /// A step was pushed before the first observation.
+    #[error("a step was pushed to a trajectory that was not started")]
+    NotStarted,
+    /// Columns whose lengths do not fit their layout.
+    #[error("{column} has {got} entries, the layout needs {expected}")]
+    Columns {
+        /// Which column.
+        column: String,
+        /// Entries it has.
+        got: usize,
+        /// Entries needed.
+        expected: usize,
+    },
+    /// A trajectory without transitions, or with a time index out of range, cannot be stored.
+    #[error("the trajectory cannot be stored: {0}")]
+    Unstorable(FormatError),
+    /// Another live store, perhaps of another process, works on the folder.
+    #[error("{}: the store is in use by another process or handle", dir.display())]
+    InUse {
+        /// Folder of the store.
+        dir: PathBuf,
+    },
+    /// Nothing was stored yet.
+    #[error("{}: the store is empty", dir.display())]
+    EmptyStore {
+        /// Folder of the store.
+        dir: PathBuf,
+    },
+    /// Every trajectory turned out to be damaged.
+    #[error("{}: no readable trajectory is left, {damaged} were damaged; last: {last}", dir.display())]
+    NothingReadable {
+        /// Folder of the store.
+        dir: PathBuf,
+        /// Number of damaged files met.
+        damaged: usize,
+        /// Path and reason of the last one.
+        last: String,
+    },
+    /// No FIFO trajectory has this id.
+    #[error("{}: there is no unprotected trajectory {id}", dir.display())]
+    UnknownId {
+        /// Folder of the store.
+        dir: PathBuf,
+        /// The id asked for.
+        id: u64,
+    },
+}
+
+impl ReplayError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| ReplayError::Io { path, source }
+    }
+
+    pub(crate) fn format(path: &Path) -> impl FnOnce(FormatError) -> Self {
+        let path = path.to_owned();
+        move |source| ReplayError::Format { path, source }
+    }
+}

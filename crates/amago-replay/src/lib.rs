@@ -1,0 +1,23 @@
+//! Replay: columnar trajectories, their on-disk format, a bounded store, slice sampling and padded
+//! batches with explicit masks.
+//!
+//! A collector fills a [`TrajectoryBuilder`] and hands each finished [`Trajectory`] to a [`Store`];
+//! a learner draws [`Batch`]es from the store. This crate knows nothing of neural networks and
+//! never links burn.
+#![warn(missing_docs)]
+
+mod batch;
+mod builder;
+mod error;
+mod format;
+mod sample;
+mod store;
+mod trajectory;
+
+pub use batch::{Batch, Slice, collate};
+pub use builder::TrajectoryBuilder;
+pub use error::{FormatError, ReplayError};
+pub use format::{VERSION, decode, encode};
+pub use sample::{Padding, slice_bounds, slice_start};
+pub use store::{Damage, OnDamage, OpenReport, Store, StoreConfig};
+pub use trajectory::{ColumnLayout, Columns, Layout, Trajectory};

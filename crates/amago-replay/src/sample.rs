@@ -1,0 +1,90 @@
+//! Where slices of trajectories begin and end, and drawing batches from a store.
+
+use amago_env::Rng;
+use rand::RngExt;
+
+use crate::{Batch, ReplayError, Slice, Store, collate};
+
+/// Which start indices a slice of a longer trajectory may have.
+///
+/// Without padding every slice is full, but the steps near the ends of a trajectory are in fewer
+/// slices than those in its middle. Padding allows slices that begin before the trajectory or end
+/// after it; the part outside is cut off, so these slices are shorter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Padding {
+    /// Only full slices.
+    #[default]
+    None,
+    /// Slices may stick out on both sides.
+    Both,
+    /// Slices may begin early: the first steps are drawn more often.
+    Left,
+    /// Slices may end late: the last steps are drawn more often.
+    Right,
+}
+
+/// The transitions `start..stop` of a slice that begins at `start`, possibly before the trajectory,
+/// cut to a trajectory of `len` transitions. The slice's observations are `start..=stop`.
+pub fn slice_bounds(start: i64, len: usize, max_seq_len: usize) -> (usize, usize) {
+    // The stop index comes before the clamp: a slice that begins early is shorter.
+    let stop = start.saturating_add(to_i64(max_seq_len));
+    let clamp = |i: i64| usize::try_from(i).unwrap_or(0).min(len);
+    (clamp(start), clamp(stop))
+}
+
+/// Draws a slice of at most `max_seq_len` transitions: `(start, stop)`, transitions `start..stop`.
+///
+/// A trajectory that is not longer than the slice is taken whole and draws nothing from `rng`.
+///
+/// # Panics
+/// When `max_seq_len` is zero.
+pub fn slice_start(len: usize, max_seq_len: usize, padding: Padding, rng: &mut Rng) -> (usize, usize) {
+    assert!(max_seq_len > 0, "slice_start: max_seq_len is zero");
+    if len <= max_seq_len {
+        return (0, len);
+    }
+    let (n, l) = (to_i64(len), to_i64(max_seq_len));
+    let start = rng.random_range(match padding {
+        Padding::None => 0..=n - l,
+        Padding::Both => 1 - l..=n - 2,
+        Padding::Left => 1 - l..=n - l,
+        Padding::Right => 0..=n - 2,
+    });
+    slice_bounds(start, len, max_seq_len)
+}
+
+/// Lengths of data in memory are far below the limit.
+fn to_i64(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+impl Store {
+    /// Draws a batch: each sample is a slice of a trajectory drawn uniformly, and independently,
+    /// from the FIFO and protected ones together.
+    ///
+    /// The same generator state and the same stored trajectories give the same batch, whatever the
+    /// cache holds. While it runs, the trajectories of the batch are in memory.
+    ///
+    /// # Errors
+    /// When the store is empty, nothing readable is left in it, or a file cannot be read for a
+    /// reason that is not damage; with [`crate::OnDamage::Fail`] also on the first damaged file.
+    ///
+    /// # Panics
+    /// When `batch_size` or `max_seq_len` is zero.
+    pub fn sample_batch(
+        &self,
+        batch_size: usize,
+        max_seq_len: usize,
+        padding: Padding,
+        rng: &mut Rng,
+    ) -> Result<Batch, ReplayError> {
+        let draw = |_| {
+            let trajectory = self.draw(rng)?;
+            let (start, stop) = slice_start(trajectory.len(), max_seq_len, padding, rng);
+            Ok(Slice::new(trajectory, start, stop))
+        };
+        let slices = (0..batch_size).map(draw).collect::<Result<Vec<_>, ReplayError>>()?;
+        Ok(collate(&slices))
+    }
+}

@@ -1,0 +1,111 @@
+//! What is stored, in memory: a few bytes per trajectory.
+
+use std::collections::VecDeque;
+
+/// The two parts of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The oldest are dropped when a limit is exceeded.
+    Fifo,
+    /// Never dropped.
+    Protected,
+}
+
+/// One stored trajectory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Sequence number.
+    pub id: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Number of transitions.
+    pub transitions: usize,
+}
+
+/// Entries of one part, by ascending id, and their sums.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    list: VecDeque<Entry>,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Transitions of all trajectories.
+    pub transitions: u64,
+}
+
+impl Entries {
+    fn insert(&mut self, entry: Entry) {
+        // Appends of several threads may finish out of order, so the end is only nearly right.
+        let at = self.list.partition_point(|e| e.id < entry.id);
+        self.list.insert(at, entry);
+        self.bytes += entry.bytes;
+        self.transitions += entry.transitions as u64;
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Entry> {
+        let at = self.list.binary_search_by_key(&id, |e| e.id).ok()?;
+        let entry = self.list.remove(at)?;
+        self.bytes -= entry.bytes;
+        self.transitions -= entry.transitions as u64;
+        Some(entry)
+    }
+
+    /// Number of trajectories.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The trajectory that was stored first.
+    pub fn oldest(&self) -> Option<Entry> {
+        self.list.front().copied()
+    }
+}
+
+/// Everything that is stored.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// The part that limits apply to.
+    pub fifo: Entries,
+    /// The part that is never dropped.
+    pub protected: Entries,
+}
+
+impl Index {
+    fn part_mut(&mut self, part: Part) -> &mut Entries {
+        match part {
+            Part::Fifo => &mut self.fifo,
+            Part::Protected => &mut self.protected,
+        }
+    }
+
+    /// Adds a trajectory.
+    pub fn insert(&mut self, part: Part, entry: Entry) {
+        self.part_mut(part).insert(entry);
+    }
+
+    /// Forgets a trajectory; `None` when it is not in this part.
+    pub fn remove(&mut self, part: Part, id: u64) -> Option<Entry> {
+        self.part_mut(part).remove(id)
+    }
+
+    /// Whether a trajectory is in this part.
+    pub fn contains(&self, part: Part, id: u64) -> bool {
+        let list = match part {
+            Part::Fifo => &self.fifo.list,
+            Part::Protected => &self.protected.list,
+        };
+        list.binary_search_by_key(&id, |e| e.id).is_ok()
+    }
+
+    /// Number of trajectories in both parts.
+    pub fn len(&self) -> usize {
+        self.fifo.len() + self.protected.len()
+    }
+
+    /// Trajectory number `i < len()`: the protected ones, then the others, each by age.
+    pub fn nth(&self, i: usize) -> (Part, Entry) {
+        match self.protected.list.get(i) {
+            Some(entry) => (Part::Protected, *entry),
+            None => (Part::Fifo, self.fifo.list[i - self.protected.len()]),
+        }
+    }
+}

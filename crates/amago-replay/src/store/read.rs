@@ -1,0 +1,112 @@
+//! Reading trajectories back, and what happens to damaged files.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use amago_env::Rng;
+use rand::RngExt;
+
+use super::index::{Entry, Part};
+use super::{Inner, Store, files};
+use crate::{ReplayError, Trajectory, decode};
+
+/// What a store does when it meets a damaged file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDamage {
+    /// Moves it to `damaged/`, counts it, and goes on with the others.
+    #[default]
+    Quarantine,
+    /// Returns an error and leaves the file where it is.
+    Fail,
+}
+
+/// A damaged file that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Where the file is now; where it was when it could not be moved.
+    pub path: PathBuf,
+    /// What is wrong with it, with the path it had.
+    pub reason: String,
+}
+
+impl Store {
+    /// The damaged files that this store has met since it was opened.
+    pub fn damage(&self) -> Vec<Damage> {
+        self.lock().damage.clone()
+    }
+
+    /// Draws a readable trajectory uniformly.
+    pub(crate) fn draw(&self, rng: &mut Rng) -> Result<Arc<Trajectory>, ReplayError> {
+        loop {
+            let (part, entry) = {
+                let inner = self.lock();
+                if inner.index.len() == 0 {
+                    return Err(self.nothing(&inner));
+                }
+                inner.index.nth(rng.random_range(0..inner.index.len()))
+            };
+            if let Some(trajectory) = self.load(part, entry)? {
+                return Ok(trajectory);
+            }
+        }
+    }
+
+    fn nothing(&self, inner: &Inner) -> ReplayError {
+        let dir = self.root.clone();
+        match inner.damage.last() {
+            None => ReplayError::EmptyStore { dir },
+            Some(last) => {
+                let last = last.reason.clone();
+                ReplayError::NothingReadable { dir, damaged: inner.damage.len(), last }
+            }
+        }
+    }
+
+    /// The trajectory, or `None` when it was set aside or dropped in the meantime.
+    fn load(&self, part: Part, entry: Entry) -> Result<Option<Arc<Trajectory>>, ReplayError> {
+        if let Some(hit) = self.lock().cache.get(entry.id) {
+            return Ok(Some(hit));
+        }
+        let path = files::path(&self.root, part, entry.id);
+        // The lock is free while the file is read: appending goes on.
+        let read = fs::read(&path)
+            .map_err(ReplayError::io(&path))
+            .and_then(|bytes| decode(&bytes).map_err(ReplayError::format(&path)));
+        let mut inner = self.lock();
+        match read {
+            Ok(mut trajectory) => {
+                trajectory.layout = self.adopt_layout(&mut inner, &trajectory.layout, &path)?;
+                let trajectory = Arc::new(trajectory);
+                inner.cache.insert(entry.id, &trajectory);
+                Ok(Some(trajectory))
+            }
+            // Another thread has dropped or moved it since it was drawn.
+            Err(_) if !inner.index.contains(part, entry.id) => Ok(None),
+            Err(e) => self.handle_damage(&mut inner, part, entry.id, e).map(|()| None),
+        }
+    }
+
+    /// Sets a damaged file aside, if that is the policy and the file is to blame.
+    pub(super) fn handle_damage(
+        &self,
+        inner: &mut Inner,
+        part: Part,
+        id: u64,
+        error: ReplayError,
+    ) -> Result<(), ReplayError> {
+        if self.config.on_damage == OnDamage::Fail || !files::is_damage(&error) {
+            return Err(error);
+        }
+        inner.index.remove(part, id);
+        let from = files::path(&self.root, part, id);
+        let dir = files::damaged_dir(&self.root);
+        let to = dir.join(files::name(id));
+        // A file that cannot be moved is still left out of sampling, and the reason is kept.
+        let moved = fs::create_dir_all(&dir).and_then(|()| fs::rename(&from, &to));
+        let path = if moved.is_ok() { to } else { from };
+        inner.damage.push(Damage { path, reason: error.to_string() });
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! Tests of the public interface.
+
+mod builder;
+mod common;
+mod damage;
+mod disk_full;
+mod format;
+mod sampling;
+mod store;

@@ -1,0 +1,139 @@
+use std::collections::BTreeSet;
+use std::fs;
+
+use amago_env::{Column, DictSpace, Observation, Space, Step};
+use amago_replay::{
+    Batch, FormatError, OpenReport, Padding, ReplayError, Store, StoreConfig, TrajectoryBuilder,
+};
+
+use crate::common::{builder, names, observation, rng, store, trajectory};
+
+fn tags(batch: &Batch) -> BTreeSet<usize> {
+    let Column::F32(states) = &batch.obs[1] else { panic!("floats") };
+    states.chunks(2 * batch.len).map(|s| s[0] as usize).collect()
+}
+
+fn stored(store: &Store) -> Vec<usize> {
+    tags(&store.sample_batch(400, 4, Padding::None, &mut rng(9)).unwrap()).into_iter().collect()
+}
+
+#[test]
+fn the_oldest_go_first_and_the_protected_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), StoreConfig { max_trajectories: Some(3), ..StoreConfig::default() });
+    assert_eq!(store.append_protected(&trajectory(0, 4)).unwrap(), 0);
+    for tag in 1..6 {
+        assert_eq!(store.append(&trajectory(tag, 4)).unwrap(), tag as u64);
+    }
+    assert_eq!((store.len(), store.transitions()), (6, 24));
+    store.protect(1).unwrap();
+    assert!(matches!(store.protect(1), Err(ReplayError::UnknownId { id: 1, .. })));
+    assert_eq!(stored(&store), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(store.enforce_limit().unwrap(), 1);
+    assert_eq!(store.enforce_limit().unwrap(), 0);
+    assert_eq!(stored(&store), [0, 1, 3, 4, 5]);
+    assert_eq!((store.len(), store.protected_len(), store.transitions()), (5, 2, 20));
+    assert_eq!(names(dir.path().join("buffer")).len(), 3);
+    assert_eq!(names(dir.path().join("protected")).len(), 2);
+}
+
+#[test]
+fn the_byte_limit_counts_fifo_files_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = amago_replay::encode(&trajectory(0, 10)).len() as u64;
+    let config = StoreConfig { max_bytes: Some(2 * size), ..StoreConfig::default() };
+    let store = store(dir.path(), config);
+    store.append_protected(&trajectory(0, 10)).unwrap();
+    (1..5).for_each(|tag| assert!(store.append(&trajectory(tag, 10)).is_ok()));
+    assert_eq!(store.bytes(), 5 * size);
+    assert_eq!(store.enforce_limit().unwrap(), 2);
+    assert_eq!(store.bytes(), 3 * size);
+    assert_eq!(stored(&store), [0, 3, 4]);
+}
+
+#[test]
+fn opening_again_finds_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = StoreConfig { max_trajectories: Some(2), sync: true, ..StoreConfig::default() };
+    {
+        let store = store(dir.path(), config.clone());
+        (0..4).for_each(|tag| assert!(store.append(&trajectory(tag, 3 + tag)).is_ok()));
+        store.append_protected(&trajectory(4, 2)).unwrap();
+        store.enforce_limit().unwrap();
+    }
+    fs::write(dir.path().join("buffer/.tmp-00000000000000000009.traj"), "half").unwrap();
+    fs::write(dir.path().join("buffer/notes.txt"), "mine").unwrap();
+    let store = store(dir.path(), config);
+    assert_eq!(store.open_report(), OpenReport { temp_files: 1, damaged: 0, foreign: 1 });
+    assert!(!dir.path().join("buffer/.tmp-00000000000000000009.traj").exists());
+    assert_eq!((store.len(), store.protected_len(), store.transitions()), (3, 1, 5 + 6 + 2));
+    assert_eq!(stored(&store), [2, 3, 4]);
+    assert_eq!(store.layout().as_ref(), Some(trajectory(0, 1).layout()));
+    assert!(store.is_ready(3) && !store.is_ready(4));
+    assert_eq!(store.append(&trajectory(5, 1)).unwrap(), 5);
+}
+
+#[test]
+fn two_stores_cannot_share_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = store(dir.path(), StoreConfig::default());
+    assert!(matches!(Store::open(dir.path(), StoreConfig::default()), Err(ReplayError::InUse { .. })));
+    drop(first);
+    assert!(Store::open(dir.path(), StoreConfig::default()).is_ok());
+}
+
+#[test]
+fn other_layouts_and_empty_trajectories_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut other =
+        TrajectoryBuilder::new(&DictSpace::single(Space::Discrete { n: 2 }), &Space::Discrete { n: 3 });
+    let mut obs = Observation::new(&DictSpace::single(Space::Discrete { n: 2 }));
+    obs.write("observation", &[1.0, 0.0]).unwrap();
+    other.start(&obs).unwrap();
+    other.push(&amago_env::Action::Discrete(1), &Step::default(), &obs).unwrap();
+    let other = other.finish();
+    {
+        let store = store(dir.path(), StoreConfig::default());
+        store.append(&trajectory(0, 2)).unwrap();
+        let error = store.append(&other).unwrap_err();
+        assert!(matches!(error, ReplayError::Layout { .. }));
+        assert!(error.to_string().contains("{observation: f32[2]} with actions of width 3"), "{error}");
+        let mut b = builder();
+        b.start(&observation(0, 0)).unwrap();
+        let error = store.append(&b.finish()).unwrap_err();
+        assert!(matches!(error, ReplayError::Unstorable(FormatError::Empty)));
+        assert_eq!(store.len(), 1);
+    }
+    let path = dir.path().join("buffer/00000000000000000001.traj");
+    fs::write(&path, amago_replay::encode(&other)).unwrap();
+    match Store::open(dir.path(), StoreConfig::default()) {
+        Err(ReplayError::Layout { path: found, .. }) => assert_eq!(found, path),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn one_thread_appends_while_another_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = StoreConfig { max_trajectories: Some(5), cache_bytes: 600, ..StoreConfig::default() };
+    let store = store(dir.path(), config);
+    store.append(&trajectory(0, 3)).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for tag in 1..200 {
+                let id = store.append(&trajectory(tag, 3)).unwrap();
+                if tag == 100 {
+                    store.protect(id).unwrap();
+                }
+                store.enforce_limit().unwrap();
+            }
+        });
+        let mut rng = rng(4);
+        for _ in 0..200 {
+            let batch = store.sample_batch(4, 2, Padding::Both, &mut rng).unwrap();
+            assert_eq!(batch.size, 4);
+        }
+    });
+    assert_eq!((store.len(), store.damage()), (6, vec![]));
+    assert_eq!(stored(&store), [100, 195, 196, 197, 198, 199]);
+}

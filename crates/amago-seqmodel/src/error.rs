@@ -1,0 +1,55 @@
+//! What can be wrong with a model configuration.
+
+/// A configuration that no model can be built from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    /// A size that must be positive is zero.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    /// The width cannot be split over the heads.
+    #[error("n_heads = {n_heads} does not divide d_model = {d_model}")]
+    Heads {
+        /// Number of attention heads.
+        n_heads: usize,
+        /// Width of the model.
+        d_model: usize,
+    },
+    /// Sinusoid positions fill sine and cosine pairs.
+    #[error("d_model = {0} must be even for fixed positions")]
+    OddWidth(usize),
+    /// Groups of eight.
+    #[error("the simnorm needs a width that is a multiple of 8, not {0}")]
+    SimNorm(usize),
+    /// A key that the observation does not have.
+    #[error("obs_keys names \"{key}\", but the observation has {known}")]
+    ObsKey {
+        /// The unknown key.
+        key: String,
+        /// All keys of the observation.
+        known: String,
+    },
+    /// A dropout probability outside `[0, 1)`.
+    #[error("{name} = {value} must be at least 0 and below 1")]
+    Dropout {
+        /// Setting.
+        name: &'static str,
+        /// Its value, as text so that the error can be compared.
+        value: String,
+    },
+}
+
+/// Refuses zero sizes.
+pub(crate) fn positive(sizes: &[(&'static str, usize)]) -> Result<(), ModelError> {
+    match sizes.iter().find(|(_, n)| *n == 0) {
+        Some((name, _)) => Err(ModelError::Zero(name)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses probabilities that would drop everything or nothing sensible.
+pub(crate) fn dropout(settings: &[(&'static str, f64)]) -> Result<(), ModelError> {
+    match settings.iter().find(|(_, p)| !(0.0..1.0).contains(p)) {
+        Some((name, p)) => Err(ModelError::Dropout { name, value: p.to_string() }),
+        None => Ok(()),
+    }
+}

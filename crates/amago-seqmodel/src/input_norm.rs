@@ -1,0 +1,71 @@
+//! Running normalisation of input features.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+
+use crate::{buffer, set_buffer};
+
+const BETA: f64 = 1e-4;
+const EPS: f64 = 1e-5;
+
+/// Keeps running first and second moments of each feature and normalises with them.
+#[derive(Module, Debug)]
+pub struct InputNorm {
+    /// Mean, `[d]`.
+    pub mu: Param<Tensor<1>>,
+    /// Mean square, `[d]`.
+    pub nu: Param<Tensor<1>>,
+    /// Update count, starting at one, `[1]`.
+    pub t: Param<Tensor<1>>,
+}
+
+impl InputNorm {
+    /// Statistics of a standard normal.
+    pub fn new(d: usize, device: &Device) -> Self {
+        Self {
+            mu: buffer(Tensor::zeros([d], device)),
+            nu: buffer(Tensor::ones([d], device)),
+            t: buffer(Tensor::ones([1], device)),
+        }
+    }
+
+    /// Moves the statistics towards this batch. `x` is `[B, L, d]`, `mask` is `[B, L, 1]` with one
+    /// for real timesteps. The step size `β / (1 − (1−β)^t)` starts near one half, so that the
+    /// initial values are forgotten at once.
+    pub fn update(&mut self, x: Tensor<3>, mask: Tensor<3>) {
+        let x = x.detach();
+        let count = mask.clone().sum();
+        let t = self.t.val() + 1.0;
+        // In single precision on purpose, as the original: `1 − (1−β)^t` loses digits for small `t`.
+        let decay = t.full_like((1.0 - BETA) as f32).powf(t.clone());
+        let beta = (decay.neg() + 1.0).recip() * BETA;
+        let masked = x * mask;
+        let mean = masked.clone().sum_dims_squeeze::<1, _>(&[0, 1]) / count.clone();
+        let mean_square = masked.square().sum_dims_squeeze::<1, _>(&[0, 1]) / count;
+        let keep = beta.clone().neg() + 1.0;
+        let mu = self.mu.val() * keep.clone() + mean * beta.clone();
+        let nu = self.nu.val() * keep + mean_square * beta;
+        set_buffer(&mut self.mu, mu);
+        set_buffer(&mut self.nu, nu);
+        set_buffer(&mut self.t, t);
+    }
+
+    /// Standard deviation of each feature, `[d]`.
+    pub fn sigma(&self) -> Tensor<1> {
+        (self.nu.val() - self.mu.val().square() + EPS).sqrt().clamp(1e-3, 1e6)
+    }
+
+    /// `[..., d] → [..., d]`. A feature that hardly varies (σ ≤ 0.01) is only centred.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let sigma = self.sigma();
+        // A negative variance estimate gives NaN, which fails the comparison and centres only.
+        let scale = sigma.clone().greater_elem(0.01);
+        let divisor = sigma.ones_like().mask_where(scale, sigma);
+        ((x - self.mu.val().unsqueeze()) / divisor.unsqueeze()).clamp(-1e4, 1e4)
+    }
+
+    /// Inverse of [`forward`](Self::forward) inside the clamp: `x σ + μ`.
+    pub fn denormalize<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        x * self.sigma().unsqueeze() + self.mu.val().unsqueeze()
+    }
+}

@@ -1,0 +1,67 @@
+//! Multi-layer perceptron.
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig};
+use burn::tensor::{Device, Tensor};
+
+use crate::{Activation, Dense, Norm, NormKind};
+
+/// Shape of an [`Mlp`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MlpConfig {
+    /// Input width.
+    pub d_input: usize,
+    /// Width of the hidden layers.
+    pub d_hidden: usize,
+    /// Output width.
+    pub d_output: usize,
+    /// Hidden layers; the input layer counts as one.
+    pub n_layers: usize,
+    /// Nonlinearity.
+    pub activation: Activation,
+    /// Normalisation before each nonlinearity.
+    pub norm: NormKind,
+    /// Dropout probability after each nonlinearity.
+    pub dropout: f64,
+}
+
+/// `n_layers` times `linear → norm → act → dropout`, then a linear output.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    in_layer: Dense,
+    in_norm: Norm,
+    layers: Vec<Dense>,
+    norms: Vec<Norm>,
+    out_layer: Dense,
+    dropout: Dropout,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl MlpConfig {
+    /// Builds the network.
+    pub fn init(&self, device: &Device) -> Mlp {
+        let hidden = self.n_layers.saturating_sub(1);
+        Mlp {
+            in_layer: Dense::plain(self.d_input, self.d_hidden, device),
+            in_norm: self.norm.init(self.d_hidden, device),
+            layers: (0..hidden).map(|_| Dense::plain(self.d_hidden, self.d_hidden, device)).collect(),
+            norms: (0..hidden).map(|_| self.norm.init(self.d_hidden, device)).collect(),
+            out_layer: Dense::plain(self.d_hidden, self.d_output, device),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            activation: self.activation,
+        }
+    }
+}
+
+impl Mlp {
+    /// `[..., d_input] → [..., d_output]`.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let act = |norm: &Norm, x| self.dropout.forward(self.activation.forward(norm.forward(x)));
+        let mut x = act(&self.in_norm, self.in_layer.forward(x));
+        for (layer, norm) in self.layers.iter().zip(&self.norms) {
+            x = act(norm, layer.forward(x));
+        }
+        self.out_layer.forward(x)
+    }
+}

@@ -1,0 +1,105 @@
+//! Normalisation over the last dimension.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, activation, module};
+
+use crate::ModelError;
+
+const EPS: f64 = 1e-5;
+const SIMNORM_GROUP: usize = 8;
+
+/// Which normalisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormKind {
+    /// Zero mean, unit variance, learned scale and shift.
+    #[default]
+    Layer,
+    /// Unit root mean square, learned scale.
+    Rmsnorm,
+    /// `x / (‖x‖ + 1e-5)`.
+    Unitball,
+    /// As `Unitball`, but the length gets no gradient.
+    UnitballDetach,
+    /// `x / ‖x‖ · √d`.
+    Hypersphere,
+    /// Softmax over groups of eight.
+    Simnorm,
+    /// No normalisation.
+    None,
+}
+
+/// A normalisation layer.
+#[derive(Module, Debug)]
+pub struct Norm {
+    /// Learned scale and shift, where the kind has them.
+    pub norm: Option<Affine>,
+    #[module(skip)]
+    kind: NormKind,
+}
+
+/// Learned scale and shift.
+#[derive(Module, Debug)]
+pub struct Affine {
+    /// Scale, `[d]`.
+    pub weight: Param<Tensor<1>>,
+    /// Shift, `[d]`.
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl NormKind {
+    /// Refuses widths that the kind cannot normalise.
+    ///
+    /// # Errors
+    /// When the groups of simnorm do not fit.
+    pub fn validate(self, d: usize) -> Result<(), ModelError> {
+        let fits = self != NormKind::Simnorm || d.is_multiple_of(SIMNORM_GROUP);
+        if fits { Ok(()) } else { Err(ModelError::SimNorm(d)) }
+    }
+
+    /// Builds the layer for width `d`.
+    pub fn init(self, d: usize, device: &Device) -> Norm {
+        let ones = || Param::from_tensor(Tensor::ones([d], device));
+        let norm = match self {
+            NormKind::Layer => {
+                let bias = Some(Param::from_tensor(Tensor::zeros([d], device)));
+                Some(Affine { weight: ones(), bias })
+            }
+            NormKind::Rmsnorm => Some(Affine { weight: ones(), bias: None }),
+            _ => None,
+        };
+        Norm { norm, kind: self }
+    }
+}
+
+impl Norm {
+    /// `[..., d] → [..., d]`.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let affine = |x: Tensor<D>| match &self.norm {
+            Some(a) => x * a.weight.val().unsqueeze(),
+            None => x,
+        };
+        let length = |x: &Tensor<D>| x.clone().square().sum_dim(D - 1).sqrt();
+        match (self.kind, &self.norm) {
+            (NormKind::Layer, Some(a)) => {
+                module::layer_norm(x, a.weight.val(), a.bias.as_ref().map(Param::val), EPS)
+            }
+            (NormKind::Rmsnorm, _) => {
+                let rms = (x.clone().square().mean_dim(D - 1) + EPS).sqrt();
+                affine(x / rms)
+            }
+            (NormKind::Unitball, _) => x.clone() / (length(&x) + EPS),
+            (NormKind::UnitballDetach, _) => x.clone() / (length(&x).detach() + EPS),
+            (NormKind::Hypersphere, _) => {
+                let d = x.dims()[D - 1] as f64;
+                x.clone() / length(&x) * d.sqrt()
+            }
+            (NormKind::Simnorm, _) => {
+                let dims = x.dims();
+                let groups = dims.iter().product::<usize>() / SIMNORM_GROUP;
+                activation::softmax(x.reshape([groups, SIMNORM_GROUP]), 1).reshape(dims)
+            }
+            (NormKind::None | NormKind::Layer, _) => x,
+        }
+    }
+}
