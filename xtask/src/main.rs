@@ -1,1 +1,49 @@
-fn main() {}
+//! Development tasks: `cargo xtask --help`.
+
+mod bench;
+mod ci;
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+/// Development tasks of the amago workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check everything that has to pass before a commit (runs .ci/run).
+    Ci,
+    /// Check the rules of the code base that no compiler checks.
+    Tidy,
+    /// Measure speed; prints JSON.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is not in a workspace")?;
+    match cli.task {
+        Task::Ci => ci::run(root),
+        Task::Tidy => tidy::run(root),
+        Task::Bench(bench) => bench.run().map(|()| ExitCode::SUCCESS),
+    }
+}

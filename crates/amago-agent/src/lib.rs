@@ -1,1 +1,50 @@
+//! The agents: policy, critics, losses, targets and one update.
+//!
+//! There is one algorithm. AMAGO (arXiv 2310.09971) is it with regression critics and PopArt;
+//! AMAGO-2 (arXiv 2411.11188) is it with classification critics and other coefficients: see
+//! [`AgentConfig::amago`] and [`AgentConfig::amago2`].
+//!
+//! Losses are pure: tensors and random draws in, loss and report out. This crate does no I/O and
+//! knows no thread, clock or log.
+//!
+//! Shapes: `B` batch, `L` timesteps with an action, `G` discounts, `C` critics, `K` sampled
+//! actions, `A` actions, `D` state width. Values are `[C, K, B, L, G]`: the ensemble comes first
+//! because its matrix products are batched over it.
+#![warn(missing_docs)]
 
+mod actor;
+mod agent;
+mod batch;
+mod bins;
+mod clip;
+mod config;
+mod critic;
+mod draws;
+mod ensemble;
+mod filter;
+mod gammas;
+mod learner;
+mod loss;
+mod policy;
+mod popart;
+mod report;
+mod target;
+mod td;
+
+pub use actor::{Actor, ActorConfig};
+pub use agent::{Agent, ObsSpec};
+pub use batch::{StepInput, TrainBatch};
+pub use bins::{BinConfig, Bins, Labels};
+pub use clip::clip_by_global_norm;
+pub use config::{AgentConfig, ConfigError, OptimConfig};
+pub use critic::{Critic, CriticConfig, CriticKind, Evaluation};
+pub use draws::{Draws, RandomDraws};
+pub use filter::Filter;
+pub use gammas::{MULTI_GAMMAS, gamma_features};
+pub use learner::{Learner, UpdateReport, warmup};
+pub use loss::{Loss, loss};
+pub use policy::Policy;
+pub use popart::PopArt;
+pub use report::{LossReport, LossTensors};
+pub use target::{copy_into, soft_update};
+pub use td::n_step_targets;

@@ -6,6 +6,8 @@ use toml::Table;
 use crate::builtin::{Builtin, FrozenLake, KeyToDoor, TMazeActive, TMazePassive};
 use crate::{Env, EnvError};
 
+type Made = Result<Box<dyn Env>, EnvError>;
+
 /// A built-in environment.
 #[derive(Debug)]
 pub struct EnvSpec {
@@ -15,7 +17,7 @@ pub struct EnvSpec {
     pub summary: &'static str,
     docs: &'static [(&'static str, &'static str)],
     defaults: fn() -> Table,
-    build: fn(&EnvSpec, &Table) -> Result<Box<dyn Env>, EnvError>,
+    build: fn(&EnvSpec, &Table) -> Made,
 }
 
 /// One option of an environment.
@@ -105,7 +107,7 @@ fn defaults<B: Builtin>() -> Table {
     Table::try_from(B::Options::default()).unwrap_or_default()
 }
 
-fn build<B: Builtin>(spec: &EnvSpec, options: &Table) -> Result<Box<dyn Env>, EnvError> {
+fn build<B: Builtin>(spec: &EnvSpec, options: &Table) -> Made {
     let parsed = B::Options::deserialize(options.clone()).map_err(|e| explain::<B>(spec, options, &e))?;
     Ok(Box::new(B::build(parsed)?))
 }

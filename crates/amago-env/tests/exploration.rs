@@ -98,8 +98,8 @@ fn half_noise_changes_about_half() {
         changed[a.iter().filter(|x| **x != 0).count()] += 1;
     }
     // Independent components: a quarter none, half one, a quarter both.
-    for (count, expected) in changed.into_iter().zip([500, 1000, 500]) {
-        assert!((count as i32 - expected).abs() < 120, "{changed:?}");
+    for (count, expected) in changed.into_iter().zip([500_i32, 1000, 500]) {
+        assert!((count - expected).abs() < 120, "{changed:?}");
     }
 }
 

@@ -222,5 +222,5 @@ fn unequal_and_unusable_spaces_are_refused() {
     assert!(matches!(empty, Err(VecEnvError::Space(_))));
     let mut vector = scripted(&[Fault::None]);
     let refused = vector.restart(0, Some(make("tmaze-active")));
-    assert!(matches!(refused, Err(VecEnvError::SpacesDiffer { worker: 0, which: "action", .. })));
+    assert!(matches!(refused, Err(VecEnvError::SpacesDiffer { worker: 0, which: "observation", .. })));
 }

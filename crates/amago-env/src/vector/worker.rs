@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{EpisodeStats, Phase, WorkerFault, WorkerStep};
-use crate::{Action, DictSpace, Env, EnvError, Role, Step, guard, stream_seed};
+use crate::{Action, DictSpace, Env, EnvError, Observation, Role, Step, guard, stream_seed};
 
 /// One environment and what its running episode has added up.
 pub(super) struct Worker {
@@ -41,6 +41,9 @@ impl Worker {
     pub fn restart(&mut self, result: &mut WorkerStep, space: &DictSpace) {
         result.step = Step::default();
         result.episode = None;
+        // A faulty environment may have put another buffer in their place.
+        result.obs = Observation::new(space);
+        result.scratch = result.obs.clone();
         self.begin(result, space);
     }
 

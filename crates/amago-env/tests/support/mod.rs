@@ -1,6 +1,11 @@
 //! An environment that counts to five and breaks in a chosen way.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use amago_env::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
+
+/// What a seed cannot know.
+static CALLS: AtomicU32 = AtomicU32::new(0);
 
 /// How to break: in the third step unless the name says otherwise.
 #[allow(dead_code)] // each test binary uses some
@@ -97,7 +102,7 @@ impl Env for Scripted {
         }
         self.time += 1;
         let second = match self.fault {
-            Fault::GlobalState => rand::random(),
+            Fault::GlobalState => (CALLS.fetch_add(1, Ordering::Relaxed) % 1000) as f32 / 1000.0,
             _ => 0.0,
         };
         if self.fault != Fault::ForgetsToWrite || self.time != 3 {

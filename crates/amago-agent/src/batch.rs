@@ -1,0 +1,33 @@
+//! What the agent sees: training batches and single steps, as tensors.
+
+use burn::tensor::{Int, Tensor};
+
+/// A training batch of `B` sequences with `L + 1` observations and `L` transitions, right-padded.
+#[derive(Debug, Clone)]
+pub struct TrainBatch {
+    /// Observations, all keys joined, `[B, L+1, d_obs]`.
+    pub obs: Tensor<3>,
+    /// Previous reward and action, `[B, L+1, 1+A]`.
+    pub rl2s: Tensor<3>,
+    /// Global timesteps, `[B, L+1]`.
+    pub times: Tensor<2, Int>,
+    /// Rewards, `[B, L]`.
+    pub rewards: Tensor<2>,
+    /// One where the environment ended, `[B, L]`.
+    pub terminals: Tensor<2>,
+    /// Actions as vectors, `[B, L, A]`.
+    pub actions: Tensor<3>,
+    /// One where a timestep is real, `[B, L+1]`.
+    pub mask: Tensor<2>,
+}
+
+/// One timestep of `B` environments.
+#[derive(Debug, Clone)]
+pub struct StepInput {
+    /// Observations, all keys joined, `[B, 1, d_obs]`.
+    pub obs: Tensor<3>,
+    /// Previous reward and action, `[B, 1, 1+A]`.
+    pub rl2s: Tensor<3>,
+    /// Global timesteps, `[B, 1]`.
+    pub times: Tensor<2, Int>,
+}

@@ -1,0 +1,131 @@
+//! Values as classes: bins, labels and decoding.
+
+use amago_seqmodel::{symexp, symlog};
+use burn::tensor::{Device, Tensor, activation};
+
+use crate::ConfigError;
+
+/// How a target becomes a distribution over bins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Labels {
+    /// The two neighbouring bins, weighted by proximity.
+    #[default]
+    TwoHot,
+    /// The mass of a Gaussian between the edges of each bin (Farebrother et al. 2024).
+    HlGauss,
+}
+
+/// Settings of the bins.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BinConfig {
+    /// Number of bins.
+    pub count: usize,
+    /// Smallest return, in units of the multiplied reward.
+    pub min: f32,
+    /// Largest return, in units of the multiplied reward.
+    pub max: f32,
+    /// Space the bins evenly in the signed logarithm of the return.
+    pub symlog: bool,
+    /// Kind of labels.
+    pub labels: Labels,
+}
+
+impl Default for BinConfig {
+    fn default() -> Self {
+        Self { count: 128, min: -1e5, max: 1e5, symlog: true, labels: Labels::TwoHot }
+    }
+}
+
+impl BinConfig {
+    /// Refuses bins that cannot hold a value.
+    ///
+    /// # Errors
+    /// Names the settings that clash.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.count < 2 {
+            return Err(ConfigError::BinCount(self.count));
+        }
+        let usable = self.min.is_finite() && self.max.is_finite() && self.min < self.max;
+        if usable { Ok(()) } else { Err(ConfigError::BinRange { min: self.min, max: self.max }) }
+    }
+}
+
+/// The bins of a classification critic.
+#[derive(Debug, Clone)]
+pub struct Bins {
+    values: Vec<f32>,
+    symlog: bool,
+    labels: Labels,
+}
+
+impl Bins {
+    /// Evenly spaced between the transformed bounds.
+    pub fn new(config: &BinConfig) -> Self {
+        let transform = |x: f32| {
+            let x = f64::from(x);
+            if config.symlog { x.signum() * x.abs().ln_1p() } else { x }
+        };
+        let (low, high) = (transform(config.min), transform(config.max));
+        let step = (high - low) / (config.count - 1) as f64;
+        let values = (0..config.count).map(|i| (low + step * i as f64) as f32).collect();
+        Self { values, symlog: config.symlog, labels: config.labels }
+    }
+
+    /// Number of bins.
+    pub fn count(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Transformed value of each bin.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Expected value of logits over the last dimension, transformed back:
+    /// `[..., bins] → [..., 1]`. The expectation comes first, the inverse transform after it.
+    pub fn decode<const D: usize>(&self, logits: Tensor<D>) -> Tensor<D> {
+        let bins = row::<D>(&self.values, &logits.device());
+        let mean = (activation::softmax(logits, D - 1) * bins).sum_dim(D - 1);
+        if self.symlog { symexp(mean) } else { mean }
+    }
+
+    /// Labels of targets `[..., 1] → [..., bins]`. Targets out of range go to the edge bin.
+    pub fn encode<const D: usize>(&self, targets: Tensor<D>) -> Tensor<D> {
+        let targets = if self.symlog { symlog(targets) } else { targets };
+        match self.labels {
+            Labels::TwoHot => self.two_hot(targets),
+            Labels::HlGauss => self.hl_gauss(targets),
+        }
+    }
+
+    fn width(&self) -> f64 {
+        let last = self.values.len() - 1;
+        f64::from(self.values[last] - self.values[0]) / last as f64
+    }
+
+    /// Weight `max(0, 1 − |x − bin| / width)`: non-zero for the two neighbours only.
+    fn two_hot<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let x = x.clamp(self.values[0], self.values[self.values.len() - 1]);
+        let bins = row::<D>(&self.values, &x.device());
+        let distance = (x - bins).abs();
+        (distance / self.width()).neg().add_scalar(1.0).clamp_min(0.0)
+    }
+
+    fn hl_gauss<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let n = self.count();
+        let width = self.width() as f32;
+        let edges: Vec<f32> =
+            (0..=n).map(|i| self.values[0] + (i as f32 - 0.5) * width).collect();
+        let scale = std::f64::consts::SQRT_2 * 0.75 * self.width();
+        let cdf = ((row::<D>(&edges, &x.device()) - x) / scale).erf();
+        let mass = cdf.clone().narrow(D - 1, 1, n) - cdf.narrow(D - 1, 0, n);
+        let total = mass.clone().sum_dim(D - 1);
+        mass / total
+    }
+}
+
+fn row<const D: usize>(values: &[f32], device: &Device) -> Tensor<D> {
+    Tensor::<1>::from_floats(values, device).unsqueeze()
+}

@@ -1,0 +1,45 @@
+//! Global norm of the gradient.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+/// Scales all gradients of the module's parameters so that their joint Euclidean norm is at most
+/// `max_norm`, and returns the norm before, `[1]`. No number leaves the device.
+pub fn clip_by_global_norm<M: Module>(module: &M, grads: &mut GradientsParams, max_norm: f32) -> Option<Tensor<1>> {
+    let mut sum = SquareSum { grads, total: None };
+    module.visit(&mut sum);
+    let norm = sum.total?.sqrt();
+    let scale = (norm.clone() + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
+    module.visit(&mut Scale { grads, scale });
+    Some(norm)
+}
+
+struct SquareSum<'a> {
+    grads: &'a GradientsParams,
+    total: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for SquareSum<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(grad) = self.grads.get::<D>(param.id) else { return };
+        let square = grad.square().sum();
+        self.total = Some(match self.total.take() {
+            Some(total) => total + square,
+            None => square,
+        });
+    }
+}
+
+struct Scale<'a> {
+    grads: &'a mut GradientsParams,
+    scale: Tensor<1>,
+}
+
+impl ModuleVisitor for Scale<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = self.grads.remove::<D>(param.id) {
+            self.grads.register(param.id, grad * self.scale.clone().unsqueeze());
+        }
+    }
+}

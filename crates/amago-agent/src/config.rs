@@ -1,0 +1,264 @@
+//! Settings of an agent and its optimiser.
+
+use amago_seqmodel::{ModelError, TrajEncoderConfig, TstepEncoderConfig};
+
+use crate::{ActorConfig, CriticConfig, CriticKind, Filter, MULTI_GAMMAS};
+
+/// Everything that defines an agent.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// The acting discount, always the last one learned.
+    pub gamma: f32,
+    /// Discounts learned beside it; empty for none.
+    pub multi_gammas: Vec<f32>,
+    /// Scales rewards in the loss only.
+    pub reward_multiplier: f32,
+    /// Share of the online weights that the targets take over per update.
+    pub tau: f32,
+    /// Size of the critic ensemble.
+    pub n_critics: usize,
+    /// Critics drawn (with replacement) for each target.
+    pub n_critics_td: usize,
+    /// Weight of `−Q(s, a~π)`.
+    pub online_coeff: f32,
+    /// Weight of filtered imitation.
+    pub offline_coeff: f32,
+    /// Weight of the critic loss.
+    pub critic_loss_weight: f32,
+    /// Actions sampled for the value in the TD target; the exact expectation is used where it is
+    /// cheap (regression critics).
+    pub k_critic: usize,
+    /// Actions sampled for the value in the advantage; likewise.
+    pub k_actor: usize,
+    /// Rewards summed in the TD target.
+    pub n_step: usize,
+    /// Normalise values by running statistics of the targets.
+    pub popart: bool,
+    /// Take the next action from a slow copy of the actor.
+    pub use_target_actor: bool,
+    /// Imitate everything: behaviour cloning.
+    pub fake_filter: bool,
+    /// Weight of imitated actions by advantage.
+    pub filter: Filter,
+    /// Actor head.
+    pub actor: ActorConfig,
+    /// Critic heads.
+    pub critic: CriticConfig,
+    /// Timestep encoder.
+    pub tstep_encoder: TstepEncoderConfig,
+    /// Trajectory encoder.
+    pub traj_encoder: TrajEncoderConfig,
+}
+
+/// Settings of the optimiser.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimConfig {
+    /// Learning rate after the warm-up.
+    pub learning_rate: f64,
+    /// Updates over which the rate rises from zero.
+    pub warmup: usize,
+    /// Decoupled weight decay of AdamW.
+    pub weight_decay: f32,
+    /// Largest global norm of the gradient.
+    pub grad_clip: f32,
+}
+
+impl Default for OptimConfig {
+    fn default() -> Self {
+        Self { learning_rate: 1e-4, warmup: 500, weight_decay: 1e-3, grad_clip: 1.0 }
+    }
+}
+
+/// A configuration that no agent can be built from.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    /// In an encoder.
+    #[error("{part}: {source}")]
+    Model {
+        /// Which encoder.
+        part: &'static str,
+        /// What is wrong.
+        source: ModelError,
+    },
+    /// A count that must be positive is zero.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    /// A number that must be positive and finite is not.
+    #[error("{name} = {value} must be a positive number")]
+    NotPositive {
+        /// Setting.
+        name: &'static str,
+        /// Its value.
+        value: f32,
+    },
+    /// A number outside its range.
+    #[error("{name} = {value} must be {range}")]
+    Range {
+        /// Setting.
+        name: &'static str,
+        /// Its value.
+        value: f32,
+        /// The legal range in words.
+        range: &'static str,
+    },
+    /// Neither actor loss has weight.
+    #[error("online_coeff and offline_coeff are both 0: the actor would learn nothing")]
+    NoActorLoss,
+    /// The online loss needs a differentiable sample.
+    #[error(
+        "online_coeff = {0} with critic.kind = \"classification\" needs differentiable samples of discrete \
+         actions, which are not built yet; set online_coeff = 0"
+    )]
+    OnlineClassification(f32),
+    /// Too few bins.
+    #[error("critic.bins.count = {0} must be at least 2")]
+    BinCount(usize),
+    /// An empty range of bins.
+    #[error("critic.bins.min = {min} must be below critic.bins.max = {max}, both finite")]
+    BinRange {
+        /// Lower bound.
+        min: f32,
+        /// Upper bound.
+        max: f32,
+    },
+    /// Clamps that leave no distribution.
+    #[error("actor.min_prob = {min} and actor.max_prob = {max} must satisfy 0 < min < max <= 1")]
+    ProbRange {
+        /// Lower bound.
+        min: f32,
+        /// Upper bound.
+        max: f32,
+    },
+}
+
+impl AgentConfig {
+    /// The defaults of AMAGO: regression critics, mostly the online loss.
+    pub fn amago() -> Self {
+        Self {
+            gamma: 0.999,
+            multi_gammas: MULTI_GAMMAS.to_vec(),
+            reward_multiplier: 10.0,
+            tau: 0.003,
+            n_critics: 4,
+            n_critics_td: 2,
+            online_coeff: 1.0,
+            offline_coeff: 0.1,
+            critic_loss_weight: 10.0,
+            k_critic: 1,
+            k_actor: 1,
+            n_step: 1,
+            popart: true,
+            use_target_actor: true,
+            fake_filter: false,
+            filter: Filter::default(),
+            actor: ActorConfig::default(),
+            critic: CriticConfig::default(),
+            tstep_encoder: TstepEncoderConfig::default(),
+            traj_encoder: TrajEncoderConfig::default(),
+        }
+    }
+
+    /// The defaults of AMAGO-2: classification critics, filtered imitation only.
+    pub fn amago2() -> Self {
+        let critic = CriticConfig { kind: CriticKind::Classification, ..CriticConfig::default() };
+        Self { online_coeff: 0.0, offline_coeff: 1.0, k_actor: 3, critic, ..Self::amago() }
+    }
+
+    /// All discounts, the acting one last.
+    pub fn gammas(&self) -> Vec<f32> {
+        self.multi_gammas.iter().copied().chain([self.gamma]).collect()
+    }
+
+    /// Whether the critics take part in the actor's loss.
+    pub fn uses_critic(&self) -> bool {
+        !self.fake_filter || self.online_coeff > 0.0
+    }
+
+    /// Refuses settings that cannot be built or cannot learn.
+    ///
+    /// # Errors
+    /// Names the settings that clash.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let part = |part| move |source| ConfigError::Model { part, source };
+        self.tstep_encoder.validate().map_err(part("tstep_encoder"))?;
+        self.traj_encoder.validate().map_err(part("traj_encoder"))?;
+        for (name, count) in [
+            ("n_critics", self.n_critics),
+            ("n_critics_td", self.n_critics_td),
+            ("k_critic", self.k_critic),
+            ("k_actor", self.k_actor),
+            ("n_step", self.n_step),
+            ("actor.n_layers", self.actor.n_layers),
+            ("actor.d_hidden", self.actor.d_hidden),
+            ("critic.n_layers", self.critic.net.n_layers),
+            ("critic.d_hidden", self.critic.net.d_hidden),
+        ] {
+            if count == 0 {
+                return Err(ConfigError::Zero(name));
+            }
+        }
+        if !(self.reward_multiplier > 0.0 && self.reward_multiplier.is_finite()) {
+            return Err(ConfigError::NotPositive { name: "reward_multiplier", value: self.reward_multiplier });
+        }
+        self.validate_ranges()?;
+        self.filter.validate()?;
+        if self.online_coeff <= 0.0 && self.offline_coeff <= 0.0 {
+            return Err(ConfigError::NoActorLoss);
+        }
+        if self.critic.kind == CriticKind::Classification {
+            self.critic.bins.validate()?;
+            if self.online_coeff > 0.0 {
+                return Err(ConfigError::OnlineClassification(self.online_coeff));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_ranges(&self) -> Result<(), ConfigError> {
+        for gamma in self.gammas() {
+            if !(0.0..1.0).contains(&gamma) {
+                let range = "at least 0 and below 1";
+                return Err(ConfigError::Range { name: "gamma (or one of multi_gammas)", value: gamma, range });
+            }
+        }
+        let weights = [
+            ("online_coeff", self.online_coeff),
+            ("offline_coeff", self.offline_coeff),
+            ("critic_loss_weight", self.critic_loss_weight),
+        ];
+        for (name, value) in weights {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(ConfigError::Range { name, value, range: "zero or a positive number" });
+            }
+        }
+        if !(0.0..=1.0).contains(&self.tau) {
+            return Err(ConfigError::Range { name: "tau", value: self.tau, range: "between 0 and 1" });
+        }
+        let (min, max) = (self.actor.min_prob, self.actor.max_prob);
+        if !(min > 0.0 && min < max && max <= 1.0) {
+            return Err(ConfigError::ProbRange { min, max });
+        }
+        Ok(())
+    }
+}
+
+impl OptimConfig {
+    /// Refuses rates and bounds that cannot train.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let positive = [("learning_rate", self.learning_rate as f32), ("grad_clip", self.grad_clip)];
+        match positive.into_iter().find(|(_, v)| !(*v > 0.0 && v.is_finite())) {
+            Some((name, value)) => Err(ConfigError::NotPositive { name, value }),
+            None if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) => Err(ConfigError::Range {
+                name: "weight_decay",
+                value: self.weight_decay,
+                range: "zero or a positive number",
+            }),
+            None => Ok(()),
+        }
+    }
+}

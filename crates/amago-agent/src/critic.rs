@@ -1,0 +1,146 @@
+//! The critic ensemble, regression or classification.
+
+use amago_seqmodel::Activation;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, activation};
+
+use crate::ensemble::{EnsembleMlp, EnsembleShape};
+use crate::{BinConfig, Bins, gamma_features};
+
+/// What a critic predicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CriticKind {
+    /// One number per action (AMAGO).
+    #[default]
+    Regression,
+    /// A distribution over bins, for an action given as input (AMAGO-2).
+    Classification,
+}
+
+/// Settings of the critics.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CriticConfig {
+    /// Regression or classification.
+    pub kind: CriticKind,
+    /// Shape of each network.
+    #[serde(flatten)]
+    pub net: CriticNet,
+    /// Bins of the classification critic.
+    pub bins: BinConfig,
+}
+
+/// Shape of one critic network.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct CriticNet {
+    /// Hidden layers.
+    pub n_layers: usize,
+    /// Width of the hidden layers.
+    pub d_hidden: usize,
+    /// Nonlinearity.
+    pub activation: Activation,
+}
+
+impl Default for CriticNet {
+    fn default() -> Self {
+        Self { n_layers: 2, d_hidden: 256, activation: Activation::LeakyRelu }
+    }
+}
+
+/// `C` critics for every discount.
+#[derive(Module, Debug)]
+pub struct Critic {
+    net: EnsembleMlp,
+    n_critics: usize,
+    n_actions: usize,
+    #[module(skip)]
+    features: Vec<f32>,
+    #[module(skip)]
+    bins: Option<Bins>,
+}
+
+/// What a critic says about actions.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// Values, `[C, K, B, L, G]`. Network scale (before PopArt) for regression, return scale for
+    /// classification.
+    pub values: Tensor<5>,
+    /// Bin logits, `[C, K, B, L·G, bins]`, of a classification critic.
+    pub logits: Option<Tensor<5>>,
+}
+
+impl CriticConfig {
+    /// Builds `n` critics for states of width `d_state`.
+    pub fn init(&self, n: usize, d_state: usize, gammas: &[f32], n_actions: usize, device: &Device) -> Critic {
+        let (d_input, d_output, bins) = match self.kind {
+            CriticKind::Regression => (d_state, gammas.len() * n_actions, None),
+            CriticKind::Classification => {
+                let bins = Bins::new(&self.bins);
+                (d_state + 1 + n_actions, bins.count(), Some(bins))
+            }
+        };
+        let shape = EnsembleShape {
+            n,
+            d_input,
+            d_hidden: self.net.d_hidden,
+            d_output,
+            n_layers: self.net.n_layers,
+            activation: self.net.activation,
+        };
+        Critic {
+            net: EnsembleMlp::new(shape, device),
+            n_critics: n,
+            n_actions,
+            features: gamma_features(gammas),
+            bins,
+        }
+    }
+}
+
+impl Critic {
+    /// Number of critics.
+    pub fn n_critics(&self) -> usize {
+        self.n_critics
+    }
+
+    /// The bins, of a classification critic.
+    pub fn bins(&self) -> Option<&Bins> {
+        self.bins.as_ref()
+    }
+
+    /// Evaluates actions `[K, B, L, G, A]` (one-hot or soft) in states `[B, L, D]`.
+    pub fn evaluate(&self, state: Tensor<3>, actions: Tensor<5>) -> Evaluation {
+        let [b, l, d] = state.dims();
+        let [k, .., g, a] = actions.dims();
+        let c = self.n_critics;
+        let state = state.reshape([b * l, d]);
+        let Some(bins) = &self.bins else {
+            // All actions at once; a value is the dot product with the action vector.
+            let all = self.net.forward(state).reshape([c, 1, b * l * g, a]);
+            let actions = actions.reshape([1, k, b * l * g, a]);
+            let values = (all * actions).sum_dim(3).reshape([c, k, b, l, g]);
+            return Evaluation { values, logits: None };
+        };
+        // Clamped like continuous actions, where it removes the pull towards the borders.
+        let actions = actions.reshape([k, b * l, g, a]).clamp(-0.999, 0.999);
+        let features = Tensor::<1>::from_floats(self.features.as_slice(), &state.device());
+        let logits = self.net.forward_joined(state, features, actions);
+        let values = bins.decode(logits.clone()).reshape([c, k, b, l, g]);
+        let logits = logits.reshape([c, k, b, l * g, bins.count()]);
+        Evaluation { values, logits: Some(logits) }
+    }
+
+    /// Values only, `[C, K, B, L, G]`.
+    pub fn values(&self, state: Tensor<3>, actions: Tensor<5>) -> Tensor<5> {
+        self.evaluate(state, actions).values
+    }
+}
+
+/// Cross-entropy of logits `[C, K, B, L·G, bins]` to labels `[B, L·G, bins]`, shared by the
+/// ensemble; `K` is one. Gives `[C, B, L·G]`.
+pub fn cross_entropy(logits: Tensor<5>, labels: Tensor<3>) -> Tensor<3> {
+    let log_probs = activation::log_softmax(logits.squeeze_dim::<4>(1), 3);
+    (log_probs * labels.unsqueeze_dim(0)).sum_dim(3).neg().squeeze_dim(3)
+}

@@ -1,0 +1,115 @@
+//! Weights of imitated actions by their advantage.
+
+use burn::tensor::Tensor;
+
+use crate::ConfigError;
+
+/// `f(A)` in the offline actor loss `−f(A) log π(a|s)`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Filter {
+    /// One where `A > threshold`, else zero.
+    Binary {
+        /// The threshold.
+        #[serde(default)]
+        threshold: f32,
+    },
+    /// `exp(β A)`, clamped.
+    Exponential {
+        /// Slope in the exponent.
+        #[serde(default = "one")]
+        beta: f32,
+        /// Smallest and largest advantage before the exponential.
+        #[serde(default)]
+        clamp_advantage: [Option<f32>; 2],
+        /// Smallest and largest weight.
+        #[serde(default = "exponential_clamp")]
+        clamp_weight: [Option<f32>; 2],
+    },
+    /// `f0 + slope·A/β` below the hinge, then `A/β`; clamped; plus the binary filter.
+    LeakyRamp {
+        /// Temperature.
+        #[serde(default = "two")]
+        beta: f32,
+        /// Where the ramp begins.
+        #[serde(default = "hundredth")]
+        hinge: f32,
+        /// Slope below the hinge, relative to above it.
+        #[serde(default = "twentieth")]
+        slope: f32,
+        /// Weight at zero advantage.
+        #[serde(default = "hundredth")]
+        f0: f32,
+        /// Smallest and largest weight.
+        #[serde(default = "ramp_clamp")]
+        clamp_weight: [Option<f32>; 2],
+        /// Whether to add the binary filter.
+        #[serde(default = "yes")]
+        add_binary: bool,
+    },
+}
+
+fn one() -> f32 {
+    1.0
+}
+fn two() -> f32 {
+    2.0
+}
+fn hundredth() -> f32 {
+    1e-2
+}
+fn twentieth() -> f32 {
+    0.05
+}
+fn yes() -> bool {
+    true
+}
+fn exponential_clamp() -> [Option<f32>; 2] {
+    [Some(1e-7), None]
+}
+fn ramp_clamp() -> [Option<f32>; 2] {
+    [Some(1e-7), Some(10.0)]
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Filter::Binary { threshold: 0.0 }
+    }
+}
+
+impl Filter {
+    /// Refuses a temperature that is not positive.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        match self {
+            Filter::LeakyRamp { beta, .. } if *beta <= 0.0 || !beta.is_finite() => {
+                Err(ConfigError::NotPositive { name: "filter.beta", value: *beta })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Weight of each advantage.
+    pub fn weight<const D: usize>(&self, advantage: Tensor<D>) -> Tensor<D> {
+        match self {
+            Filter::Binary { threshold } => advantage.greater_elem(*threshold).float(),
+            Filter::Exponential { beta, clamp_advantage, clamp_weight } => {
+                clamp((clamp(advantage, clamp_advantage) * *beta).exp(), clamp_weight)
+            }
+            Filter::LeakyRamp { beta, hinge, slope, f0, clamp_weight, add_binary } => {
+                let above = (advantage.clone() - *hinge).clamp_min(0.0);
+                let below = (advantage.clone() - *hinge).clamp_max(0.0) * *slope;
+                let ramp = (above + below + *slope * *hinge) / *beta + *f0;
+                let weight = clamp(ramp, clamp_weight);
+                if *add_binary { weight + advantage.greater_elem(0.0).float() } else { weight }
+            }
+        }
+    }
+}
+
+fn clamp<const D: usize>(x: Tensor<D>, [low, high]: &[Option<f32>; 2]) -> Tensor<D> {
+    let x = low.map_or(x.clone(), |low| x.clamp_min(low));
+    high.map_or(x.clone(), |high| x.clamp_max(high))
+}

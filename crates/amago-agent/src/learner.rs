@@ -1,0 +1,74 @@
+//! One update, from batch to new weights.
+
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+
+use crate::{Agent, AgentConfig, Draws, LossReport, OptimConfig, TrainBatch, clip_by_global_norm, loss};
+
+/// An agent with its optimiser.
+#[derive(Clone)]
+pub struct Learner {
+    /// The networks.
+    pub agent: Agent,
+    /// AdamW state.
+    pub optimizer: ModuleOptimizer,
+    /// Updates done.
+    pub updates: u64,
+    config: AgentConfig,
+    optim: OptimConfig,
+}
+
+/// What one update did.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateReport {
+    /// The loss that was differentiated.
+    pub loss: f32,
+    /// Global gradient norm before clipping.
+    pub grad_norm: f32,
+    /// Learning rate of this update.
+    pub learning_rate: f64,
+    /// Parts of the loss.
+    pub parts: LossReport,
+}
+
+/// Learning rate of update `k` (from zero): `rate · min(k / warmup, 1)`.
+pub fn warmup(rate: f64, warmup: usize, k: u64) -> f64 {
+    if warmup == 0 { rate } else { rate * (k as f64 / warmup as f64).min(1.0) }
+}
+
+impl OptimConfig {
+    /// A fresh AdamW with these settings.
+    pub fn init(&self) -> ModuleOptimizer {
+        AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(self.weight_decay).init()
+    }
+}
+
+impl Learner {
+    /// A learner that has done no update.
+    pub fn new(agent: Agent, config: AgentConfig, optim: OptimConfig) -> Self {
+        Self { agent, optimizer: optim.init(), updates: 0, config, optim }
+    }
+
+    /// One update: statistics, loss, backward, clip, targets, AdamW. The targets move *before* the
+    /// optimiser step, from the weights that the loss saw.
+    ///
+    /// When the loss is not finite nothing changes but the statistics, and the report says so.
+    pub fn update(&mut self, batch: &TrainBatch, draws: &mut dyn Draws) -> UpdateReport {
+        let mut agent = self.agent.clone();
+        agent.begin_update(batch);
+        let loss = loss(&agent, &self.config, batch, draws);
+        let total: f32 = loss.total.clone().detach().into_scalar();
+        let learning_rate = warmup(self.optim.learning_rate, self.optim.warmup, self.updates);
+        let parts = loss.report.read();
+        if !total.is_finite() {
+            return UpdateReport { loss: total, grad_norm: f32::NAN, learning_rate, parts };
+        }
+        let mut grads = GradientsParams::from_grads(loss.total.backward(), &agent);
+        let norm = clip_by_global_norm(&agent, &mut grads, self.optim.grad_clip);
+        agent.popart = loss.popart;
+        agent = agent.update_targets(self.config.tau);
+        self.agent = self.optimizer.step(learning_rate, agent, grads);
+        self.updates += 1;
+        let grad_norm = norm.map_or(0.0, burn::tensor::Tensor::into_scalar::<f32>);
+        UpdateReport { loss: total, grad_norm, learning_rate, parts }
+    }
+}

@@ -1,0 +1,94 @@
+//! Scale-free value learning (van Hasselt et al. 2016, arXiv 1602.07714).
+
+use amago_seqmodel::{buffer, set_buffer};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+
+const BETA: f64 = 5e-4;
+const INIT_NU: f32 = 100.0;
+
+/// Running moments of the TD targets per discount, and the affine map that keeps unnormalised
+/// predictions where they are when the moments move. Only this map is corrected, never the
+/// critics' weights.
+#[derive(Module, Debug)]
+pub struct PopArt {
+    mu: Param<Tensor<2>>,
+    nu: Param<Tensor<2>>,
+    w: Param<Tensor<2>>,
+    b: Param<Tensor<2>>,
+    t: Param<Tensor<2>>,
+    enabled: bool,
+}
+
+impl PopArt {
+    /// Fresh statistics for `n_gammas` discounts. When not enabled both maps are the identity.
+    pub fn new(n_gammas: usize, enabled: bool, device: &Device) -> Self {
+        let full = |x: f32| buffer(Tensor::full([n_gammas, 1], x, device));
+        Self { mu: full(0.0), nu: full(INIT_NU), w: full(1.0), b: full(0.0), t: full(1.0), enabled }
+    }
+
+    /// Standard deviation per discount, `[G]`.
+    pub fn sigma(&self) -> Tensor<1> {
+        sigma(self.mu.val(), self.nu.val()).squeeze_dim(1)
+    }
+
+    /// Moves the statistics towards targets `[B, L, G]`; `mask` is `[B, L, 1]`.
+    pub fn update(&mut self, targets: Tensor<3>, mask: Tensor<3>) {
+        if !self.enabled {
+            return;
+        }
+        let g = targets.dims()[2];
+        let (old_mu, old_sigma) = (self.mu.val(), sigma(self.mu.val(), self.nu.val()));
+        let count = mask.clone().sum().reshape([1, 1]);
+        let masked = targets.detach() * mask;
+        let mean = |x: Tensor<3>| x.sum_dims(&[0, 1]).reshape([g, 1]) / count.clone();
+        let t = self.t.val() + 1.0;
+        // In single precision on purpose, as the original: small `t` loses digits.
+        let decay = t.full_like((1.0 - BETA) as f32).powf(t.clone());
+        let beta = (decay.neg() + 1.0).recip() * BETA;
+        let keep = beta.clone().neg() + 1.0;
+        let mu = self.mu.val() * keep.clone() + mean(masked.clone()) * beta.clone();
+        let nu = self.nu.val() * keep + mean(masked.square()) * beta;
+        let new_sigma = sigma(mu.clone(), nu.clone());
+        let w = self.w.val() * old_sigma.clone() / new_sigma.clone();
+        let b = (old_sigma * self.b.val() + old_mu - mu.clone()) / new_sigma;
+        set_buffer(&mut self.mu, mu);
+        set_buffer(&mut self.nu, nu);
+        set_buffer(&mut self.w, w);
+        set_buffer(&mut self.b, b);
+        set_buffer(&mut self.t, t);
+    }
+
+    /// Targets in normalised units: `(y − μ) / σ`; the last dimension is `G`.
+    pub fn normalize_targets<const D: usize>(&self, targets: Tensor<D>) -> Tensor<D> {
+        if !self.enabled {
+            return targets;
+        }
+        (targets - row(self.mu.val())) / self.sigma().unsqueeze()
+    }
+
+    /// Network outputs in normalised units: `w x + b`; the last dimension is `G`.
+    pub fn normalized<const D: usize>(&self, outputs: Tensor<D>) -> Tensor<D> {
+        if !self.enabled {
+            return outputs;
+        }
+        outputs * row(self.w.val()) + row(self.b.val())
+    }
+
+    /// Network outputs in return units: `σ (w x + b) + μ`; the last dimension is `G`.
+    pub fn denormalized<const D: usize>(&self, outputs: Tensor<D>) -> Tensor<D> {
+        if !self.enabled {
+            return outputs;
+        }
+        self.normalized(outputs) * self.sigma().unsqueeze() + row(self.mu.val())
+    }
+}
+
+fn sigma(mu: Tensor<2>, nu: Tensor<2>) -> Tensor<2> {
+    (nu - mu.square()).clamp(1e-4, 1e8).sqrt().clamp(1e-4, 1e6)
+}
+
+/// `[G, 1]` as a row for broadcasting over a last dimension of `G`.
+fn row<const D: usize>(x: Tensor<2>) -> Tensor<D> {
+    x.squeeze_dim::<1>(1).unsqueeze()
+}

@@ -1,0 +1,46 @@
+//! What a loss says about itself.
+
+use burn::tensor::Tensor;
+
+/// Means over the real timesteps of a batch; read it to the host with [`read`](Self::read).
+#[derive(Debug, Clone)]
+pub struct LossTensors {
+    /// One-element tensors in the order of the fields of [`LossReport`].
+    pub(crate) parts: [Tensor<1>; 7],
+}
+
+/// Named means over the real timesteps of a batch. Returns are in units of the multiplied reward;
+/// the discount is the acting one where one must be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct LossReport {
+    /// Actor loss.
+    pub actor_loss: f32,
+    /// Critic loss, before its weight.
+    pub critic_loss: f32,
+    /// Entropy of the policy in nats.
+    pub entropy: f32,
+    /// Value of the actions in the buffer.
+    pub q_value: f32,
+    /// TD target.
+    pub td_target: f32,
+    /// Mean of `Q(s,a) − V(s)`.
+    pub advantage: f32,
+    /// Share of actions that the filter passes, over all discounts.
+    pub filter_pass: f32,
+}
+
+impl LossTensors {
+    /// Copies the numbers to the host.
+    pub fn read(&self) -> LossReport {
+        let values: Vec<f32> = Tensor::cat(self.parts.to_vec(), 0).into_data().iter::<f32>().collect();
+        LossReport {
+            actor_loss: values[0],
+            critic_loss: values[1],
+            entropy: values[2],
+            q_value: values[3],
+            td_target: values[4],
+            advantage: values[5],
+            filter_pass: values[6],
+        }
+    }
+}

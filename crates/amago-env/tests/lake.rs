@@ -1,0 +1,161 @@
+//! Scripted episodes of the frozen lake.
+
+#[path = "support/play.rs"]
+mod play;
+
+use amago_env::builtin::{FrozenLake, FrozenLakeOptions};
+use amago_env::{Env, Step};
+use play::Play;
+
+fn lake(options: FrozenLakeOptions) -> Play<FrozenLake> {
+    let rows = ["FFH", "HFF", "FFF"];
+    Play::new(FrozenLake::with_layout(options, &rows).expect("a legal layout"))
+}
+
+fn small(k_episodes: usize) -> FrozenLakeOptions {
+    FrozenLakeOptions { size: 3, k_episodes, ..FrozenLakeOptions::default() }
+}
+
+/// Shortest way in the layout of `lake`: y+1, x+1, x+1, y+1.
+const WAY: [usize; 4] = [3, 1, 1, 3];
+
+#[test]
+fn frozen_lake_counts_attempts() {
+    let mut play = lake(small(3));
+    let third = 1.0 / 3.0;
+    assert_eq!(play.reset(0), [0.0, 0.0, 1.0, 0.0]);
+    assert_eq!(play.step(1), (vec![0.0, 0.0, 1.0, 0.0], Step::default()), "a hole ends the attempt");
+    assert_eq!(play.step(0), (vec![0.0, 0.0, 0.0, third], Step::default()));
+    for (attempt, at) in [(1, third), (2, 2.0 * third)] {
+        let places = [[0.0, third], [third, third], [2.0 * third, third]];
+        for (action, [x, y]) in WAY.into_iter().zip(places) {
+            assert_eq!(play.step(action), (vec![x, y, 0.0, at], Step::default()));
+        }
+        let last = Step { reward: 1.0, terminated: attempt == 2, truncated: false };
+        assert_eq!(play.step(3), (vec![0.0, 0.0, 1.0, at], last));
+    }
+    let metrics = play.metrics();
+    assert_eq!(metrics.iter().map(|(_, v)| *v).collect::<Vec<_>>(), [0.0, 1.0, 1.0]);
+    assert_eq!(metrics[1].0, "attempt 1 success");
+    assert_eq!(play.env.success(), Some(true));
+}
+
+#[test]
+fn recovering_from_a_hole_costs_a_tenth() {
+    let mut play = lake(FrozenLakeOptions { recover_mode: true, ..small(1) });
+    play.reset(0);
+    assert_eq!(play.step(1), (vec![0.0; 4], Step { reward: -0.1, ..Step::default() }));
+    assert_eq!(play.step(2), (vec![0.0; 4], Step::default()), "a wall");
+    let rewards: Vec<_> = WAY.iter().map(|a| play.step(*a).1.reward).collect();
+    assert_eq!(rewards, [0.0, 0.0, 0.0, 1.0]);
+}
+
+#[test]
+fn the_horizon_truncates_a_lake() {
+    let mut play = lake(FrozenLakeOptions { horizon: 2, ..small(1) });
+    play.reset(0);
+    assert_eq!(play.step(0).1, Step::default());
+    assert_eq!(play.step(0).1, Step { truncated: true, ..Step::default() });
+    assert_eq!(play.env.success(), Some(false));
+    assert_eq!(play.metrics(), [("attempt 0 success".to_owned(), 0.0)]);
+}
+
+/// The ice breaks behind a moving agent only: standing still in hard mode is always safe.
+#[test]
+fn hard_mode_breaks_ice_only_behind_the_agent() {
+    let options =
+        FrozenLakeOptions { size: 2, k_episodes: 50, hard_mode: true, ..FrozenLakeOptions::default() };
+    let mut play = Play::new(FrozenLake::with_layout(options, &["FF", "FF"]).expect("a legal layout"));
+    let mut fell = 0;
+    for seed in 0..200 {
+        play.reset(seed);
+        for _ in 0..20 {
+            assert_eq!(play.step(0).0[2], 0.0, "standing still ended an attempt");
+        }
+        // Along one side and back. Which side depends on the meaning of action 1; of the two ways
+        // back the other one is a wall.
+        assert_eq!(play.step(1).0[2], 0.0, "no hole ahead");
+        assert_eq!(play.step(0).0[2], 0.0, "no hole under the agent");
+        fell += usize::from([2, 4].into_iter().any(|back| play.step(back).0[2] == 1.0));
+    }
+    assert!((40..95).contains(&fell), "{fell} of 200 fell, a third was expected");
+}
+
+#[test]
+fn hard_mode_swaps_actions_and_blurs_the_position() {
+    let options =
+        FrozenLakeOptions { size: 9, hard_mode: true, horizon: 10_000, ..FrozenLakeOptions::default() };
+    let mut play = Play::new(FrozenLake::with_layout(options, &["FFFFFFFFF"; 9]).expect("a legal layout"));
+    let (mut swapped, mut blurred) = (0, 0);
+    for seed in 0..200 {
+        play.reset(seed);
+        play.step(1);
+        // A quarter of the sensor readings is off by up to one tile; the mean tells the true place.
+        let seen: Vec<_> = (0..50).map(|_| play.step(0).0).collect();
+        let mean = |axis: usize| seen.iter().map(|s| s[axis] * 9.0).sum::<f32>() / 50.0;
+        assert!((mean(0) + mean(1) - 1.0).abs() < 0.4, "{} {}", mean(0), mean(1));
+        swapped += usize::from(mean(1) > mean(0));
+        let place = if mean(1) > mean(0) { [0.0, 1.0] } else { [1.0, 0.0] };
+        blurred += seen.iter().filter(|s| [s[0] * 9.0, s[1] * 9.0] != place).count();
+    }
+    assert!((75..125).contains(&swapped), "{swapped} of 200 lakes swap actions, half was expected");
+    // Off along x in 2/3, along y at the wall in 1/3 of a quarter of the readings: 7/36 of 10 000.
+    assert!((1800..2100).contains(&blurred), "{blurred} blurred readings, about 1944 were expected");
+}
+
+#[test]
+fn a_slippery_lake_moves_at_random() {
+    let options =
+        FrozenLakeOptions { slip_chance: 1.0, size: 9, horizon: 10_000, ..FrozenLakeOptions::default() };
+    let mut play = Play::new(FrozenLake::with_layout(options, &["FFFFFFFFF"; 9]).expect("a legal layout"));
+    play.reset(0);
+    let mut axes = [0, 0];
+    let mut before = play.seen();
+    for i in 0..400 {
+        let stand = i % 4 == 0;
+        let (now, _) = play.step(if stand { 0 } else { 1 });
+        if now[2] == 0.0 {
+            let moved = [now[0] != before[0], now[1] != before[1]];
+            assert!(!stand || moved == [false; 2], "standing still slipped");
+            axes[0] += usize::from(moved[0]);
+            axes[1] += usize::from(moved[1]);
+        }
+        before = now;
+    }
+    assert!(axes[0] > 50 && axes[1] > 50, "{axes:?}");
+}
+
+/// Every random lake has a way: an agent that cannot fall finds it by wandering.
+#[test]
+fn random_lakes_are_solvable() {
+    let options = FrozenLakeOptions {
+        size: 4,
+        k_episodes: 1,
+        recover_mode: true,
+        horizon: 20_000,
+        ..FrozenLakeOptions::default()
+    };
+    let mut play = Play::new(FrozenLake::new(options).expect("legal options"));
+    let mut falls = 0;
+    for seed in 0..100 {
+        play.reset(seed);
+        let mut rng = amago_env::rng(seed, amago_env::Role::Policy, 0, 0);
+        loop {
+            let last = play.step(rand::RngExt::random_range(&mut rng, 1..5)).1;
+            falls += usize::from(last.reward < 0.0);
+            if last.done() {
+                break;
+            }
+        }
+        assert_eq!(play.env.success(), Some(true), "seed {seed}");
+    }
+    assert!(falls > 100, "there should be holes, but only {falls} falls");
+}
+
+#[test]
+fn layouts_without_a_way_are_refused() {
+    for rows in [&["FH", "HF"][..], &["FF"][..], &["FFF", "FF"][..]] {
+        let options = FrozenLakeOptions { size: 2, ..FrozenLakeOptions::default() };
+        assert!(FrozenLake::with_layout(options, rows).is_err(), "{rows:?}");
+    }
+}

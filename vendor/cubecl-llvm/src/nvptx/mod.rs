@@ -1,0 +1,3 @@
+//! NVIDIA target names.
+
+pub mod ptx_version;

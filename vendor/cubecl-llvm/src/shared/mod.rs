@@ -1,0 +1,3 @@
+//! Names shared between targets.
+
+pub mod lowered_features;
