@@ -21,6 +21,14 @@ pub struct TrainBatch {
     pub mask: Tensor<2>,
 }
 
+impl TrainBatch {
+    /// One where a transition is real: where it leads to a real timestep, `[B, L, 1]`.
+    pub fn transition_mask(&self) -> Tensor<3> {
+        let len = self.mask.dims()[1] - 1;
+        self.mask.clone().narrow(1, 1, len).unsqueeze_dim(2)
+    }
+}
+
 /// One timestep of `B` environments.
 #[derive(Debug, Clone)]
 pub struct StepInput {

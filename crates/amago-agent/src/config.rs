@@ -61,13 +61,24 @@ pub struct OptimConfig {
     pub warmup: usize,
     /// Decoupled weight decay of AdamW.
     pub weight_decay: f32,
+    /// Decay of AdamW's first and second moments.
+    pub betas: [f32; 2],
+    /// Keeps AdamW's divisor from zero.
+    pub epsilon: f32,
     /// Largest global norm of the gradient.
     pub grad_clip: f32,
 }
 
 impl Default for OptimConfig {
     fn default() -> Self {
-        Self { learning_rate: 1e-4, warmup: 500, weight_decay: 1e-3, grad_clip: 1.0 }
+        Self {
+            learning_rate: 1e-4,
+            warmup: 500,
+            weight_decay: 1e-3,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            grad_clip: 1.0,
+        }
     }
 }
 
@@ -192,8 +203,8 @@ impl AgentConfig {
             ("n_step", self.n_step),
             ("actor.n_layers", self.actor.n_layers),
             ("actor.d_hidden", self.actor.d_hidden),
-            ("critic.n_layers", self.critic.net.n_layers),
-            ("critic.d_hidden", self.critic.net.d_hidden),
+            ("critic.n_layers", self.critic.n_layers),
+            ("critic.d_hidden", self.critic.d_hidden),
         ] {
             if count == 0 {
                 return Err(ConfigError::Zero(name));
@@ -250,14 +261,20 @@ impl OptimConfig {
     /// # Errors
     /// Names the setting.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let positive = [("learning_rate", self.learning_rate as f32), ("grad_clip", self.grad_clip)];
-        match positive.into_iter().find(|(_, v)| !(*v > 0.0 && v.is_finite())) {
-            Some((name, value)) => Err(ConfigError::NotPositive { name, value }),
-            None if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) => Err(ConfigError::Range {
-                name: "weight_decay",
-                value: self.weight_decay,
-                range: "zero or a positive number",
-            }),
+        let positive = [
+            ("learning_rate", self.learning_rate as f32),
+            ("grad_clip", self.grad_clip),
+            ("epsilon", self.epsilon),
+        ];
+        if let Some((name, value)) = positive.into_iter().find(|(_, v)| !(*v > 0.0 && v.is_finite())) {
+            return Err(ConfigError::NotPositive { name, value });
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            let range = "zero or a positive number";
+            return Err(ConfigError::Range { name: "weight_decay", value: self.weight_decay, range });
+        }
+        match self.betas.into_iter().find(|beta| !(0.0..1.0).contains(beta)) {
+            Some(value) => Err(ConfigError::Range { name: "betas", value, range: "at least 0 and below 1" }),
             None => Ok(()),
         }
     }

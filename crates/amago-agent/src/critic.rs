@@ -19,33 +19,30 @@ pub enum CriticKind {
 }
 
 /// Settings of the critics.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CriticConfig {
     /// Regression or classification.
     pub kind: CriticKind,
-    /// Shape of each network.
-    #[serde(flatten)]
-    pub net: CriticNet,
-    /// Bins of the classification critic.
-    pub bins: BinConfig,
-}
-
-/// Shape of one critic network.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct CriticNet {
     /// Hidden layers.
     pub n_layers: usize,
     /// Width of the hidden layers.
     pub d_hidden: usize,
     /// Nonlinearity.
     pub activation: Activation,
+    /// Bins of the classification critic.
+    pub bins: BinConfig,
 }
 
-impl Default for CriticNet {
+impl Default for CriticConfig {
     fn default() -> Self {
-        Self { n_layers: 2, d_hidden: 256, activation: Activation::LeakyRelu }
+        Self {
+            kind: CriticKind::Regression,
+            n_layers: 2,
+            d_hidden: 256,
+            activation: Activation::LeakyRelu,
+            bins: BinConfig::default(),
+        }
     }
 }
 
@@ -84,10 +81,10 @@ impl CriticConfig {
         let shape = EnsembleShape {
             n,
             d_input,
-            d_hidden: self.net.d_hidden,
+            d_hidden: self.d_hidden,
             d_output,
-            n_layers: self.net.n_layers,
-            activation: self.net.activation,
+            n_layers: self.n_layers,
+            activation: self.activation,
         };
         Critic {
             net: EnsembleMlp::new(shape, device),

@@ -1,6 +1,7 @@
 //! One update, from batch to new weights.
 
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
 
 use crate::{Agent, AgentConfig, Draws, LossReport, OptimConfig, TrainBatch, clip_by_global_norm, loss};
 
@@ -38,7 +39,12 @@ pub fn warmup(rate: f64, warmup: usize, k: u64) -> f64 {
 impl OptimConfig {
     /// A fresh AdamW with these settings.
     pub fn init(&self) -> ModuleOptimizer {
-        AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(self.weight_decay).init()
+        AdamWConfig::new()
+            .with_beta_1(self.betas[0])
+            .with_beta_2(self.betas[1])
+            .with_epsilon(self.epsilon)
+            .with_weight_decay(self.weight_decay)
+            .init()
     }
 }
 
@@ -51,24 +57,25 @@ impl Learner {
     /// One update: statistics, loss, backward, clip, targets, AdamW. The targets move *before* the
     /// optimiser step, from the weights that the loss saw.
     ///
-    /// When the loss is not finite nothing changes but the statistics, and the report says so.
+    /// When the loss or its gradient is not finite nothing changes, and the report shows why.
     pub fn update(&mut self, batch: &TrainBatch, draws: &mut dyn Draws) -> UpdateReport {
         let mut agent = self.agent.clone();
         agent.begin_update(batch);
         let loss = loss(&agent, &self.config, batch, draws);
-        let total: f32 = loss.total.clone().detach().into_scalar();
-        let learning_rate = warmup(self.optim.learning_rate, self.optim.warmup, self.updates);
-        let parts = loss.report.read();
-        if !total.is_finite() {
-            return UpdateReport { loss: total, grad_norm: f32::NAN, learning_rate, parts };
-        }
         let mut grads = GradientsParams::from_grads(loss.total.backward(), &agent);
         let norm = clip_by_global_norm(&agent, &mut grads, self.optim.grad_clip);
+        let norm = norm.unwrap_or_else(|| Tensor::zeros([1], &loss.total.device().inner()));
+        // The only transfer to the host: the device works through the whole backward pass first.
+        let (parts, [total, grad_norm]) = loss.report.read_with([loss.total, norm]);
+        let learning_rate = warmup(self.optim.learning_rate, self.optim.warmup, self.updates);
+        let report = UpdateReport { loss: total, grad_norm, learning_rate, parts };
+        if !(total.is_finite() && grad_norm.is_finite()) {
+            return report;
+        }
         agent.popart = loss.popart;
         agent = agent.update_targets(self.config.tau);
         self.agent = self.optimizer.step(learning_rate, agent, grads);
         self.updates += 1;
-        let grad_norm = norm.map_or(0.0, burn::tensor::Tensor::into_scalar::<f32>);
-        UpdateReport { loss: total, grad_norm, learning_rate, parts }
+        report
     }
 }

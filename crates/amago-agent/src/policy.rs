@@ -23,6 +23,12 @@ impl Policy {
         Self { probs, log_probs }
     }
 
+    /// The policy in `len` timesteps from `start` on.
+    pub fn narrow(&self, start: usize, len: usize) -> Self {
+        let cut = |x: &Tensor<4>| x.clone().narrow(1, start, len);
+        Self { probs: cut(&self.probs), log_probs: cut(&self.log_probs) }
+    }
+
     /// Log-probability of the action with the largest entry of `actions`, `[B, L, G, A]`-like
     /// one-hot vectors; gives `[B, L, G]`.
     pub fn log_prob(&self, one_hot: Tensor<4>) -> Tensor<3> {

@@ -17,6 +17,7 @@ pub struct PopArt {
     w: Param<Tensor<2>>,
     b: Param<Tensor<2>>,
     t: Param<Tensor<2>>,
+    beta: f64,
     enabled: bool,
 }
 
@@ -24,7 +25,13 @@ impl PopArt {
     /// Fresh statistics for `n_gammas` discounts. When not enabled both maps are the identity.
     pub fn new(n_gammas: usize, enabled: bool, device: &Device) -> Self {
         let full = |x: f32| buffer(Tensor::full([n_gammas, 1], x, device));
-        Self { mu: full(0.0), nu: full(INIT_NU), w: full(1.0), b: full(0.0), t: full(1.0), enabled }
+        Self { mu: full(0.0), nu: full(INIT_NU), w: full(1.0), b: full(0.0), t: full(1.0), beta: BETA, enabled }
+    }
+
+    /// The same with another step size; the default is 5e-4.
+    pub fn with_beta(mut self, beta: f64) -> Self {
+        self.beta = beta;
+        self
     }
 
     /// Standard deviation per discount, `[G]`.
@@ -44,8 +51,8 @@ impl PopArt {
         let mean = |x: Tensor<3>| x.sum_dims(&[0, 1]).reshape([g, 1]) / count.clone();
         let t = self.t.val() + 1.0;
         // In single precision on purpose, as the original: small `t` loses digits.
-        let decay = t.full_like((1.0 - BETA) as f32).powf(t.clone());
-        let beta = (decay.neg() + 1.0).recip() * BETA;
+        let decay = t.full_like((1.0 - self.beta) as f32).powf(t.clone());
+        let beta = (decay.neg() + 1.0).recip() * self.beta;
         let keep = beta.clone().neg() + 1.0;
         let mu = self.mu.val() * keep.clone() + mean(masked.clone()) * beta.clone();
         let nu = self.nu.val() * keep + mean(masked.square()) * beta;

@@ -32,8 +32,14 @@ pub struct LossReport {
 impl LossTensors {
     /// Copies the numbers to the host.
     pub fn read(&self) -> LossReport {
-        let values: Vec<f32> = Tensor::cat(self.parts.to_vec(), 0).into_data().iter::<f32>().collect();
-        LossReport {
+        self.read_with([]).0
+    }
+
+    /// Copies the numbers and `others` to the host at once.
+    pub(crate) fn read_with<const N: usize>(&self, others: [Tensor<1>; N]) -> (LossReport, [f32; N]) {
+        let all = self.parts.iter().cloned().chain(others).map(Tensor::inner).collect();
+        let values: Vec<f32> = Tensor::cat(all, 0).into_data().iter::<f32>().collect();
+        let report = LossReport {
             actor_loss: values[0],
             critic_loss: values[1],
             entropy: values[2],
@@ -41,6 +47,7 @@ impl LossTensors {
             td_target: values[4],
             advantage: values[5],
             filter_pass: values[6],
-        }
+        };
+        (report, std::array::from_fn(|i| values[self.parts.len() + i]))
     }
 }

@@ -1,1 +1,34 @@
+//! From a config to a policy: collect, store, learn, evaluate, checkpoint.
+//!
+//! [`RunConfig`] is what a user writes, [`Plan`] what was checked and resolved, [`Trainer::run`] the
+//! loop. This crate prints nothing: progress goes to an [`Observer`], numbers to
+//! `metrics.jsonl`.
+#![warn(missing_docs)]
 
+mod checkpoint;
+mod collect;
+mod config;
+mod convert;
+mod driver;
+mod error;
+mod evaluate;
+mod load;
+mod metrics;
+mod observer;
+mod plan;
+mod run_dir;
+mod trainer;
+
+pub use checkpoint::{Checkpoint, CheckpointMeta};
+pub use collect::{CollectReport, Collector};
+pub use config::{ContextRefresh, EnvConfig, EvalConfig, ReplayConfig, RunConfig, TrainConfig};
+pub use convert::{obs_spec, train_batch};
+pub use driver::PolicyDriver;
+pub use error::TrainError;
+pub use evaluate::{EvalReport, Play, evaluate, play};
+pub use load::{ConfigSource, load_config, parse_overrides};
+pub use metrics::{EpochRecord, Field, MetricsLog};
+pub use observer::{Event, Observer, Silent, StopFlag};
+pub use plan::Plan;
+pub use run_dir::RunDir;
+pub use trainer::{Outcome, Trainer};

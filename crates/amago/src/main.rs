@@ -1,1 +1,25 @@
-fn main() {}
+//! The `amago` command.
+
+mod args;
+mod commands;
+mod device;
+mod progress;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Exit code after Ctrl-C: 128 + SIGINT, as shells expect.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    match commands::run(args::Cli::parse().command) {
+        Ok(commands::Ending::Done) => ExitCode::SUCCESS,
+        Ok(commands::Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -95,10 +95,7 @@ impl Compiler for PlironCompiler {
         _: KernelDefinition,
         _: &PlironOptions,
     ) -> Result<PlironArtifact, CompilationError> {
-        Err(CompilationError::Generic {
-            reason: NO_LLVM.to_string(),
-            backtrace: BackTrace::capture(),
-        })
+        Err(CompilationError::Generic { reason: NO_LLVM.to_string(), backtrace: BackTrace::capture() })
     }
 
     fn extension(&self) -> &'static str {

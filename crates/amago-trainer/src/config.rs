@@ -1,0 +1,161 @@
+//! What a user writes: typed, with defaults, unknown keys refused.
+
+use amago_agent::{AgentConfig, OptimConfig};
+use amago_env::exploration::ExplorationConfig;
+use amago_replay::Padding;
+use toml::Table;
+
+/// A whole run.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Seed of every random stream of the run.
+    pub seed: u64,
+    /// The loop.
+    pub train: TrainConfig,
+    /// The task.
+    pub env: EnvConfig,
+    /// Noise on the actions of the training environments.
+    pub exploration: ExplorationConfig,
+    /// Stored trajectories.
+    pub replay: ReplayConfig,
+    /// Evaluation.
+    pub eval: EvalConfig,
+    /// AdamW.
+    pub optim: OptimConfig,
+    /// Networks and losses.
+    pub agent: AgentConfig,
+}
+
+/// The task.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvConfig {
+    /// Name of a built-in environment; `amago envs` lists them.
+    pub id: String,
+    /// Its options.
+    #[serde(default)]
+    pub options: Table,
+}
+
+/// The loop.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Rounds of collecting and learning.
+    pub epochs: usize,
+    /// Training environments stepped together.
+    pub parallel_actors: usize,
+    /// Steps per environment and epoch.
+    pub timesteps_per_epoch: usize,
+    /// Updates per epoch.
+    pub batches_per_epoch: usize,
+    /// Sequences per update.
+    pub batch_size: usize,
+    /// Longest sequence in transitions; also the window of the rollout's memory.
+    pub max_seq_len: usize,
+    /// Learning waits until this many trajectories are stored.
+    pub min_trajectories: usize,
+    /// Sample actions while collecting, instead of taking the most likely.
+    pub sample_actions: bool,
+    /// What happens to the memory of running episodes when the weights change.
+    pub context_refresh: ContextRefresh,
+    /// Epochs between checkpoints; one is written at the end in any case.
+    pub checkpoint_interval: usize,
+    /// Checkpoints kept.
+    pub keep_checkpoints: usize,
+}
+
+/// What happens to cached keys and values when the weights change between epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContextRefresh {
+    /// Encode the running episodes again with the new weights.
+    #[default]
+    Reencode,
+    /// Keep what the old weights made, as the original does.
+    Keep,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 100,
+            parallel_actors: 12,
+            timesteps_per_epoch: 1000,
+            batches_per_epoch: 1000,
+            batch_size: 24,
+            max_seq_len: 128,
+            min_trajectories: 1,
+            sample_actions: true,
+            context_refresh: ContextRefresh::Reencode,
+            checkpoint_interval: 50,
+            keep_checkpoints: 3,
+        }
+    }
+}
+
+/// Stored trajectories.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReplayConfig {
+    /// Most trajectories kept; the oldest go first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_trajectories: Option<usize>,
+    /// Most bytes kept on disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+    /// Bytes of trajectories held in memory, whatever the buffer's size.
+    pub cache_bytes: u64,
+    /// Where slices of long trajectories start.
+    pub padding: Padding,
+    /// Longest stored trajectory in transitions; longer rollouts are cut into several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traj_save_len: Option<usize>,
+}
+
+impl Default for ReplayConfig {
+    fn default() -> Self {
+        Self {
+            max_trajectories: Some(20_000),
+            max_bytes: None,
+            cache_bytes: 256 << 20,
+            padding: Padding::None,
+            traj_save_len: None,
+        }
+    }
+}
+
+/// Evaluation.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalConfig {
+    /// Epochs between evaluations; one is done at the end in any case.
+    pub interval: usize,
+    /// Episodes per evaluation. The same ones every time.
+    pub episodes: usize,
+    /// Take the most likely action instead of sampling.
+    pub greedy: bool,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self { interval: 20, episodes: 48, greedy: true }
+    }
+}
+
+impl RunConfig {
+    /// The defaults around an agent.
+    pub fn with_agent(agent: AgentConfig) -> Self {
+        Self {
+            seed: 0,
+            train: TrainConfig::default(),
+            env: EnvConfig { id: String::new(), options: Table::new() },
+            exploration: ExplorationConfig::default(),
+            replay: ReplayConfig::default(),
+            eval: EvalConfig::default(),
+            optim: OptimConfig::default(),
+            agent,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Steps a policy in many environments at once: inputs, memory, choice of action.
+
+use amago_agent::{Agent, StepInput};
+use amago_env::vector::WorkerStep;
+use amago_env::{Action, Rng, Space};
+use amago_seqmodel::RolloutState;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::RngExt;
+
+use crate::convert::join_columns;
+
+/// What one row fed to the policy at one step.
+#[derive(Debug, Clone)]
+struct Row {
+    obs: Vec<f32>,
+    rl2: Vec<f32>,
+    time: i64,
+}
+
+/// The memory of one policy over the rows of a vector of environments.
+///
+/// Each row keeps the inputs of its running episode, as far back as the window reaches, so that the
+/// memory can be made again when the weights change.
+pub struct PolicyDriver {
+    state: RolloutState,
+    context: usize,
+    rows: Vec<Vec<Row>>,
+    rl2: Vec<Vec<f32>>,
+    action_space: Space,
+    device: Device,
+}
+
+impl PolicyDriver {
+    /// An empty memory for `n` rows on a device without autodiff.
+    pub fn new(agent: &Agent, n: usize, context: usize, action_space: &Space, device: &Device) -> Self {
+        Self {
+            state: agent.rollout_state(n, context, device),
+            context,
+            rows: vec![Vec::new(); n],
+            rl2: vec![vec![0.0; 1 + action_space.width()]; n],
+            action_space: action_space.clone(),
+            device: device.clone(),
+        }
+    }
+
+    /// Chooses an action per row from the current observations.
+    pub fn act(&mut self, agent: &Agent, steps: &[WorkerStep], greedy: bool, rng: &mut Rng) -> Vec<Action> {
+        for (i, step) in steps.iter().enumerate() {
+            let mut obs = Vec::new();
+            join_columns(step.obs.columns(), 1, &mut obs);
+            let history = &mut self.rows[i];
+            if history.len() == self.context {
+                history.remove(0);
+            }
+            history.push(Row { obs, rl2: self.rl2[i].clone(), time: step.local_step as i64 });
+        }
+        let newest = self.rows.iter().map(|h| h.last().expect("just pushed")).collect::<Vec<_>>();
+        let probs = agent.act(step_input(&newest, &self.device), &mut self.state);
+        let n_actions = probs.dims()[1];
+        let probs: Vec<f32> = probs.into_data().iter::<f32>().collect();
+        probs.chunks_exact(n_actions).map(|p| Action::Discrete(choose(p, greedy, rng))).collect()
+    }
+
+    /// Takes in what a step gave: the next input's reward and action, or a fresh start.
+    ///
+    /// # Panics
+    /// When an action does not belong to the space; the environment has already accepted it.
+    pub fn observe(&mut self, actions: &[Action], steps: &[WorkerStep]) {
+        for (i, (action, step)) in actions.iter().zip(steps).enumerate() {
+            if step.episode.is_some() {
+                self.reset(i);
+                continue;
+            }
+            self.rl2[i][0] = step.step.reward;
+            action.encode(&self.action_space, &mut self.rl2[i][1..]).expect("the environment accepted it");
+        }
+    }
+
+    /// Forgets a row.
+    pub fn reset(&mut self, row: usize) {
+        self.state.reset(row);
+        self.rows[row].clear();
+        self.rl2[row].fill(0.0);
+    }
+
+    /// Encodes the running episodes again with other weights. Rows of different lengths are aligned
+    /// at their ends: a row that has not begun is fed a dummy and reset before its first input.
+    pub fn reencode(&mut self, agent: &Agent) {
+        let longest = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        self.state = agent.rollout_state(self.rows.len(), self.context, &self.device);
+        let Some(dummy) = self.rows.iter().find_map(|h| h.first().cloned()) else { return };
+        for j in 0..longest {
+            let mut inputs = Vec::with_capacity(self.rows.len());
+            for (i, history) in self.rows.iter().enumerate() {
+                let start = longest - history.len();
+                if j == start {
+                    self.state.reset(i);
+                }
+                inputs.push(j.checked_sub(start).map_or(&dummy, |t| &history[t]));
+            }
+            agent.act(step_input(&inputs, &self.device), &mut self.state);
+        }
+        for (i, history) in self.rows.iter().enumerate().filter(|(_, h)| h.is_empty()) {
+            debug_assert!(history.is_empty());
+            self.state.reset(i);
+        }
+    }
+}
+
+fn step_input(rows: &[&Row], device: &Device) -> StepInput {
+    let n = rows.len();
+    let (d_obs, d_rl2) = (rows[0].obs.len(), rows[0].rl2.len());
+    let gather = |f: &dyn Fn(&Row) -> &[f32]| rows.iter().flat_map(|r| f(r).to_vec()).collect::<Vec<f32>>();
+    let times: Vec<i64> = rows.iter().map(|r| r.time).collect();
+    StepInput {
+        obs: Tensor::from_data(TensorData::new(gather(&|r| &r.obs), [n, 1, d_obs]), device),
+        rl2s: Tensor::from_data(TensorData::new(gather(&|r| &r.rl2), [n, 1, d_rl2]), device),
+        times: Tensor::from_data(TensorData::new(times, [n, 1]), device),
+    }
+}
+
+/// The most likely action, or one drawn from the probabilities. Every call draws once, so that the
+/// stream does not depend on the mode.
+fn choose(probs: &[f32], greedy: bool, rng: &mut Rng) -> usize {
+    let draw: f32 = rng.random();
+    if greedy {
+        let best = probs.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        return best.map_or(0, |(i, _)| i);
+    }
+    let mut sum = 0.0;
+    let below = |p: &&f32| {
+        sum += **p;
+        draw >= sum
+    };
+    probs.iter().take_while(below).count().min(probs.len() - 1)
+}

@@ -1,0 +1,99 @@
+//! What can stop a run.
+
+use std::path::PathBuf;
+
+use amago_agent::ConfigError;
+use amago_env::exploration::ExplorationError;
+use amago_env::vector::VecEnvError;
+use amago_env::{EnvError, SpaceError};
+use amago_replay::ReplayError;
+
+/// A run that cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A config that cannot be read.
+    #[error("{source_name}: {message}")]
+    Config {
+        /// File or origin.
+        source_name: String,
+        /// What is wrong, with the key.
+        message: String,
+    },
+    /// Agent settings that clash.
+    #[error("[agent] {0}")]
+    Agent(#[source] ConfigError),
+    /// Optimiser settings that cannot train.
+    #[error("[optim] {0}")]
+    Optim(#[source] ConfigError),
+    /// A loop setting that is out of range.
+    #[error("{name} = {value} must be {rule}")]
+    Setting {
+        /// Setting.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// The rule it breaks.
+        rule: &'static str,
+    },
+    /// Unusable exploration.
+    #[error("[exploration] {0}")]
+    Exploration(#[from] ExplorationError),
+    /// The environment cannot be made.
+    #[error("{0}")]
+    Env(#[from] EnvError),
+    /// The environment's spaces cannot be used.
+    #[error("{0}")]
+    Space(#[from] SpaceError),
+    /// An action space that no policy exists for yet.
+    #[error("the action space {0} has no policy yet; discrete actions are supported")]
+    ActionSpace(String),
+    /// Environments failed while stepping.
+    #[error("{0}")]
+    VecEnv(#[from] VecEnvError),
+    /// Replay failed.
+    #[error("{0}")]
+    Replay(#[from] ReplayError),
+    /// The run folder is taken.
+    #[error("{0} exists and is not empty: choose another --run-dir or remove it")]
+    RunDirExists(PathBuf),
+    /// Not a run folder.
+    #[error("{path} is not a run folder: {reason}")]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        source: std::io::Error,
+    },
+    /// A checkpoint is damaged.
+    #[error("checkpoint {path}: {reason}")]
+    Checkpoint {
+        /// File or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The loss is no number any more.
+    #[error("update {update}: the loss is {loss}; the weights of the update before it were kept and saved")]
+    NotFinite {
+        /// Number of the update, from 1.
+        update: u64,
+        /// Its loss.
+        loss: f32,
+    },
+}
+
+impl TrainError {
+    /// Wraps an I/O error with the path it happened at.
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        |source| TrainError::Io { path, source }
+    }
+}

@@ -1,0 +1,148 @@
+//! Episodes without exploration, of an agent or of the random policy.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use amago_agent::Agent;
+use amago_env::vector::{EpisodeStats, VecEnv};
+use amago_env::{Action, Env, Role, rng};
+use burn::tensor::Device;
+
+use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TrainError};
+
+/// Environments that an evaluation steps together.
+const MAX_PARALLEL: usize = 64;
+
+/// Result of some episodes.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct EvalReport {
+    /// Mean return.
+    pub return_mean: f64,
+    /// Standard deviation of the return (of the sample, divisor `n − 1`).
+    pub return_std: f64,
+    /// Mean length in steps.
+    pub length_mean: f64,
+    /// Share of solved episodes, where the task defines success.
+    pub success: Option<f64>,
+    /// Means of the environment's own metrics.
+    pub metrics: BTreeMap<String, f64>,
+    /// Return of each episode.
+    pub returns: Vec<f64>,
+    /// Length of each episode.
+    pub lengths: Vec<usize>,
+    /// Steps per second over all environments, policy included.
+    pub steps_per_second: f64,
+}
+
+/// Who plays.
+pub enum Play<'a> {
+    /// Uniform actions.
+    Random,
+    /// A trained agent on a device without autodiff.
+    Agent {
+        /// The agent.
+        agent: &'a Agent,
+        /// Window of its memory.
+        context: usize,
+        /// Most likely action instead of a draw.
+        greedy: bool,
+        /// Where it runs.
+        device: &'a Device,
+    },
+}
+
+/// Plays `episodes` episodes of the planned task. The same seeds every time, so that evaluations
+/// can be compared.
+///
+/// # Errors
+/// When an environment fails.
+pub fn evaluate(
+    plan: &Plan,
+    who: &Play<'_>,
+    stop: &StopFlag,
+    observer: &mut dyn Observer,
+) -> Result<EvalReport, TrainError> {
+    let episodes = plan.config.eval.episodes;
+    let envs = plan.make_envs(episodes.min(MAX_PARALLEL))?;
+    play(envs, who, (episodes, plan.config.seed), stop, observer)
+}
+
+/// Plays `episodes` episodes over the given environments. Each environment plays a fixed share, so
+/// that short episodes are not over-represented. Fewer are played when asked to stop.
+///
+/// # Errors
+/// When an environment fails.
+pub fn play(
+    envs: Vec<Box<dyn Env>>,
+    who: &Play<'_>,
+    (episodes, seed): (usize, u64),
+    stop: &StopFlag,
+    observer: &mut dyn Observer,
+) -> Result<EvalReport, TrainError> {
+    let n = envs.len();
+    let mut envs = VecEnv::new(envs, seed, Role::EvalEnv)?;
+    let space = envs.action_space().clone();
+    let mut draws = rng(seed, Role::Policy, 1, 0);
+    let mut driver = match who {
+        Play::Random => None,
+        Play::Agent { agent, context, device, .. } => {
+            Some(PolicyDriver::new(agent, n, *context, &space, device))
+        }
+    };
+    // Environment i plays episodes i, i + n, i + 2n, …
+    let share = |i: usize| (episodes + n - 1 - i) / n;
+    let mut played: Vec<Vec<EpisodeStats>> = vec![Vec::new(); n];
+    let (mut done, mut steps) = (0, 0);
+    envs.reset_all()?;
+    let start = Instant::now();
+    while done < episodes && !stop.is_set() {
+        let actions = match (who, &mut driver) {
+            (Play::Agent { agent, greedy, .. }, Some(driver)) => {
+                driver.act(agent, envs.results(), *greedy, &mut draws)
+            }
+            _ => (0..n).map(|_| Action::random(&space, &mut draws)).collect(),
+        };
+        let results = envs.step(&actions)?;
+        steps += n;
+        for (i, stats) in results.iter().enumerate().filter_map(|(i, r)| Some((i, r.episode.as_ref()?))) {
+            if played[i].len() < share(i) {
+                played[i].push(stats.clone());
+                done += 1;
+            }
+        }
+        if let Some(driver) = &mut driver {
+            driver.observe(&actions, results);
+        }
+        observer.event(Event::Evaluate { done, total: episodes });
+    }
+    let mut report = summarize(&played.concat());
+    report.steps_per_second = steps as f64 / start.elapsed().as_secs_f64().max(1e-9);
+    Ok(report)
+}
+
+/// Means over episodes. A metric that only some episodes report is averaged over those.
+pub(crate) fn summarize(episodes: &[EpisodeStats]) -> EvalReport {
+    let returns: Vec<f64> = episodes.iter().map(|e| e.episode_return).collect();
+    let lengths: Vec<usize> = episodes.iter().map(|e| e.length).collect();
+    let mut named: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (name, value) in episodes.iter().flat_map(|e| &e.metrics) {
+        named.entry(name.clone()).or_default().push(*value);
+    }
+    let successes: Vec<f64> = episodes.iter().filter_map(|e| e.success).map(f64::from).collect();
+    let return_mean = mean(&returns);
+    let squares: f64 = returns.iter().map(|r| (r - return_mean).powi(2)).sum();
+    EvalReport {
+        return_mean,
+        return_std: if returns.len() > 1 { (squares / (returns.len() - 1) as f64).sqrt() } else { 0.0 },
+        length_mean: mean(&lengths.iter().map(|l| *l as f64).collect::<Vec<_>>()),
+        success: (!successes.is_empty()).then(|| mean(&successes)),
+        metrics: named.into_iter().map(|(name, values)| (name, mean(&values))).collect(),
+        returns,
+        lengths,
+        steps_per_second: 0.0,
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
+}

@@ -1,0 +1,129 @@
+//! From TOML text and `--set` overrides to a typed config.
+//!
+//! The user's table is laid over the defaults of the chosen agent. A key that the defaults do not
+//! have is refused with its full path. A table whose `kind` differs from the default's replaces it
+//! whole, because its settings are others.
+
+use amago_agent::AgentConfig;
+use toml::{Table, Value};
+
+use crate::{RunConfig, TrainError};
+
+/// Where settings come from.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigSource<'a> {
+    /// Name for messages, for example a file name.
+    pub name: &'a str,
+    /// TOML text.
+    pub text: &'a str,
+    /// `key=value` overrides, applied in order.
+    pub overrides: &'a [String],
+}
+
+/// Settings that have no default and so are not in the default table.
+const OPTIONAL: [&str; 6] = [
+    "replay.max_trajectories",
+    "replay.max_bytes",
+    "replay.traj_save_len",
+    "agent.tstep_encoder.obs_keys",
+    "exploration.horizon",
+    "agent.preset",
+];
+
+/// Reads a config.
+///
+/// # Errors
+/// When the TOML is broken, a key is unknown or a value has the wrong type; the message names the
+/// source and the key.
+pub fn load_config(source: &ConfigSource<'_>) -> Result<RunConfig, TrainError> {
+    let fail = |message: String| TrainError::Config { source_name: source.name.to_owned(), message };
+    let mut table: Table = source.text.parse().map_err(|e: toml::de::Error| fail(e.to_string()))?;
+    for entry in source.overrides {
+        set(&mut table, entry).map_err(|message| fail(format!("--set {entry}: {message}")))?;
+    }
+    let preset = take_preset(&mut table).map_err(&fail)?;
+    let defaults = Value::try_from(RunConfig::with_agent(preset)).map_err(|e| fail(e.to_string()))?;
+    let merged = merge(defaults, Value::Table(table), "").map_err(&fail)?;
+    let config: RunConfig =
+        serde_path_to_error::deserialize(merged).map_err(|e| fail(format!("{}: {}", e.path(), e.inner())))?;
+    if config.env.id.is_empty() {
+        return Err(fail("env.id is missing: name an environment (`amago envs` lists them)".to_owned()));
+    }
+    Ok(config)
+}
+
+/// A table made of `key=value` overrides alone.
+///
+/// # Errors
+/// When one is not of that form.
+pub fn parse_overrides(overrides: &[String]) -> Result<Table, TrainError> {
+    let mut table = Table::new();
+    for entry in overrides {
+        set(&mut table, entry).map_err(|message| TrainError::Config {
+            source_name: "command line".to_owned(),
+            message: format!("--set {entry}: {message}"),
+        })?;
+    }
+    Ok(table)
+}
+
+/// Applies one `a.b.c=value`. The value is TOML; what is not TOML is taken as a string.
+fn set(table: &mut Table, entry: &str) -> Result<(), String> {
+    let (key, value) = entry.split_once('=').ok_or("expected key=value")?;
+    let value = value.trim();
+    let parsed = format!("x = {value}").parse::<Table>().ok().and_then(|mut t| t.remove("x"));
+    let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
+    let mut parts = key.trim().split('.').collect::<Vec<_>>();
+    let last = parts.pop().filter(|k| !k.is_empty()).ok_or("the key is empty")?;
+    let mut at = table;
+    for part in parts {
+        let next = at.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        at = next.as_table_mut().ok_or_else(|| format!("{part} is a value, not a table"))?;
+    }
+    at.insert(last.to_owned(), value);
+    Ok(())
+}
+
+/// `agent.preset` chooses the defaults of the agent and is not stored.
+fn take_preset(table: &mut Table) -> Result<AgentConfig, String> {
+    let agent = table.get_mut("agent").and_then(Value::as_table_mut);
+    match agent.and_then(|a| a.remove("preset")) {
+        None => Ok(AgentConfig::amago()),
+        Some(Value::String(s)) if s == "amago" => Ok(AgentConfig::amago()),
+        Some(Value::String(s)) if s == "amago2" => Ok(AgentConfig::amago2()),
+        Some(other) => Err(format!("agent.preset = {other} must be \"amago\" or \"amago2\"")),
+    }
+}
+
+fn merge(base: Value, over: Value, path: &str) -> Result<Value, String> {
+    let (mut base, over) = match (base, over) {
+        (Value::Table(base), Value::Table(over)) => (base, over),
+        (Value::Table(_), other) => return Err(format!("{path} is a table, not {}", other.type_str())),
+        // A whole number is a legal float.
+        (Value::Float(_), Value::Integer(i)) => return Ok(Value::Float(i as f64)),
+        (base, over) if base.same_type(&over) => return Ok(over),
+        (base, over) => return Err(format!("{path} = {over} must be of type {}", base.type_str())),
+    };
+    if over.get("kind").is_some_and(|kind| Some(kind) != base.get("kind")) && is_tagged(path) {
+        return Ok(Value::Table(over));
+    }
+    let known = base.keys().cloned().collect::<Vec<_>>().join(", ");
+    for (key, value) in over {
+        let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let open = path == "env.options" || OPTIONAL.contains(&full.as_str());
+        let merged = match base.remove(&key) {
+            Some(old) if !open => merge(old, value, &full)?,
+            None if !open => {
+                return Err(format!("unknown key {full}; known here are {known}"));
+            }
+            _ => value,
+        };
+        base.insert(key, merged);
+    }
+    Ok(Value::Table(base))
+}
+
+/// Tables whose settings depend on their `kind`.
+fn is_tagged(path: &str) -> bool {
+    ["agent.traj_encoder", "agent.filter", "exploration"].contains(&path)
+}

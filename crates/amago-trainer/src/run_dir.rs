@@ -1,0 +1,77 @@
+//! The folder of a run: resolved config, metrics, checkpoints, replay.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::{ConfigSource, RunConfig, TrainError, load_config};
+
+/// A run's folder.
+#[derive(Debug, Clone)]
+pub struct RunDir(PathBuf);
+
+impl RunDir {
+    /// Creates a folder for a new run and writes its resolved config.
+    ///
+    /// # Errors
+    /// When the folder exists and is not empty, or cannot be written.
+    pub fn create(path: &Path, config: &RunConfig) -> Result<Self, TrainError> {
+        let taken = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if taken || path.is_file() {
+            return Err(TrainError::RunDirExists(path.to_owned()));
+        }
+        fs::create_dir_all(path).map_err(TrainError::io(path))?;
+        let run = Self(path.to_owned());
+        fs::create_dir_all(run.checkpoints()).map_err(TrainError::io(run.checkpoints()))?;
+        let text = toml::to_string_pretty(config)
+            .map_err(|e| TrainError::Config { source_name: "resolved config".to_owned(), message: e.to_string() })?;
+        fs::write(run.config_file(), text).map_err(TrainError::io(run.config_file()))?;
+        Ok(run)
+    }
+
+    /// The first free `base/name-NNN`.
+    pub fn next_free(base: &Path, name: &str) -> PathBuf {
+        let candidates = (1..).map(|i| base.join(format!("{name}-{i:03}")));
+        candidates.into_iter().find(|p| !p.exists()).expect("there is always a free number")
+    }
+
+    /// Opens an existing run and reads its config.
+    ///
+    /// # Errors
+    /// When the folder or its config is missing or broken.
+    pub fn open(path: &Path) -> Result<(Self, RunConfig), TrainError> {
+        let run = Self(path.to_owned());
+        let file = run.config_file();
+        let text = fs::read_to_string(&file).map_err(|e| TrainError::NotARun {
+            path: path.to_owned(),
+            reason: format!("{}: {e}", file.display()),
+        })?;
+        let name = file.display().to_string();
+        let config = load_config(&ConfigSource { name: &name, text: &text, overrides: &[] })?;
+        Ok((run, config))
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Resolved config.
+    pub fn config_file(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+
+    /// Metrics.
+    pub fn metrics_file(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
+    /// Checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.0.join("checkpoints")
+    }
+
+    /// Stored trajectories.
+    pub fn replay(&self) -> PathBuf {
+        self.0.join("replay")
+    }
+}

@@ -1,0 +1,195 @@
+//! What each subcommand does.
+
+use std::path::Path;
+
+use amago_agent::Agent;
+use amago_env::{Env, registry};
+use amago_trainer::{
+    Checkpoint, ConfigSource, EvalReport, Observer, Plan, Play, RunDir, Silent, StopFlag, Trainer, evaluate,
+    load_config, play,
+};
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use burn::tensor::Device;
+
+use crate::args::{Command, EvalArgs, RolloutArgs, TrainArgs};
+use crate::progress::Progress;
+use crate::{device, summary};
+
+/// The config of `amago train` without a file.
+const QUICK_START: &str = include_str!("../../../configs/quickstart.toml");
+
+/// Environments that a rollout steps together.
+const ROLLOUT_PARALLEL: usize = 64;
+
+/// How a command ended.
+pub enum Ending {
+    /// To the end.
+    Done,
+    /// Ctrl-C; everything was saved.
+    Interrupted,
+}
+
+/// Runs one subcommand.
+pub fn run(command: Command) -> Result<Ending> {
+    match command {
+        Command::Train(args) => train(&args),
+        Command::Eval(args) => eval(&args),
+        Command::Envs => envs(),
+        Command::Rollout(args) => rollout(&args),
+    }
+}
+
+/// Ctrl-C asks to stop; a second one ends at once.
+fn stop_on_ctrl_c() -> Result<StopFlag> {
+    let stop = StopFlag::default();
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.is_set() {
+            std::process::exit(i32::from(crate::INTERRUPTED));
+        }
+        eprintln!("stopping: saving what was learned and collected (again to end at once)");
+        flag.stop();
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(stop)
+}
+
+fn train(args: &TrainArgs) -> Result<Ending> {
+    let device = device::by_name(&args.device)?;
+    let (name, text) = match &args.config {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            (path.display().to_string(), text)
+        }
+        None => ("the quick start".to_owned(), QUICK_START.to_owned()),
+    };
+    let config = load_config(&ConfigSource { name: &name, text: &text, overrides: &args.overrides })?;
+    let plan = Plan::new(config)?;
+    let stem = args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
+    let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));
+    let run = RunDir::create(&folder, &plan.config)?;
+    let stop = stop_on_ctrl_c()?;
+    eprintln!(
+        "training {} on {}, {}: {} -> {}",
+        plan.config.env.id,
+        args.device,
+        name,
+        plan.observation_space,
+        plan.action_space
+    );
+    eprintln!("run folder: {}", folder.display());
+    let mut progress = Progress::new();
+    let mut trainer = Trainer::new(plan.clone(), run, &device)?;
+    let result = trainer.run(&stop, &mut progress);
+    progress.finish();
+    let outcome = result.with_context(|| format!("{} (kept)", folder.display()))?;
+    let Some(trained) = &outcome.eval else {
+        eprintln!("stopped after {} updates; saved in {}", outcome.meta.updates, folder.display());
+        return Ok(Ending::Interrupted);
+    };
+    let random = evaluate(&plan, &Play::Random, &StopFlag::default(), &mut Silent)?;
+    println!(
+        "\ntrained {} updates on {} steps in {:.0} s",
+        outcome.meta.updates, outcome.meta.env_steps, outcome.seconds
+    );
+    print!("{}", summary::table(&[("random policy", &random), ("trained policy", trained)]));
+    println!("play it again: amago eval {}", folder.display());
+    Ok(Ending::Done)
+}
+
+/// The newest whole checkpoint of a run, on a device without autodiff.
+fn load_run(run_dir: &Path, device: &Device) -> Result<(Plan, Agent)> {
+    let (run, config) = RunDir::open(run_dir)?;
+    let plan = Plan::new(config).with_context(|| run.config_file().display().to_string())?;
+    let (checkpoint, damaged) = Checkpoint::newest(&run.checkpoints())?;
+    for error in damaged {
+        eprintln!("warning: {error}; using {}", checkpoint.path().display());
+    }
+    let fresh = Agent::new(&plan.config.agent, &plan.spec, &device.clone().autodiff());
+    let agent = checkpoint.load_agent(fresh)?.valid();
+    eprintln!("policy after {} updates: {}", checkpoint.meta.updates, checkpoint.path().display());
+    Ok((plan, agent))
+}
+
+fn eval(args: &EvalArgs) -> Result<Ending> {
+    let device = device::by_name(&args.device)?;
+    let (mut plan, agent) = load_run(&args.run_dir, &device)?;
+    plan.config.eval.episodes = args.episodes.unwrap_or(plan.config.eval.episodes);
+    plan.config.seed = args.seed.unwrap_or(plan.config.seed);
+    if plan.config.eval.episodes == 0 {
+        bail!("--episodes must be at least 1");
+    }
+    let greedy = plan.config.eval.greedy && !args.sample;
+    let who = Play::Agent { agent: &agent, context: plan.config.train.max_seq_len, greedy, device: &device };
+    let stop = stop_on_ctrl_c()?;
+    let report = watched(|progress| Ok(evaluate(&plan, &who, &stop, progress)?))?;
+    show(&args.run_dir.display().to_string(), &report, args.json);
+    Ok(ending(&stop))
+}
+
+fn envs() -> Result<Ending> {
+    for spec in registry::specs() {
+        let env = registry::make(spec.id, &toml::Table::new())?;
+        println!("{}\n    {}", spec.id, spec.summary);
+        println!("    observation {}", env.observation_space());
+        println!("    action      {}", env.action_space());
+        for option in spec.options() {
+            println!("    {} = {}\n        {}", option.name, option.default, option.doc);
+        }
+        println!();
+    }
+    Ok(Ending::Done)
+}
+
+fn rollout(args: &RolloutArgs) -> Result<Ending> {
+    if args.episodes == 0 {
+        bail!("--episodes must be at least 1");
+    }
+    let options = amago_trainer::parse_overrides(&args.overrides)?;
+    let n = args.episodes.min(ROLLOUT_PARALLEL);
+    let make = || -> Result<Vec<Box<dyn Env>>> {
+        (0..n).map(|_| Ok(registry::make(&args.env, &options)?)).collect()
+    };
+    let envs = make()?;
+    let stop = stop_on_ctrl_c()?;
+    let work = (args.episodes, args.seed);
+    let report = if args.policy == "random" {
+        watched(|progress| Ok(play(envs, &Play::Random, work, &stop, progress)?))?
+    } else {
+        let device = device::by_name(&args.device)?;
+        let (plan, agent) = load_run(Path::new(&args.policy), &device)?;
+        let (obs, act) = (envs[0].observation_space(), envs[0].action_space());
+        if *obs != plan.observation_space || *act != plan.action_space {
+            bail!(
+                "the policy of {} was trained on {} -> {}, but {} has {obs} -> {act}",
+                args.policy, plan.observation_space, plan.action_space, args.env
+            );
+        }
+        let greedy = plan.config.eval.greedy;
+        let who = Play::Agent { agent: &agent, context: plan.config.train.max_seq_len, greedy, device: &device };
+        watched(|progress| Ok(play(envs, &who, work, &stop, progress)?))?
+    };
+    show(&format!("{} ({})", args.env, args.policy), &report, args.json);
+    Ok(ending(&stop))
+}
+
+fn watched(f: impl FnOnce(&mut dyn Observer) -> Result<EvalReport>) -> Result<EvalReport> {
+    let mut progress = Progress::new();
+    let report = f(&mut progress);
+    progress.finish();
+    report
+}
+
+fn show(name: &str, report: &EvalReport, json: bool) {
+    if json {
+        println!("{}", summary::json(report));
+    } else {
+        print!("{}{}", summary::table(&[(name, report)]), summary::metrics(report));
+        println!("  {} episodes, {:.0} steps/s", report.returns.len(), report.steps_per_second);
+    }
+}
+
+fn ending(stop: &StopFlag) -> Ending {
+    if stop.is_set() { Ending::Interrupted } else { Ending::Done }
+}

@@ -1,0 +1,70 @@
+//! Results side by side, as a table or as JSON.
+
+use amago_trainer::EvalReport;
+use serde_json::json;
+
+/// A table of players with their results. Tasks with attempts show the first and the last one.
+pub fn table(rows: &[(&str, &EvalReport)]) -> String {
+    let mut header = vec!["".to_owned(), "return".to_owned(), "length".to_owned(), "success".to_owned()];
+    let attempts = rows.first().and_then(|(_, r)| first_and_last_attempt(r));
+    if attempts.is_some() {
+        header.extend(["first attempt".to_owned(), "last attempt".to_owned()]);
+    }
+    let mut lines = vec![header];
+    for (name, r) in rows {
+        let percent = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{:.1} %", 100.0 * x));
+        let mut line = vec![
+            (*name).to_owned(),
+            format!("{:.3} +- {:.3}", r.return_mean, r.return_std),
+            format!("{:.1}", r.length_mean),
+            percent(r.success),
+        ];
+        if attempts.is_some() {
+            let pair = first_and_last_attempt(r);
+            line.extend([percent(pair.map(|p| p.0)), percent(pair.map(|p| p.1))]);
+        }
+        lines.push(line);
+    }
+    align(&lines)
+}
+
+/// Every named metric of a report, one per line.
+pub fn metrics(report: &EvalReport) -> String {
+    report.metrics.iter().map(|(name, value)| format!("  {name}: {value:.3}\n")).collect()
+}
+
+/// One JSON object with everything that was measured.
+pub fn json(report: &EvalReport) -> serde_json::Value {
+    json!({
+        "mean": report.return_mean,
+        "std": report.return_std,
+        "length_mean": report.length_mean,
+        "success": report.success,
+        "metrics": report.metrics,
+        "returns": report.returns,
+        "lengths": report.lengths,
+        "steps_per_second": report.steps_per_second,
+    })
+}
+
+/// Success of the first and the last attempt, where the task counts attempts.
+fn first_and_last_attempt(report: &EvalReport) -> Option<(f64, f64)> {
+    let attempt = |name: &str| name.strip_prefix("attempt ")?.strip_suffix(" success")?.parse::<usize>().ok();
+    let mut attempts: Vec<(usize, f64)> =
+        report.metrics.iter().filter_map(|(name, value)| Some((attempt(name)?, *value))).collect();
+    attempts.sort_by_key(|(i, _)| *i);
+    Some((attempts.first()?.1, attempts.last()?.1))
+}
+
+fn align(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| lines.iter().filter_map(|l| l.get(c)).map(String::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut out = String::new();
+    for line in lines {
+        let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, w)| format!("{cell:<w$}")).collect();
+        out.push_str(cells.join("   ").trim_end());
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,81 @@
+//! `xtask tidy`: the rules of the code base that no compiler checks.
+//!
+//! The checks read source as text, with strings and comments told apart from code ([`mask`]), and
+//! count on rustfmt's layout. A check that errs says so at once; none tries to be a parser.
+
+mod configs;
+mod dependencies;
+mod docs;
+mod item;
+mod layers;
+mod mask;
+mod repo;
+mod required;
+mod source;
+mod style;
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use repo::Repo;
+
+/// Whether a finding fails the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The run fails.
+    Failure,
+    /// Printed, nothing more.
+    Warning,
+}
+
+/// One broken rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    path: String,
+    line: usize,
+    message: String,
+    severity: Severity,
+}
+
+impl Finding {
+    /// A finding that fails the run; lines count from 1.
+    pub fn failure(path: &str, line: usize, message: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), line, message: message.into(), severity: Severity::Failure }
+    }
+
+    /// A finding that is only printed.
+    pub fn warning(path: &str, line: usize, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::failure(path, line, message) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.severity == Severity::Warning { "warning: " } else { "" };
+        write!(f, "{}:{}: {kind}{}", self.path, self.line, self.message)
+    }
+}
+
+/// Runs every check on the workspace at `root` and prints what it finds.
+pub fn run(root: &Path) -> Result<ExitCode> {
+    let repo = Repo::open(root)?;
+    let sources = repo.sources()?;
+    let mut findings: Vec<Finding> = Vec::new();
+    for source in &sources {
+        findings.extend(style::check(source));
+        findings.extend(layers::check(source));
+    }
+    findings.extend(docs::check(&repo)?);
+    findings.extend(configs::check(&repo)?);
+    findings.extend(required::check(&repo));
+    findings.extend(dependencies::check(&repo)?);
+    findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+    findings.iter().for_each(|finding| println!("{finding}"));
+    let failures = findings.iter().filter(|f| f.severity == Severity::Failure).count();
+    let warnings = findings.len() - failures;
+    eprintln!("tidy: {} Rust files, {failures} failures, {warnings} warnings", sources.len());
+    Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
