@@ -5,6 +5,11 @@ use burn::tensor::{Device, Tensor, activation};
 
 use crate::ConfigError;
 
+/// Standard deviation of the Gaussian of HL-Gauss labels, in bin widths.
+const HL_GAUSS_WIDTH: f64 = 0.75;
+/// Share of that Gaussian that must lie on the bins.
+const LEAST_MASS: f64 = 1e-6;
+
 /// How a target becomes a distribution over bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -116,13 +121,15 @@ impl Bins {
     fn hl_gauss<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let n = self.count();
         let width = self.width() as f32;
-        let edges: Vec<f32> =
-            (0..=n).map(|i| self.values[0] + (i as f32 - 0.5) * width).collect();
-        let scale = std::f64::consts::SQRT_2 * 0.75 * self.width();
-        let cdf = ((row::<D>(&edges, &x.device()) - x) / scale).erf();
+        let edges: Vec<f32> = (0..=n).map(|i| self.values[0] + (i as f32 - 0.5) * width).collect();
+        let scale = std::f64::consts::SQRT_2 * HL_GAUSS_WIDTH * self.width();
+        let cdf = ((row::<D>(&edges, &x.device()) - x.clone()) / scale).erf() * 0.5;
         let mass = cdf.clone().narrow(D - 1, 1, n) - cdf.narrow(D - 1, 0, n);
         let total = mass.clone().sum_dim(D - 1);
-        mass / total
+        // Far out of range hardly any mass is left on the bins, and single precision cannot resolve
+        // it; its limit is all of it in the edge bin.
+        let lost = total.clone().lower_elem(LEAST_MASS).expand(mass.dims());
+        (mass / total).mask_where(lost, self.two_hot(x))
     }
 }
 

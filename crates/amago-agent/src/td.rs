@@ -20,7 +20,9 @@ pub struct Transitions {
 /// steps replace `q'` by the `k`-step target of the next transition where there is one.
 pub fn n_step_targets(transitions: &Transitions, next: Tensor<3>, gammas: &[f32], n: usize) -> Tensor<3> {
     let [batch, len, g] = next.dims();
-    let wide = |x: &Tensor<2>| x.clone().unsqueeze_dim::<3>(2).expand([batch, len, g]);
+    // Padding may hold anything.
+    let masked = |x: &Tensor<2>| x.clone().unsqueeze_dim::<3>(2) * transitions.mask.clone();
+    let wide = |x: &Tensor<2>| masked(x).expand([batch, len, g]);
     let gammas = Tensor::<1>::from_floats(gammas, &next.device()).unsqueeze::<3>();
     let rewards = wide(&transitions.rewards);
     let discount = (wide(&transitions.terminals).neg() + 1.0) * gammas;

@@ -121,6 +121,7 @@ struct Comparer<'a> {
     what: What<'a>,
     tolerance: f64,
     report: &'a mut Report,
+    compared: usize,
     path: Vec<String>,
     dense: Vec<bool>,
 }
@@ -148,13 +149,23 @@ impl ModuleVisitor for Comparer<'_> {
         // A parameter that takes no part has no gradient; the recorded one is then zero.
         let got = got.unwrap_or_else(|| vec![0.0; expected.len()]);
         self.report.close(&format!("{}{name}", self.prefix), &got, &expected, self.tolerance);
+        self.compared += 1;
     }
 }
 
-/// Compares every parameter that was recorded under `prefix`.
-pub fn compare<M: Module>(module: &M, case: &Case, prefix: &str, what: What<'_>, tolerance: f64, report: &mut Report) {
-    let mut visitor = Comparer { case, prefix, what, tolerance, report, path: Vec::new(), dense: Vec::new() };
+/// Compares every parameter that was recorded under `prefix`, and returns how many were.
+pub fn compare<M: Module>(
+    module: &M,
+    case: &Case,
+    prefix: &str,
+    what: What<'_>,
+    tolerance: f64,
+    report: &mut Report,
+) -> usize {
+    let (path, dense) = (Vec::new(), Vec::new());
+    let mut visitor = Comparer { case, prefix, what, tolerance, report, compared: 0, path, dense };
     module.visit(&mut visitor);
+    visitor.compared
 }
 
 /// Identity of every parameter with its path, for tests that look one up.

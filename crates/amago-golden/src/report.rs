@@ -26,11 +26,12 @@ impl Report {
         let size = norm(&mut expected.iter().map(|x| f64::from(*x)));
         let error = if size > 0.0 { diff / size } else { diff };
         self.compared += 1;
-        // A NaN error must count as a failure, so the comparison is written for it.
-        if !(error <= self.worst.0) {
+        // NaN is larger than any tolerance.
+        let error = if error.is_nan() { f64::INFINITY } else { error };
+        if error > self.worst.0 {
             self.worst = (error, tensor.to_owned());
         }
-        if !(error <= tolerance) {
+        if error > tolerance {
             self.failures.push(format!("{}: {tensor}: relative error {error:.2e} > {tolerance:.0e}", self.name));
         }
     }

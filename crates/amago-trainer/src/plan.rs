@@ -1,13 +1,18 @@
 //! A config that was checked: everything that can be refused is refused before anything is built.
 
+use std::sync::Arc;
+
 use amago_agent::ObsSpec;
 use amago_env::exploration::Exploration;
-use amago_env::{DictSpace, Env, Space, registry};
+use amago_env::{DictSpace, Env, EnvError, Space, registry};
 
 use crate::{RunConfig, TrainError, obs_spec};
 
+/// Makes one environment of the task; called once per worker.
+pub type EnvFactory = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
+
 /// A checked config with what it implies.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Plan {
     /// The config.
     pub config: RunConfig,
@@ -17,14 +22,25 @@ pub struct Plan {
     pub observation_space: DictSpace,
     /// Actions of the task.
     pub action_space: Space,
+    make_env: EnvFactory,
 }
 
 impl Plan {
-    /// Checks a config and makes one environment to learn its spaces.
+    /// Checks a config whose task is a built-in environment.
     ///
     /// # Errors
     /// Names the setting, or the settings, that cannot be used.
     pub fn new(config: RunConfig) -> Result<Self, TrainError> {
+        let env = config.env.clone();
+        Self::with_env(config, Arc::new(move || registry::make(&env.id, &env.options)))
+    }
+
+    /// Checks a config whose task is your own environment; `config.env` is then only a label. One
+    /// environment is made to learn its spaces.
+    ///
+    /// # Errors
+    /// Names the setting, or the settings, that cannot be used.
+    pub fn with_env(config: RunConfig, make_env: EnvFactory) -> Result<Self, TrainError> {
         config.agent.validate().map_err(TrainError::Agent)?;
         config.optim.validate().map_err(TrainError::Optim)?;
         let train = &config.train;
@@ -45,7 +61,7 @@ impl Plan {
                 return Err(TrainError::Setting { name, value, rule: "at least 1" });
             }
         }
-        let env = registry::make(&config.env.id, &config.env.options)?;
+        let env = make_env()?;
         let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
         observation_space.validate()?;
         action_space.validate()?;
@@ -56,7 +72,7 @@ impl Plan {
             .validate_keys(&spec.obs)
             .map_err(|source| TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", source }))?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
-        Ok(Self { config, spec, observation_space, action_space })
+        Ok(Self { config, spec, observation_space, action_space, make_env })
     }
 
     /// Makes `n` environments of the task.
@@ -64,7 +80,6 @@ impl Plan {
     /// # Errors
     /// When one cannot be made.
     pub fn make_envs(&self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
-        let env = &self.config.env;
-        (0..n).map(|_| Ok(registry::make(&env.id, &env.options)?)).collect()
+        (0..n).map(|_| Ok((self.make_env)()?)).collect()
     }
 }

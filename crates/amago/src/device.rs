@@ -28,10 +28,10 @@ pub fn by_name(name: &str) -> Result<Device> {
             let index: usize = name[5..].parse().with_context(|| format!("--device {name}: bad index"))?;
             Ok(Device::cuda(index))
         }
-        "cpu" | "wgpu" | "cuda" => {
-            let feature = if name == "cpu" { "flex" } else { name };
-            bail!("--device {name}: this build has only {COMPILED:?}; build with --features {feature}")
-        }
-        _ => bail!("--device {name}: unknown; this build has {COMPILED:?}"),
+        _ => bail!(
+            "--device {name}: unknown, or not compiled in; this build has {}. Others are chosen when building: \
+             --features wgpu or --features cuda",
+            COMPILED.join(", ")
+        ),
     }
 }

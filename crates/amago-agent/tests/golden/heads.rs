@@ -1,0 +1,171 @@
+//! Policy, actor and critics.
+
+use amago_agent::{
+    Actor, ActorConfig, BinConfig, Critic, CriticConfig, CriticKind, Labels, Policy, cross_entropy,
+    gamma_features, soften,
+};
+use amago_golden::modules::{self, What, values};
+use amago_golden::{Case, Report};
+use burn::tensor::{Gradients, Tensor, TensorData, activation};
+
+use super::{FORWARD, GRADIENT, close, device, recorded};
+
+/// One-hot vectors of class indices.
+fn one_hot<const D: usize>(indices: &[i64], shape: [usize; D]) -> Tensor<D> {
+    let classes = shape[D - 1];
+    let entries = indices.iter().flat_map(|i| (0..classes).map(move |c| f32::from(c as i64 == *i)));
+    Tensor::from_data(TensorData::new(entries.collect::<Vec<_>>(), shape), &device())
+}
+
+fn argmax(rows: &[f32], classes: usize) -> Vec<i64> {
+    let best = |row: &[f32]| row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i);
+    rows.chunks_exact(classes).map(|row| best(row) as i64).collect()
+}
+
+pub fn policy_discrete(case: &Case, report: &mut Report) {
+    let range = [case.need("clip_prob_low"), case.need("clip_prob_high")];
+    let vec = recorded::<4>(case, "in.vec").require_grad();
+    let policy = Policy::new(vec.clone(), range);
+    let taken = one_hot(&case.get("in.action_idx").i64(), vec.dims());
+    let (log_prob, entropy) = (policy.log_prob(taken), policy.entropy());
+    close((case, report), "out.probs", &policy.probs, FORWARD);
+    close((case, report), "out.logits", &policy.log_probs, FORWARD);
+    close((case, report), "out.log_prob", &log_prob, FORWARD);
+    close((case, report), "out.entropy", &entropy, FORWARD);
+    let classes = vec.dims()[3];
+    let greedy = argmax(&values(&policy.probs), classes);
+    report.equal("out.argmax", &greedy, &case.get("out.argmax").i64());
+
+    let buffer_action = recorded::<4>(case, "in.buffer_action");
+    let likeliest = one_hot(&argmax(&values(&buffer_action), classes), vec.dims());
+    close((case, report), "out.dlc_log_prob_soft_buffer", &policy.log_prob(likeliest), FORWARD);
+    close((case, report), "out.buffer_action_soft", &soften(buffer_action, range), FORWARD);
+
+    let loss = (policy.probs * recorded(case, "in.grad_probs")).sum()
+        + (log_prob * recorded(case, "in.grad_logp")).sum()
+        + (entropy * recorded(case, "in.grad_entropy")).sum();
+    let grad = vec.grad(&loss.backward()).expect("the input takes part");
+    close((case, report), "grad.in.vec", &grad, GRADIENT);
+    println!("PENDING {}: out.dlc_rsample: differentiable samples of discrete actions", case.name);
+}
+
+pub fn actor_discrete(case: &Case, report: &mut Report) {
+    let defaults = ActorConfig::default();
+    let config = ActorConfig {
+        n_layers: case.need("n_layers"),
+        d_hidden: case.need("d_hidden"),
+        activation: case.hyper("activation").unwrap_or(defaults.activation),
+        ..defaults
+    };
+    let gammas: Vec<f32> = case.need("gammas");
+    let actor = config.init(case.need("state_dim"), gammas.len(), case.need("action_dim"), &device());
+    let actor: Actor = modules::load(actor, case, &["param."]);
+    let state = recorded::<3>(case, "in.state").require_grad();
+    let out = actor.forward(state.clone());
+    close((case, report), "out.y", &out, FORWARD);
+    let grads = (out * recorded(case, "in.grad_out")).sum().backward();
+    close((case, report), "grad.in.state", &state.grad(&grads).expect("the input takes part"), GRADIENT);
+    modules::compare(&actor, case, "grad.param.", What::Gradients(&grads), GRADIENT, report);
+}
+
+/// `[C, K, B, L, G] → [K, B, L, C, G]`, the recorded order.
+pub fn values_as_recorded(ours: Tensor<5>) -> Tensor<5> {
+    ours.permute([1, 2, 3, 0, 4])
+}
+
+/// `[C, K, B, L·G, bins] → [K, B, L, C, G, bins]`, the recorded order.
+pub fn logits_as_recorded(ours: Tensor<5>, len: usize) -> Tensor<6> {
+    let [c, k, b, lg, bins] = ours.dims();
+    let ours = activation::log_softmax(ours, 4);
+    ours.reshape([c, k, b, len, lg / len, bins]).permute([1, 2, 3, 0, 4, 5])
+}
+
+fn critic(case: &Case, kind: CriticKind) -> Critic {
+    let bins = BinConfig::default();
+    let config = CriticConfig {
+        kind,
+        n_layers: case.need("n_layers"),
+        d_hidden: case.need("d_hidden"),
+        activation: case.hyper("activation").unwrap_or_default(),
+        bins: BinConfig {
+            count: case.hyper("output_bins").unwrap_or(bins.count),
+            min: case.hyper("min_return").unwrap_or(bins.min),
+            max: case.hyper("max_return").unwrap_or(bins.max),
+            symlog: case.hyper("use_symlog").unwrap_or(bins.symlog),
+            labels: labels(case.hyper("label_type")),
+        },
+    };
+    let gammas: Vec<f32> = case.need("gammas");
+    let [n, d, a] = ["num_critics", "state_dim", "action_dim"].map(|key| case.need(key));
+    modules::load(config.init(n, d, &gammas, a, &device()), case, &["param."])
+}
+
+/// Kind of labels by its recorded name.
+pub fn labels(name: Option<String>) -> Labels {
+    match name.as_deref() {
+        None | Some("twohot") => Labels::TwoHot,
+        Some("hlgauss") => Labels::HlGauss,
+        Some(other) => panic!("unknown labels {other}"),
+    }
+}
+
+fn compare_gradients(
+    (case, report): (&Case, &mut Report),
+    critic: &Critic,
+    state: &Tensor<3>,
+    action: &Tensor<5>,
+    grads: &Gradients,
+) {
+    close((case, report), "grad.in.state", &state.grad(grads).expect("the state takes part"), GRADIENT);
+    close((case, report), "grad.in.action", &action.grad(grads).expect("the action takes part"), GRADIENT);
+    modules::compare(critic, case, "grad.param.", What::Gradients(grads), GRADIENT, report);
+}
+
+pub fn critics_regression(case: &Case, report: &mut Report) {
+    let critic = critic(case, CriticKind::Regression);
+    let state = recorded::<3>(case, "in.state").require_grad();
+    let action = recorded::<5>(case, "in.action").require_grad();
+    let out = values_as_recorded(critic.values(state.clone(), action.clone()));
+    close((case, report), "out.y", &out, FORWARD);
+    let grads = (out.unsqueeze_dim::<6>(5) * recorded(case, "in.grad_out")).sum().backward();
+    compare_gradients((case, report), &critic, &state, &action, &grads);
+    if case.has("mid.gamma_feature") {
+        let gammas: Vec<f32> = case.need("gammas");
+        let expected = case.get("mid.gamma_feature").f32();
+        report.close("mid.gamma_feature", &gamma_features(&gammas), &expected, FORWARD);
+    }
+}
+
+pub fn critics_classification(case: &Case, report: &mut Report) {
+    if let Some(value) = case.hyper::<f32>("init_value") {
+        return report.pending(&format!("first prediction of the classification critic (init_value {value})"));
+    }
+    let critic = critic(case, CriticKind::Classification);
+    let bins = critic.bins().expect("a classification critic has bins");
+    report.close("out.bin_vals", bins.values(), &case.get("out.bin_vals").f32(), FORWARD);
+    let state = recorded::<3>(case, "in.state").require_grad();
+    let action = recorded::<5>(case, "in.action").require_grad();
+    let out = critic.evaluate(state.clone(), action.clone());
+    let logits = out.logits.expect("a classification critic has logits");
+    let [c, k, b, lg, n_bins] = logits.dims();
+    let len = state.dims()[1];
+    close((case, report), "out.logits", &logits_as_recorded(logits.clone(), len), FORWARD);
+    let value = values_as_recorded(out.values).unsqueeze_dim::<6>(5);
+    close((case, report), "out.value", &value, FORWARD);
+
+    // Recorded with a target for every critic and action: `[K, B, L, C, G, 1]`.
+    let targets = recorded::<6>(case, "in.td_target");
+    let labels = bins.encode(targets);
+    close((case, report), "out.labels", &labels, FORWARD);
+    // To [C, K, B, L·G, bins], as the logits.
+    let labels = labels.permute([3, 0, 1, 2, 4, 5]).reshape([c, k, b, lg, n_bins]);
+    let part = |x: &Tensor<5>, i: usize, j: usize| x.clone().narrow(0, i, 1).narrow(1, j, 1);
+    let one = |i, j| cross_entropy(part(&logits, i, j), part(&labels, i, j).squeeze_dims(&[0, 1]));
+    let by_critic = (0..c).map(|i| Tensor::stack::<4>((0..k).map(|j| one(i, j)).collect(), 1));
+    let entropy = Tensor::cat(by_critic.collect(), 0);
+    let entropy = values_as_recorded(entropy.reshape([c, k, b, len, lg / len]));
+    close((case, report), "out.cross_entropy", &entropy, FORWARD);
+    // The recorded gradient is of this sum.
+    let loss = entropy.sum() + (value * recorded(case, "in.grad_value")).sum() * 1e-3;
+    compare_gradients((case, report), &critic, &state, &action, &loss.backward());
+}

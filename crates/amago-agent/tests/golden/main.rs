@@ -1,0 +1,59 @@
+//! The agents against the tensors of the original implementation.
+
+mod draws;
+mod heads;
+mod options;
+mod parts;
+mod update;
+
+use amago_golden::modules::{self, values};
+use amago_golden::{Case, Report};
+use burn::tensor::{Device, Tensor, TensorData};
+
+pub const FORWARD: f64 = 1e-4;
+pub const GRADIENT: f64 = 1e-3;
+
+#[test]
+fn golden() {
+    amago_golden::run(
+        "amago-agent",
+        &[
+            ("policy_discrete_", heads::policy_discrete),
+            ("actor_discrete", heads::actor_discrete),
+            ("ncritics_discrete", heads::critics_regression),
+            ("ncritics_twohot_", heads::critics_classification),
+            ("multigamma", parts::multigamma),
+            ("popart", parts::popart),
+            ("nstep_return_", parts::nstep_return),
+            ("fbc_filters", parts::filters),
+            ("adamw_warmup_clip", parts::adamw),
+            ("update_agent_", update::update),
+            ("update_multitask_", update::update),
+        ],
+    );
+}
+
+/// The device of all tests, recording gradients.
+pub fn device() -> Device {
+    modules::device().autodiff()
+}
+
+/// A recorded tensor in another shape of the same size.
+pub fn shaped<const D: usize>(case: &Case, name: &str, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(case.get(name).f32(), shape), &device())
+}
+
+/// A recorded tensor in its own shape.
+pub fn recorded<const D: usize>(case: &Case, name: &str) -> Tensor<D> {
+    modules::tensor(case.get(name), &device())
+}
+
+/// Compares with a recorded tensor of the same size.
+pub fn close<const D: usize>(
+    (case, report): (&Case, &mut Report),
+    name: &str,
+    got: &Tensor<D>,
+    tolerance: f64,
+) {
+    report.close(name, &values(got), &case.get(name).f32(), tolerance);
+}
