@@ -22,7 +22,13 @@ pub struct ActorConfig {
 
 impl Default for ActorConfig {
     fn default() -> Self {
-        Self { n_layers: 2, d_hidden: 256, activation: Activation::LeakyRelu, min_prob: 0.001, max_prob: 0.99 }
+        Self {
+            n_layers: 2,
+            d_hidden: 256,
+            activation: Activation::LeakyRelu,
+            min_prob: 0.001,
+            max_prob: 0.99,
+        }
     }
 }
 

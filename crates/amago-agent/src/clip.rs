@@ -6,7 +6,11 @@ use burn::tensor::Tensor;
 
 /// Scales all gradients of the module's parameters so that their joint Euclidean norm is at most
 /// `max_norm`, and returns the norm before, `[1]`. No number leaves the device.
-pub fn clip_by_global_norm<M: Module>(module: &M, grads: &mut GradientsParams, max_norm: f32) -> Option<Tensor<1>> {
+pub fn clip_by_global_norm<M: Module>(
+    module: &M,
+    grads: &mut GradientsParams,
+    max_norm: f32,
+) -> Option<Tensor<1>> {
     let mut sum = SquareSum { grads, total: None };
     module.visit(&mut sum);
     let norm = sum.total?.sqrt();

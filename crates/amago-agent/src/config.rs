@@ -211,7 +211,10 @@ impl AgentConfig {
             }
         }
         if !(self.reward_multiplier > 0.0 && self.reward_multiplier.is_finite()) {
-            return Err(ConfigError::NotPositive { name: "reward_multiplier", value: self.reward_multiplier });
+            return Err(ConfigError::NotPositive {
+                name: "reward_multiplier",
+                value: self.reward_multiplier,
+            });
         }
         self.validate_ranges()?;
         self.filter.validate()?;
@@ -231,7 +234,11 @@ impl AgentConfig {
         for gamma in self.gammas() {
             if !(0.0..1.0).contains(&gamma) {
                 let range = "at least 0 and below 1";
-                return Err(ConfigError::Range { name: "gamma (or one of multi_gammas)", value: gamma, range });
+                return Err(ConfigError::Range {
+                    name: "gamma (or one of multi_gammas)",
+                    value: gamma,
+                    range,
+                });
             }
         }
         let weights = [

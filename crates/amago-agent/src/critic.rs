@@ -70,7 +70,14 @@ pub struct Evaluation {
 
 impl CriticConfig {
     /// Builds `n` critics for states of width `d_state`.
-    pub fn init(&self, n: usize, d_state: usize, gammas: &[f32], n_actions: usize, device: &Device) -> Critic {
+    pub fn init(
+        &self,
+        n: usize,
+        d_state: usize,
+        gammas: &[f32],
+        n_actions: usize,
+        device: &Device,
+    ) -> Critic {
         let (d_input, d_output, bins) = match self.kind {
             CriticKind::Regression => (d_state, gammas.len() * n_actions, None),
             CriticKind::Classification => {

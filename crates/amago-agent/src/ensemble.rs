@@ -101,7 +101,8 @@ impl EnsembleMlp {
         let by_gamma = self.inp_layer.partial(features.reshape([1, g, 1]), d);
         let by_action = self.inp_layer.partial(actions.reshape([1, k * n * g, a]), d + 1);
         let states = states.reshape([c, 1, n, 1, hidden]);
-        let joined = by_action.reshape([c, k, n, g, hidden]) + by_gamma.reshape([c, 1, 1, g, hidden]) + states;
+        let joined =
+            by_action.reshape([c, k, n, g, hidden]) + by_gamma.reshape([c, 1, 1, g, hidden]) + states;
         self.after_input(joined.reshape([c, k * n * g, hidden]))
     }
 

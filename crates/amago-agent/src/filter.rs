@@ -84,7 +84,9 @@ impl Filter {
     /// Names the setting.
     pub fn validate(&self) -> Result<(), ConfigError> {
         match self {
-            Filter::LeakyRamp { beta, .. } if *beta <= 0.0 || !beta.is_finite() => {
+            Filter::LeakyRamp { beta, .. } | Filter::Exponential { beta, .. }
+                if *beta <= 0.0 || !beta.is_finite() =>
+            {
                 Err(ConfigError::NotPositive { name: "filter.beta", value: *beta })
             }
             _ => Ok(()),

@@ -25,7 +25,15 @@ impl PopArt {
     /// Fresh statistics for `n_gammas` discounts. When not enabled both maps are the identity.
     pub fn new(n_gammas: usize, enabled: bool, device: &Device) -> Self {
         let full = |x: f32| buffer(Tensor::full([n_gammas, 1], x, device));
-        Self { mu: full(0.0), nu: full(INIT_NU), w: full(1.0), b: full(0.0), t: full(1.0), beta: BETA, enabled }
+        Self {
+            mu: full(0.0),
+            nu: full(INIT_NU),
+            w: full(1.0),
+            b: full(0.0),
+            t: full(1.0),
+            beta: BETA,
+            enabled,
+        }
     }
 
     /// The same with another step size; the default is 5e-4.

@@ -42,7 +42,12 @@ pub struct ActorTerms {
 }
 
 /// Computes the terms of a batch. [`Agent::begin_update`] comes before it.
-pub fn loss_terms(agent: &Agent, config: &AgentConfig, batch: &TrainBatch, draws: &mut dyn Draws) -> LossTerms {
+pub fn loss_terms(
+    agent: &Agent,
+    config: &AgentConfig,
+    batch: &TrainBatch,
+    draws: &mut dyn Draws,
+) -> LossTerms {
     let pass = Pass::new(agent, config, batch);
     let mask = batch.transition_mask();
     let mut popart = agent.popart.clone();

@@ -56,5 +56,9 @@ const FAMILIES: &[(&str, Owner)] = &[
 
 /// Owner of the case's family, or `None` for an unknown family.
 pub fn owner(case: &str) -> Option<Owner> {
-    FAMILIES.iter().filter(|(prefix, _)| case.starts_with(prefix)).max_by_key(|(p, _)| p.len()).map(|(_, o)| *o)
+    FAMILIES
+        .iter()
+        .filter(|(prefix, _)| case.starts_with(prefix))
+        .max_by_key(|(p, _)| p.len())
+        .map(|(_, o)| *o)
 }

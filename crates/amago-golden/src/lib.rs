@@ -52,7 +52,8 @@ pub fn run(crate_name: &str, checks: &[(&str, Check)]) {
             Some(Owner::Pending(why)) => println!("PENDING {name}: {why}"),
             Some(Owner::Crate(c)) if c != crate_name => {}
             Some(Owner::Crate(_)) => {
-                let Some((_, check)) = checks.iter().filter(|(p, _)| name.starts_with(p)).max_by_key(|(p, _)| p.len())
+                let Some((_, check)) =
+                    checks.iter().filter(|(p, _)| name.starts_with(p)).max_by_key(|(p, _)| p.len())
                 else {
                     failures.push(format!("{name}: {crate_name} has no checker for this family"));
                     continue;

@@ -78,7 +78,11 @@ impl ModuleMapper for Loader<'_> {
         };
         let transposed = D == 2 && *self.dense.last().expect("inside a module");
         let (data, shape) = host(array, transposed);
-        assert_eq!(shape.iter().product::<usize>(), param.val().shape().num_elements(), "{name}: size differs");
+        assert_eq!(
+            shape.iter().product::<usize>(),
+            param.val().shape().num_elements(),
+            "{name}: size differs"
+        );
         let (id, old, mapper) = param.consume();
         let new = Tensor::<D>::from_data(TensorData::new(data, old.dims()), &old.device());
         let new = new.set_require_grad(old.is_require_grad());
@@ -113,6 +117,9 @@ pub enum What<'a> {
     Weights,
     /// Its gradient.
     Gradients(&'a Gradients),
+    /// Its gradient, where errors of a gradient smaller than the given norm are measured at that
+    /// norm: a sum that cancels keeps the rounding errors of its terms.
+    GradientsAbove(&'a Gradients, f64),
 }
 
 struct Comparer<'a> {
@@ -142,13 +149,15 @@ impl ModuleVisitor for Comparer<'_> {
         let Some(array) = lookup(self.case, &[self.prefix], &name) else { return };
         let transposed = D == 2 && *self.dense.last().expect("inside a module");
         let (expected, _) = host(array, transposed);
-        let got = match &self.what {
-            What::Weights => Some(values(&param.val())),
-            What::Gradients(grads) => param.val().grad(grads).map(|g| values(&g)),
+        let (got, floor) = match &self.what {
+            What::Weights => (Some(values(&param.val())), 0.0),
+            What::Gradients(grads) => (param.val().grad(grads).map(|g| values(&g)), 0.0),
+            What::GradientsAbove(grads, floor) => (param.val().grad(grads).map(|g| values(&g)), *floor),
         };
         // A parameter that takes no part has no gradient; the recorded one is then zero.
         let got = got.unwrap_or_else(|| vec![0.0; expected.len()]);
-        self.report.close(&format!("{}{name}", self.prefix), &got, &expected, self.tolerance);
+        let name = format!("{}{name}", self.prefix);
+        self.report.close_above(floor, &name, &got, &expected, self.tolerance);
         self.compared += 1;
     }
 }

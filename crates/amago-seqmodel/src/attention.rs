@@ -15,7 +15,7 @@ pub fn causal_attention(qkv: Tensor<3>, n_heads: usize, dropout: &Dropout) -> Te
     let device = qkv.device();
     // [B, L, 3, E, H] → [3, B, H, L, E]
     let qkv = qkv.reshape([batch, len, 3, size, n_heads]).permute([2, 0, 4, 1, 3]);
-    let part = |i: usize| qkv.clone().slice([i..i + 1]).squeeze_dim::<4>(0);
+    let part = |i: usize| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0);
     let scores = part(0).matmul(part(1).transpose()) * (size as f64).powf(-0.5);
     let future = Tensor::<2, Bool>::tril_mask([len, len], 0, &device).unsqueeze::<4>();
     let weights = dropout.forward(activation::softmax(scores.mask_fill(future, f32::NEG_INFINITY), 3));
@@ -79,8 +79,9 @@ impl AttentionLayer {
         let [batch, _, d] = x.dims();
         let size = d / self.n_heads;
         // [B, 1, 3·E·H] → three of [B, H, 1, E]
-        let qkv = self.qkv_projection.forward(x).reshape([batch, 3, size, self.n_heads]).permute([1, 0, 3, 2]);
-        let part = |i: usize| qkv.clone().slice([i..i + 1]).reshape([batch, self.n_heads, 1, size]);
+        let qkv =
+            self.qkv_projection.forward(x).reshape([batch, 3, size, self.n_heads]).permute([1, 0, 3, 2]);
+        let part = |i: usize| qkv.clone().narrow(0, i, 1).reshape([batch, self.n_heads, 1, size]);
         let (keys, values) = cache.append(layer, part(1), part(2));
         let scores = part(0).matmul(keys.transpose()) * (size as f64).powf(-0.5);
         let scores = scores.mask_fill(cache.unused(), f32::NEG_INFINITY);

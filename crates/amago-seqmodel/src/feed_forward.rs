@@ -24,7 +24,13 @@ pub struct FeedForwardConfig {
 
 impl Default for FeedForwardConfig {
     fn default() -> Self {
-        Self { d_model: 256, d_ff: 1024, n_layers: 1, activation: Activation::LeakyRelu, norm: NormKind::None }
+        Self {
+            d_model: 256,
+            d_ff: 1024,
+            n_layers: 1,
+            activation: Activation::LeakyRelu,
+            norm: NormKind::None,
+        }
     }
 }
 

@@ -70,7 +70,12 @@ impl KvCache {
 
     /// Writes one key and value per row, each `[B, H, 1, E]`, and returns all of the layer's, each
     /// `[B, H, capacity, E]`.
-    pub(crate) fn append(&mut self, layer: usize, key: Tensor<4>, value: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    pub(crate) fn append(
+        &mut self,
+        layer: usize,
+        key: Tensor<4>,
+        value: Tensor<4>,
+    ) -> (Tensor<4>, Tensor<4>) {
         let (keys, values) = &mut self.layers[layer];
         let dims = keys.dims();
         let slot = self.slot.clone().expand(dims);

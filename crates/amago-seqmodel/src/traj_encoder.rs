@@ -3,9 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::{
-    FeedForwardConfig, FeedForwardEncoder, KvCache, ModelError, Transformer, TransformerConfig,
-};
+use crate::{FeedForwardConfig, FeedForwardEncoder, KvCache, ModelError, Transformer, TransformerConfig};
 
 /// Which trajectory encoder, with its settings.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -24,6 +22,8 @@ impl Default for TrajEncoderConfig {
 }
 
 /// Turns a sequence of encoded timesteps into one state representation per timestep.
+// There is one per agent: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 pub enum TrajEncoder {
     /// Causal Transformer.
@@ -33,6 +33,8 @@ pub enum TrajEncoder {
 }
 
 /// What an encoder carries from step to step of a rollout. One row per environment.
+// There is one per rollout: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum RolloutState {
     /// Cached keys and values.

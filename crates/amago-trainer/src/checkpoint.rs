@@ -27,11 +27,28 @@ pub struct CheckpointMeta {
 
 /// Names and checksums of a checkpoint's files.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Manifest {
     version: u32,
     meta: CheckpointMeta,
     /// CRC-32 of each file.
     files: BTreeMap<String, u32>,
+    /// CRC-32 of the three above.
+    checksum: u32,
+}
+
+impl Manifest {
+    fn new(meta: CheckpointMeta, files: BTreeMap<String, u32>) -> Self {
+        let mut manifest = Self { version: VERSION, meta, files, checksum: 0 };
+        manifest.checksum = manifest.computed();
+        manifest
+    }
+
+    fn computed(&self) -> u32 {
+        let CheckpointMeta { epoch, updates, env_steps } = self.meta;
+        let text = format!("{} {epoch} {updates} {env_steps} {:?}", self.version, self.files);
+        crc32fast::hash(text.as_bytes())
+    }
 }
 
 /// A checkpoint on disk that was found whole.
@@ -97,6 +114,9 @@ impl Checkpoint {
             let reason = format!("version {}, this program reads version {VERSION}", manifest.version);
             return Err(fail(&file, reason));
         }
+        if manifest.checksum != manifest.computed() {
+            return Err(fail(&file, "damaged: it does not match its own checksum".to_owned()));
+        }
         for name in [AGENT, OPTIMIZER] {
             let file = path.join(name);
             let bytes = fs::read(&file).map_err(|e| fail(&file, e.to_string()))?;
@@ -140,7 +160,7 @@ fn write(temp: &Path, learner: &Learner, meta: CheckpointMeta) -> Result<(), Tra
         files.insert(name.to_owned(), crc32fast::hash(&bytes));
     }
     let manifest = temp.join(MANIFEST);
-    let text = serde_json::to_vec_pretty(&Manifest { version: VERSION, meta, files })
+    let text = serde_json::to_vec_pretty(&Manifest::new(meta, files))
         .map_err(|e| fail(&manifest, e.to_string()))?;
     fs::write(&manifest, text).map_err(TrainError::io(&manifest))?;
     sync(&manifest)

@@ -45,6 +45,13 @@ impl PolicyDriver {
 
     /// Chooses an action per row from the current observations.
     pub fn act(&mut self, agent: &Agent, steps: &[WorkerStep], greedy: bool, rng: &mut Rng) -> Vec<Action> {
+        let probs = self.probabilities(agent, steps);
+        let n_actions = self.action_space.width();
+        probs.chunks_exact(n_actions).map(|p| Action::Discrete(choose(p, greedy, rng))).collect()
+    }
+
+    /// Takes in the current observations and gives the probabilities of every action, row by row.
+    pub fn probabilities(&mut self, agent: &Agent, steps: &[WorkerStep]) -> Vec<f32> {
         for (i, step) in steps.iter().enumerate() {
             let mut obs = Vec::new();
             join_columns(step.obs.columns(), 1, &mut obs);
@@ -56,9 +63,7 @@ impl PolicyDriver {
         }
         let newest = self.rows.iter().map(|h| h.last().expect("just pushed")).collect::<Vec<_>>();
         let probs = agent.act(step_input(&newest, &self.device), &mut self.state);
-        let n_actions = probs.dims()[1];
-        let probs: Vec<f32> = probs.into_data().iter::<f32>().collect();
-        probs.chunks_exact(n_actions).map(|p| Action::Discrete(choose(p, greedy, rng))).collect()
+        probs.into_data().iter::<f32>().collect()
     }
 
     /// Takes in what a step gave: the next input's reward and action, or a fresh start.

@@ -35,6 +35,16 @@ pub enum TrainError {
         /// The rule it breaks.
         rule: &'static str,
     },
+    /// Learning waits for more trajectories than are kept.
+    #[error(
+        "train.min_trajectories = {min} is above replay.max_trajectories = {max}: learning would never begin"
+    )]
+    NeverReady {
+        /// Trajectories waited for.
+        min: usize,
+        /// Trajectories kept.
+        max: usize,
+    },
     /// Unusable exploration.
     #[error("[exploration] {0}")]
     Exploration(#[from] ExplorationError),
@@ -80,13 +90,18 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The loss is no number any more.
-    #[error("update {update}: the loss is {loss}; the weights of the update before it were kept and saved")]
+    /// The loss or its gradient is no number any more.
+    #[error(
+        "update {update}: the loss is {loss}, its gradient norm {grad_norm}; the weights of the update before it \
+         were kept and saved"
+    )]
     NotFinite {
         /// Number of the update, from 1.
         update: u64,
         /// Its loss.
         loss: f32,
+        /// Norm of its gradient.
+        grad_norm: f32,
     },
 }
 

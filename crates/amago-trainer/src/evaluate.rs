@@ -26,9 +26,11 @@ pub struct EvalReport {
     pub success: Option<f64>,
     /// Means of the environment's own metrics.
     pub metrics: BTreeMap<String, f64>,
-    /// Return of each episode.
+    /// Return of each episode; not in `metrics.jsonl`.
+    #[serde(default)]
     pub returns: Vec<f64>,
-    /// Length of each episode.
+    /// Length of each episode; not in `metrics.jsonl`.
+    #[serde(default)]
     pub lengths: Vec<usize>,
     /// Steps per second over all environments, policy included.
     pub steps_per_second: f64,

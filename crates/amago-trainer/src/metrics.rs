@@ -57,6 +57,7 @@ pub struct TimeRecord {
 }
 
 const FIELDS: &[(&str, &str, &str)] = &[
+    ("kind", "text", "what the line is: header or epoch"),
     ("epoch", "count", "number of the epoch, from 1"),
     ("env_steps", "steps", "steps over all training environments since the start"),
     ("updates", "count", "updates since the start"),

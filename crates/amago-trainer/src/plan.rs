@@ -45,6 +45,7 @@ impl Plan {
         config.optim.validate().map_err(TrainError::Optim)?;
         let train = &config.train;
         for (name, value) in [
+            ("train.epochs", train.epochs),
             ("train.parallel_actors", train.parallel_actors),
             ("train.timesteps_per_epoch", train.timesteps_per_epoch),
             ("train.batch_size", train.batch_size),
@@ -60,6 +61,9 @@ impl Plan {
             if value == 0 {
                 return Err(TrainError::Setting { name, value, rule: "at least 1" });
             }
+        }
+        if let Some(most) = config.replay.max_trajectories.filter(|most| train.min_trajectories > *most) {
+            return Err(TrainError::NeverReady { min: train.min_trajectories, max: most });
         }
         let env = make_env()?;
         let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::{ConfigSource, RunConfig, TrainError, load_config};
 
+/// Last line of a resolved config: without it, a file that was cut would pass for one that leaves
+/// settings to their defaults.
+const END: &str = "# The end: this file is whole.";
+
 /// A run's folder.
 #[derive(Debug, Clone)]
 pub struct RunDir(PathBuf);
@@ -19,12 +23,13 @@ impl RunDir {
         if taken || path.is_file() {
             return Err(TrainError::RunDirExists(path.to_owned()));
         }
+        // Before the folder: what cannot be written down must not leave one behind.
+        let text = toml::to_string_pretty(config)
+            .map_err(|e| TrainError::Config { source_name: "resolved config".to_owned(), message: e.to_string() })?;
         fs::create_dir_all(path).map_err(TrainError::io(path))?;
         let run = Self(path.to_owned());
         fs::create_dir_all(run.checkpoints()).map_err(TrainError::io(run.checkpoints()))?;
-        let text = toml::to_string_pretty(config)
-            .map_err(|e| TrainError::Config { source_name: "resolved config".to_owned(), message: e.to_string() })?;
-        fs::write(run.config_file(), text).map_err(TrainError::io(run.config_file()))?;
+        fs::write(run.config_file(), format!("{text}\n{END}\n")).map_err(TrainError::io(run.config_file()))?;
         Ok(run)
     }
 
@@ -45,6 +50,10 @@ impl RunDir {
             path: path.to_owned(),
             reason: format!("{}: {e}", file.display()),
         })?;
+        if !text.trim_end().ends_with(END) {
+            let reason = format!("{} was cut: its last line must be \"{END}\"", file.display());
+            return Err(TrainError::NotARun { path: path.to_owned(), reason });
+        }
         let name = file.display().to_string();
         let config = load_config(&ConfigSource { name: &name, text: &text, overrides: &[] })?;
         Ok((run, config))

@@ -97,17 +97,23 @@ impl Trainer {
             }
             if epoch % self.plan.config.eval.interval == 0 || epoch == epochs {
                 let report = self.evaluate(stop, observer)?;
-                observer.event(Event::Evaluated { epoch, report: &report });
-                last = Some(report.clone());
-                record.eval = Some(report);
+                // One that was cut short cannot be compared with the others.
+                if report.returns.len() == self.plan.config.eval.episodes {
+                    observer.event(Event::Evaluated { epoch, report: &report });
+                    last = Some(report.clone());
+                    record.eval = Some(report);
+                }
             }
             self.metrics.epoch(&record)?;
             observer.event(Event::Epoch(&record));
+            if stop.is_set() {
+                return Ok(None);
+            }
             if epoch % self.plan.config.train.checkpoint_interval == 0 && epoch != epochs {
                 self.checkpoint(observer)?;
             }
         }
-        Ok(last.filter(|_| !stop.is_set()))
+        Ok(last)
     }
 
     /// Collects, drops the oldest, learns.
@@ -162,8 +168,9 @@ impl Trainer {
             let batch = train_batch(&batch, &self.device);
             self.device.seed(stream_seed(config.seed, Role::Learner, 0, counter));
             let report = self.learner.update(&batch, &mut RandomDraws);
-            if !report.loss.is_finite() {
-                return Err(TrainError::NotFinite { update: counter + 1, loss: report.loss });
+            let (loss, grad_norm) = (report.loss, report.grad_norm);
+            if !(loss.is_finite() && grad_norm.is_finite()) {
+                return Err(TrainError::NotFinite { update: counter + 1, loss, grad_norm });
             }
             self.meta.updates += 1;
             observer.event(Event::Learn { done: reports.len() + 1, total: updates, loss: report.loss });

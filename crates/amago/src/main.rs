@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod device;
+mod memory;
 mod progress;
 mod summary;
 
@@ -14,6 +15,7 @@ use clap::Parser;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    memory::keep_freed_pages();
     match commands::run(args::Cli::parse().command) {
         Ok(commands::Ending::Done) => ExitCode::SUCCESS,
         Ok(commands::Ending::Interrupted) => ExitCode::from(INTERRUPTED),

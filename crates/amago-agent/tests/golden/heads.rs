@@ -138,7 +138,8 @@ pub fn critics_regression(case: &Case, report: &mut Report) {
 
 pub fn critics_classification(case: &Case, report: &mut Report) {
     if let Some(value) = case.hyper::<f32>("init_value") {
-        return report.pending(&format!("first prediction of the classification critic (init_value {value})"));
+        return report
+            .pending(&format!("first prediction of the classification critic (init_value {value})"));
     }
     let critic = critic(case, CriticKind::Classification);
     let bins = critic.bins().expect("a classification critic has bins");

@@ -65,7 +65,9 @@ pub fn setup(case: &Case, start: &Case) -> Result<Setup, Refusal> {
     };
     let (config, popart_beta) = config;
     match config.validate() {
-        Ok(()) => Ok(Setup { config, optim, spec: ObsSpec { obs: observations(start), n_actions }, popart_beta }),
+        Ok(()) => {
+            Ok(Setup { config, optim, spec: ObsSpec { obs: observations(start), n_actions }, popart_beta })
+        }
         Err(e @ ConfigError::OnlineClassification(_)) => pending(e.to_string()),
         Err(e) => Err(Refusal::Broken(e.to_string())),
     }
@@ -107,7 +109,9 @@ impl Draft {
         match (class, option) {
             ("TformerTrajEncoder", "attention_type") if *value == "VanillaAttention" => {}
             ("TformerTrajEncoder", "pos_emb") if *value == "fixed" => {}
-            ("TformerTrajEncoder", "attention_type" | "pos_emb") => return pending(format!("{option} {value}")),
+            ("TformerTrajEncoder", "attention_type" | "pos_emb") => {
+                return pending(format!("{option} {value}"));
+            }
             ("TformerTrajEncoder", _) => self.traj_encoder[option] = value.clone(),
             ("FFTrajEncoder", _) => {
                 self.traj_encoder["kind"] = json!("feed_forward");

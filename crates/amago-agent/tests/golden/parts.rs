@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use amago_agent::{
-    AgentConfig, Filter, OptimConfig, PopArt, Transitions, clip_by_global_norm, gamma_features, n_step_targets,
-    warmup,
+    AgentConfig, Filter, OptimConfig, PopArt, Transitions, clip_by_global_norm, gamma_features,
+    n_step_targets, warmup,
 };
 use amago_golden::modules::{self, What, values};
 use amago_golden::{Case, Report};
@@ -68,7 +68,8 @@ pub fn nstep_return(case: &Case, report: &mut Report) {
 pub fn filter(name: &str, options: &BTreeMap<String, Value>) -> Filter {
     let kinds = [("binary", "binary"), ("exp", "exponential"), ("leaky_relu", "leaky_ramp")];
     let (_, kind) = kinds.iter().find(|(prefix, _)| name.starts_with(prefix)).expect("a known filter");
-    let defaults: Filter = serde_json::from_value(json!({ "kind": kind })).expect("every option has a default");
+    let defaults: Filter =
+        serde_json::from_value(json!({ "kind": kind })).expect("every option has a default");
     let mut ours = serde_json::to_value(defaults).expect("filters are plain data");
     for (key, value) in options {
         let at = match key.as_str() {
@@ -112,8 +113,10 @@ pub fn adamw(case: &Case, report: &mut Report) {
         epsilon: case.need("eps"),
         grad_clip: case.need("grad_clip"),
     };
-    let mut toy =
-        Toy { w: Param::from_tensor(recorded(case, "param.w")), b: Param::from_tensor(recorded(case, "param.b")) };
+    let mut toy = Toy {
+        w: Param::from_tensor(recorded(case, "param.w")),
+        b: Param::from_tensor(recorded(case, "param.b")),
+    };
     let mut optimizer = config.init();
     let (x, y) = (recorded::<3>(case, "in.x"), recorded::<3>(case, "in.y"));
     let (mut rates, mut norms) = (Vec::new(), Vec::new());

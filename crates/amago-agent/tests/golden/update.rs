@@ -1,6 +1,8 @@
 //! Whole updates: three forward passes from recorded weights, and three updates in a row.
 
-use amago_agent::{Agent, Learner, LossTerms, StepInput, TrainBatch, clip_by_global_norm, loss, loss_terms, soften};
+use amago_agent::{
+    Agent, Learner, LossTerms, StepInput, TrainBatch, clip_by_global_norm, loss, loss_terms, soften,
+};
 use amago_golden::modules::{self, What, values};
 use amago_golden::{Case, Report};
 use burn::optim::GradientsParams;
@@ -13,6 +15,11 @@ use super::{FORWARD, GRADIENT, close, device, recorded, shaped};
 
 /// The original itself moves by up to 1.4e-3 after three updates when sums are reordered.
 const AFTER_THREE: f64 = 3e-3;
+
+/// Share of the whole gradient's norm below which a parameter's gradient is a sum that cancels, as
+/// that of a scale before a norm. In single precision its error is then one of the whole gradient:
+/// `ff1.gamma` of the classification agent has a share of 4e-5 and a relative error of 9e-5.
+const CANCELLED: f64 = 1e-5;
 
 pub fn update(case: &Case, report: &mut Report) {
     let start = case.name.strip_suffix("_cleanclip").map(|name| case.sibling(name));
@@ -42,7 +49,8 @@ fn batch(case: &Case, setup: &Setup, step: usize) -> TrainBatch {
     let name = |field: &str| format!("in.batch{step}.{field}");
     let rl2s = recorded::<3>(case, &name("rl2s"));
     let [b, l1, _] = rl2s.dims();
-    let obs = setup.spec.obs.iter().map(|(key, width)| shaped(case, &name(&format!("obs.{key}")), [b, l1, *width]));
+    let obs =
+        setup.spec.obs.iter().map(|(key, width)| shaped(case, &name(&format!("obs.{key}")), [b, l1, *width]));
     let times = TensorData::new(case.get(&name("time_idxs")).i64(), [b, l1]);
     TrainBatch {
         obs: Tensor::cat(obs.collect(), 2),
@@ -56,7 +64,8 @@ fn batch(case: &Case, setup: &Setup, step: usize) -> TrainBatch {
 }
 
 fn steps(case: &Case) -> std::ops::RangeInclusive<usize> {
-    let last = (1..).take_while(|n| case.has(&format!("step{n}.out.loss"))).last().expect("at least one update");
+    let last =
+        (1..).take_while(|n| case.has(&format!("step{n}.out.loss"))).last().expect("at least one update");
     1..=last
 }
 
@@ -99,7 +108,8 @@ fn passes(setup: &Setup, case: &Case, report: &mut Report) {
         // Untrained copies have a gradient in the original, never here.
         let trained = without(case, ".maximized_critics.");
         let prefix = format!("step{step}.grad.param.");
-        all_compared(&agent, &trained, &prefix, What::Gradients(&grads), GRADIENT, report);
+        let floor = CANCELLED * case.get(&out("grad_norm_trainable")).f64()[0];
+        all_compared(&agent, &trained, &prefix, What::GradientsAbove(&grads, floor), GRADIENT, report);
         let mut grads = GradientsParams::from_grads(grads, &agent);
         let norm = clip_by_global_norm(&agent, &mut grads, f32::MAX).expect("something is trained");
         close((case, report), &out("grad_norm_trainable"), &norm, GRADIENT);
@@ -194,7 +204,8 @@ fn compare_terms(step: usize, terms: &LossTerms, (case, report): (&Case, &mut Re
         let expected = shaped::<3>(case, &name, [b, shape[1], rest]).narrow(1, 0, l);
         let got = got.reshape([b, l, rest]);
         // What the actor would imitate in padding is nobody's business.
-        let mask = if name.ends_with("actor_loss_unmasked") { terms.mask.clone() } else { terms.mask.ones_like() };
+        let mask =
+            if name.ends_with("actor_loss_unmasked") { terms.mask.clone() } else { terms.mask.ones_like() };
         report.close(&name, &values(&(got * mask.clone())), &values(&(expected * mask)), FORWARD);
     };
     if let Some(critic) = &terms.critic {

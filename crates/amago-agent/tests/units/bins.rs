@@ -1,0 +1,52 @@
+use amago_agent::{BinConfig, Bins, Labels};
+use amago_golden::modules::values;
+
+use super::{assert_close, row};
+
+fn bins(labels: Labels) -> Bins {
+    Bins::new(&BinConfig { count: 5, min: -2.0, max: 2.0, symlog: false, labels })
+}
+
+fn label(bins: &Bins, target: f32) -> Vec<f32> {
+    values(&bins.encode(row(&[target]).unsqueeze::<2>()))
+}
+
+#[test]
+fn two_hot_labels_split_between_neighbours() {
+    let bins = bins(Labels::TwoHot);
+    assert_close(bins.values(), &[-2.0, -1.0, 0.0, 1.0, 2.0], 1e-6);
+    assert_close(&label(&bins, -1.0), &[0.0, 1.0, 0.0, 0.0, 0.0], 1e-6);
+    assert_close(&label(&bins, 0.25), &[0.0, 0.0, 0.75, 0.25, 0.0], 1e-6);
+    assert_close(&label(&bins, 2.0), &[0.0, 0.0, 0.0, 0.0, 1.0], 1e-6);
+    assert_close(&label(&bins, 1e6), &[0.0, 0.0, 0.0, 0.0, 1.0], 1e-6);
+    assert_close(&label(&bins, -1e6), &[1.0, 0.0, 0.0, 0.0, 0.0], 1e-6);
+}
+
+#[test]
+fn hl_gauss_labels_are_distributions_for_every_target() {
+    let bins = bins(Labels::HlGauss);
+    // On both sides of where single precision loses the mass of the Gaussian.
+    for target in [-1e6, -7.0, -6.1, -5.0, -2.0, -0.3, 0.0, 1.5, 2.0, 3.0, 5.9, 6.2, 9.0, 1e6] {
+        let label = label(&bins, target);
+        let sum: f32 = label.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-4, "target {target}: sum {sum}");
+        assert!(label.iter().all(|p| (0.0..=1.0001).contains(p)), "target {target}: {label:?}");
+    }
+    let centre = label(&bins, 0.0);
+    assert_close(&centre, &centre.iter().rev().copied().collect::<Vec<_>>(), 1e-6);
+    assert_close(&label(&bins, 1e6), &[0.0, 0.0, 0.0, 0.0, 1.0], 1e-6);
+    assert!(label(&bins, 5.5)[4] > 0.99);
+}
+
+#[test]
+fn decoding_inverts_the_label() {
+    for symlog in [false, true] {
+        let bins = Bins::new(&BinConfig { count: 41, min: -50.0, max: 80.0, symlog, labels: Labels::TwoHot });
+        for target in [-50.0, -3.3, 0.0, 0.7, 12.0, 80.0_f32] {
+            // Logits of a label: zero probabilities become very small ones.
+            let logits = bins.encode(row(&[target]).unsqueeze::<2>()).clamp_min(1e-30).log();
+            let decoded = values(&bins.decode(logits))[0];
+            assert!((decoded - target).abs() < 1e-3 * (1.0 + target.abs()), "{decoded} for {target}");
+        }
+    }
+}

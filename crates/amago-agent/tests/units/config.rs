@@ -1,0 +1,133 @@
+use amago_agent::{AgentConfig, ConfigError, CriticKind, Filter, OptimConfig};
+use amago_seqmodel::{ModelError, TrajEncoderConfig, TransformerConfig};
+
+/// The error of AMAGO's defaults with one change.
+fn error(change: impl FnOnce(&mut AgentConfig)) -> ConfigError {
+    let mut config = AgentConfig::amago();
+    change(&mut config);
+    config.validate().expect_err("the change cannot be built")
+}
+
+/// The error of the default optimiser with one change.
+fn optim_error(change: impl FnOnce(&mut OptimConfig)) -> ConfigError {
+    let mut config = OptimConfig::default();
+    change(&mut config);
+    config.validate().expect_err("the change cannot train")
+}
+
+#[test]
+fn the_defaults_are_valid_and_those_of_the_papers() {
+    let (amago, amago2) = (AgentConfig::amago(), AgentConfig::amago2());
+    amago.validate().expect("AMAGO");
+    amago2.validate().expect("AMAGO-2");
+    OptimConfig::default().validate().expect("the optimiser");
+    assert_eq!(amago.gammas(), [0.1, 0.9, 0.95, 0.97, 0.99, 0.995, 0.999]);
+    assert_eq!((amago.n_critics, amago.n_critics_td, amago.n_step), (4, 2, 1));
+    assert_eq!((amago.online_coeff, amago.offline_coeff), (1.0, 0.1));
+    assert_eq!((amago2.online_coeff, amago2.offline_coeff), (0.0, 1.0));
+    assert_eq!((amago2.k_critic, amago2.k_actor), (1, 3));
+}
+
+#[test]
+fn errors_of_encoders_name_the_part() {
+    let tstep = error(|c| c.tstep_encoder.d_hidden = 0);
+    assert_eq!(tstep, ConfigError::Model { part: "tstep_encoder", source: ModelError::Zero("d_hidden") });
+    let heads = TransformerConfig { d_model: 30, n_heads: 4, ..TransformerConfig::default() };
+    let traj = error(|c| c.traj_encoder = TrajEncoderConfig::Transformer(heads));
+    let source = ModelError::Heads { n_heads: 4, d_model: 30 };
+    assert_eq!(traj, ConfigError::Model { part: "traj_encoder", source });
+    assert!(traj.to_string().contains("traj_encoder"));
+}
+
+#[test]
+fn counts_must_be_positive() {
+    let zero = |change: fn(&mut AgentConfig), name| assert_eq!(error(change), ConfigError::Zero(name));
+    zero(|c| c.n_critics = 0, "n_critics");
+    zero(|c| c.n_critics_td = 0, "n_critics_td");
+    zero(|c| c.k_critic = 0, "k_critic");
+    zero(|c| c.k_actor = 0, "k_actor");
+    zero(|c| c.n_step = 0, "n_step");
+    zero(|c| c.actor.n_layers = 0, "actor.n_layers");
+    zero(|c| c.actor.d_hidden = 0, "actor.d_hidden");
+    zero(|c| c.critic.n_layers = 0, "critic.n_layers");
+    zero(|c| c.critic.d_hidden = 0, "critic.d_hidden");
+}
+
+#[test]
+fn positive_numbers_must_be_positive() {
+    for bad in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let not_positive = |e, expected: &str| {
+            assert!(matches!(e, ConfigError::NotPositive { name, .. } if name == expected), "{e}");
+        };
+        not_positive(error(|c| c.reward_multiplier = bad), "reward_multiplier");
+        let exponential =
+            |beta| Filter::Exponential { beta, clamp_advantage: [None; 2], clamp_weight: [None; 2] };
+        not_positive(error(|c| c.filter = exponential(bad)), "filter.beta");
+        not_positive(error(|c| c.filter = leaky(bad)), "filter.beta");
+        not_positive(optim_error(|c| c.learning_rate = f64::from(bad)), "learning_rate");
+        not_positive(optim_error(|c| c.grad_clip = bad), "grad_clip");
+        not_positive(optim_error(|c| c.epsilon = bad), "epsilon");
+    }
+}
+
+fn leaky(beta: f32) -> Filter {
+    Filter::LeakyRamp { beta, hinge: 0.01, slope: 0.05, f0: 0.01, clamp_weight: [None; 2], add_binary: true }
+}
+
+#[test]
+fn numbers_must_be_in_range() {
+    let out_of_range = |e: ConfigError, expected: &str| {
+        assert!(matches!(&e, ConfigError::Range { name, .. } if name.starts_with(expected)), "{e}");
+    };
+    for gamma in [1.0, -0.1, f32::NAN] {
+        out_of_range(error(|c| c.gamma = gamma), "gamma");
+        out_of_range(error(|c| c.multi_gammas = vec![0.9, gamma]), "gamma");
+    }
+    for coeff in [-0.1, f32::NAN, f32::INFINITY] {
+        out_of_range(error(|c| c.online_coeff = coeff), "online_coeff");
+        out_of_range(error(|c| c.offline_coeff = coeff), "offline_coeff");
+        out_of_range(error(|c| c.critic_loss_weight = coeff), "critic_loss_weight");
+        out_of_range(optim_error(|c| c.weight_decay = coeff), "weight_decay");
+    }
+    for tau in [-0.1, 1.1, f32::NAN] {
+        out_of_range(error(|c| c.tau = tau), "tau");
+    }
+    for beta in [-0.1, 1.0, f32::NAN] {
+        out_of_range(optim_error(|c| c.betas[0] = beta), "betas");
+        out_of_range(optim_error(|c| c.betas[1] = beta), "betas");
+    }
+    for (min, max) in [(0.0, 0.99), (0.5, 0.5), (0.6, 0.5), (0.1, 1.1), (f32::NAN, 0.99)] {
+        let e = error(|c| (c.actor.min_prob, c.actor.max_prob) = (min, max));
+        assert!(matches!(e, ConfigError::ProbRange { .. }), "{e}");
+    }
+}
+
+#[test]
+fn the_actor_must_have_a_loss() {
+    assert_eq!(error(|c| (c.online_coeff, c.offline_coeff) = (0.0, 0.0)), ConfigError::NoActorLoss);
+}
+
+#[test]
+fn classification_has_its_own_rules() {
+    let classify = |c: &mut AgentConfig| {
+        c.critic.kind = CriticKind::Classification;
+        (c.online_coeff, c.offline_coeff) = (0.0, 1.0);
+    };
+    assert_eq!(error(|c| c.critic.kind = CriticKind::Classification), ConfigError::OnlineClassification(1.0));
+    let bins = error(|c| {
+        classify(c);
+        c.critic.bins.count = 1;
+    });
+    assert_eq!(bins, ConfigError::BinCount(1));
+    for (min, max) in [(1.0, 1.0), (2.0, 1.0), (f32::NEG_INFINITY, 1.0), (0.0, f32::NAN)] {
+        let range = error(|c| {
+            classify(c);
+            (c.critic.bins.min, c.critic.bins.max) = (min, max);
+        });
+        assert!(matches!(range, ConfigError::BinRange { .. }), "{range}");
+    }
+    // Regression never looks at the bins.
+    let mut regression = AgentConfig::amago();
+    regression.critic.bins.count = 1;
+    regression.validate().expect("unused settings do no harm");
+}

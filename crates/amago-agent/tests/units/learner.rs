@@ -1,0 +1,139 @@
+use amago_agent::{
+    Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, StepInput, TrainBatch, UpdateReport,
+};
+use amago_golden::modules::{device, values};
+use amago_seqmodel::{TrajEncoderConfig, TransformerConfig};
+use burn::tensor::{Device, Distribution, Int, Tensor};
+
+use super::{assert_close, weights};
+
+const B: usize = 2;
+const L: usize = 5;
+const OBS: usize = 3;
+const ACTIONS: usize = 4;
+
+fn small(mut config: AgentConfig) -> AgentConfig {
+    config.tstep_encoder.d_hidden = 8;
+    config.tstep_encoder.d_output = 8;
+    let transformer =
+        TransformerConfig { d_model: 8, n_heads: 2, d_ff: 16, n_layers: 1, ..TransformerConfig::default() };
+    config.traj_encoder = TrajEncoderConfig::Transformer(transformer);
+    config.actor.d_hidden = 8;
+    config.critic.d_hidden = 8;
+    config.multi_gammas = vec![0.5];
+    config
+}
+
+fn agent(config: &AgentConfig, device: &Device) -> Agent {
+    let spec = ObsSpec { obs: vec![("observation".into(), OBS)], n_actions: ACTIONS };
+    Agent::new(config, &spec, device)
+}
+
+fn learner(config: AgentConfig) -> Learner {
+    let config = small(config);
+    let optim = OptimConfig { warmup: 0, learning_rate: 1e-2, ..OptimConfig::default() };
+    Learner::new(agent(&config, &device().autodiff()), config, optim)
+}
+
+fn batch(device: &Device) -> TrainBatch {
+    let normal = |width| Tensor::<3>::random([B, L + 1, width], Distribution::Normal(0.0, 1.0), device);
+    let times = Tensor::<1, Int>::arange(0..(L + 1) as i64, device).unsqueeze::<2>().expand([B, L + 1]);
+    let first = Tensor::<1>::from_floats([1.0, 0.0, 0.0, 0.0], device);
+    TrainBatch {
+        obs: normal(OBS),
+        rl2s: normal(1 + ACTIONS),
+        times,
+        rewards: Tensor::ones([B, L], device),
+        terminals: Tensor::zeros([B, L], device),
+        actions: first.reshape([1, 1, ACTIONS]).expand([B, L, ACTIONS]),
+        mask: Tensor::ones([B, L + 1], device),
+    }
+}
+
+fn update(learner: &mut Learner, batch: &TrainBatch) -> UpdateReport {
+    learner.update(batch, &mut RandomDraws)
+}
+
+#[test]
+fn an_update_changes_weights() {
+    for config in [AgentConfig::amago(), AgentConfig::amago2()] {
+        let mut learner = learner(config);
+        let before = weights(&learner.agent.actor);
+        let report = update(&mut learner, &batch(&device().autodiff()));
+        assert!(report.loss.is_finite() && report.grad_norm > 0.0, "{report:?}");
+        assert_eq!((learner.updates, report.learning_rate), (1, 1e-2));
+        assert_ne!(weights(&learner.agent.actor), before);
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_changes_nothing() {
+    for bad in [f32::NAN, f32::INFINITY] {
+        for config in [AgentConfig::amago(), AgentConfig::amago2()] {
+            let mut learner = learner(config);
+            let mut batch = batch(&device().autodiff());
+            update(&mut learner, &batch);
+            let before = weights(&learner.agent);
+            batch.obs = batch.obs * bad;
+            let report = update(&mut learner, &batch);
+            assert!(!(report.loss.is_finite() && report.grad_norm.is_finite()), "{report:?}");
+            assert_eq!(weights(&learner.agent), before);
+            assert_eq!(learner.updates, 1);
+        }
+    }
+}
+
+#[test]
+fn padding_does_not_count() {
+    let config = small(AgentConfig { n_step: 3, ..AgentConfig::amago2() });
+    let device = device();
+    let agent = agent(&config, &device);
+    let mut batch = batch(&device);
+    let kept = 3;
+    let mask = Tensor::<2>::ones([B, L + 1], &device);
+    batch.mask = mask.slice_fill([0..B, kept + 1..L + 1], 0.0);
+    let loss = |batch: &TrainBatch| {
+        let total = amago_agent::loss(&agent, &config, batch, &mut FirstOnly).total;
+        values(&total)[0]
+    };
+    let clean = loss(&batch);
+    batch.rewards = batch.rewards.slice_fill([0..B, kept..L], 1e6);
+    batch.actions = batch.actions.slice_fill([0..B, kept..L, 0..ACTIONS], 7.0);
+    batch.obs = batch.obs.slice_fill([0..B, kept + 1..L + 1, 0..OBS], -5.0);
+    assert_close(&[loss(&batch)], &[clean], 1e-5 * clean.abs());
+}
+
+/// Always the first critic and the first action.
+struct FirstOnly;
+
+impl amago_agent::Draws for FirstOnly {
+    fn critic_subset(&mut self, _: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
+        Tensor::zeros(shape, device)
+    }
+
+    fn actions(&mut self, probs: Tensor<4>, k: usize) -> Tensor<5> {
+        let [b, l, g, a] = probs.dims();
+        let zeros = Tensor::<5>::zeros([k, b, l, g, a], &probs.device());
+        zeros.slice_fill([0..k, 0..b, 0..l, 0..g, 0..1], 1.0)
+    }
+}
+
+#[test]
+fn acting_step_by_step_equals_the_training_pass() {
+    let config = small(AgentConfig::amago());
+    let device = device();
+    let agent = agent(&config, &device);
+    let batch = batch(&device);
+    let all = agent.policy(&agent.actor, agent.states(&batch)).probs;
+    let g = config.gammas().len();
+    let mut state = agent.rollout_state(B, L + 1, &device);
+    for t in 0..=L {
+        let input = StepInput {
+            obs: batch.obs.clone().narrow(1, t, 1),
+            rl2s: batch.rl2s.clone().narrow(1, t, 1),
+            times: batch.times.clone().narrow(1, t, 1),
+        };
+        let acting = all.clone().narrow(1, t, 1).narrow(2, g - 1, 1);
+        assert_close(&values(&agent.act(input, &mut state)), &values(&acting), 1e-5);
+    }
+}

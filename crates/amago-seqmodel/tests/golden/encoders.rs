@@ -1,0 +1,132 @@
+//! Timestep and trajectory encoders.
+
+use std::collections::BTreeMap;
+
+use amago_golden::modules::{self, What};
+use amago_golden::{Case, Report};
+use amago_seqmodel::*;
+use burn::tensor::{Tensor, TensorData};
+
+use super::layers::transformer_config;
+use super::{FORWARD, GRADIENT, device, forward_backward, ints, mask, norm_kind, parse};
+
+fn traj_encoder(case: &Case) -> TrajEncoder {
+    let config = TrajEncoderConfig::Transformer(transformer_config(case));
+    let module = config.init(case.need("tstep_dim"), &device());
+    modules::load(module, &unprefixed(case), &["param.", "buffer."])
+}
+
+/// The recorded names start with `tformer.`, ours with the enum's variant.
+fn unprefixed(case: &Case) -> Case {
+    let mut case = case.clone();
+    let renamed = case.tensors.iter().map(|(k, v)| (k.replace(".tformer.", ".Transformer."), v.clone()));
+    case.tensors = renamed.collect();
+    case
+}
+
+pub fn tformer(case: &Case, report: &mut Report) {
+    if case.need::<String>("pos_emb") != "fixed" {
+        return report.pending("learned and rotary positions");
+    }
+    let case = &unprefixed(case);
+    let mut module = traj_encoder(case);
+    module.begin_update();
+    let shape = &case.get("in.time_idxs").shape;
+    let times = ints(case, "in.time_idxs", [shape[0], shape[1]]);
+    forward_backward::<_, 3, 3>(&module, (case, report), "seq", |m, x| m.forward_seq(x, times.clone()));
+    modules::compare(&module, case, "after1.buffer.", What::Weights, FORWARD, report);
+    if case.has("out.y_eval") {
+        let x = modules::tensor::<3>(case.get("in.seq"), &device());
+        let out = module.forward_seq(x, times);
+        report.close("y_eval", &modules::values(&out), &case.get("out.y_eval").f32(), FORWARD);
+    }
+}
+
+pub fn kv_cache(case: &Case, report: &mut Report) {
+    if case.need::<String>("pos_emb") != "fixed" {
+        return report.pending("learned and rotary positions");
+    }
+    let device = modules::device();
+    let module = traj_encoder(case).valid();
+    let seq = modules::tensor::<3>(case.get("in.seq"), &device);
+    let [batch, steps, width] = seq.dims();
+    let times = case.get("in.time_idxs").i64();
+    let dones = case.get("in.dones").i64();
+    let max_seq_len: usize = case.need("max_seq_len");
+    let mut state = module.rollout_state(batch, max_seq_len, &device);
+    let mut outputs = Vec::new();
+    for t in 0..steps {
+        let at = |v: &[i64]| (0..batch).map(|b| v[b * steps + t]).collect::<Vec<_>>();
+        let x = seq.clone().slice([0..batch, t..t + 1, 0..width]);
+        let time = Tensor::from_data(TensorData::new(at(&times), [batch, 1]), &device);
+        outputs.push(module.forward_step(x, time, &mut state));
+        for (row, _) in at(&dones).iter().enumerate().filter(|(_, d)| **d != 0) {
+            state.reset(row);
+        }
+    }
+    let out = modules::values(&Tensor::cat(outputs, 1));
+    report.close("y", &out, &case.get("out.y").f32(), FORWARD);
+    let first = case.get("out.full_forward_first").shape[1];
+    let head = seq.slice([0..batch, 0..first, 0..width]);
+    // Recorded with unbroken time, whatever the resets of the step-by-step run.
+    let head_times: Vec<i64> = (0..batch).flat_map(|_| 0..first as i64).collect();
+    let head_times = Tensor::from_data(TensorData::new(head_times, [batch, first]), &device);
+    let full = modules::values(&module.forward_seq(head, head_times));
+    report.close("full_forward_first", &full, &case.get("out.full_forward_first").f32(), FORWARD);
+}
+
+pub fn ff_traj_encoder(case: &Case, report: &mut Report) {
+    let config = FeedForwardConfig {
+        d_model: case.need("d_model"),
+        d_ff: case.need("d_ff"),
+        n_layers: case.need("n_layers"),
+        activation: parse(case, "activation"),
+        norm: norm_kind(case, "norm"),
+    };
+    let module = modules::load(config.init(case.need("tstep_dim"), &device()), case, &["param."]);
+    forward_backward::<_, 3, 3>(&module, (case, report), "seq", |m, x| m.forward(x));
+}
+
+/// Observation keys in order, flattened and joined, `[B, L, d_obs]`.
+fn joined_obs(case: &Case) -> Tensor<3> {
+    let shapes: BTreeMap<String, Vec<usize>> = case.need("obs_shapes");
+    let parts = shapes.iter().map(|(key, shape)| {
+        let array = case.get(&format!("in.obs.{key}"));
+        let dims = [array.shape[0], array.shape[1], shape.iter().product()];
+        Tensor::<3>::from_data(TensorData::new(array.f32(), dims), &device())
+    });
+    Tensor::cat(parts.collect(), 2)
+}
+
+pub fn ff_tstep_encoder(case: &Case, report: &mut Report) {
+    let config = TstepEncoderConfig {
+        n_layers: case.need("n_layers"),
+        d_hidden: case.need("d_hidden"),
+        d_output: case.need("d_output"),
+        activation: case.hyper("activation").unwrap_or_default(),
+        norm: norm_kind(case, "norm"),
+        out_norm: case.hyper("out_norm").unwrap_or_default(),
+        normalize_inputs: case.hyper("normalize_inputs").unwrap_or(true),
+        hide_rl2s: case.hyper("hide_rl2s").unwrap_or(false),
+        obs_keys: case.hyper("specify_obs_keys"),
+        auto_scale: case.hyper("auto_scale").unwrap_or(false),
+    };
+    let obs = joined_obs(case);
+    let shapes: BTreeMap<String, Vec<usize>> = case.need("obs_shapes");
+    let widths = shapes.into_iter().map(|(key, shape)| (key, shape.iter().product())).collect::<Vec<_>>();
+    let module = config.init(&widths, case.need("rl2_dim"), &device());
+    let mut module = modules::load(module, case, &["param.", "buffer."]);
+    let rl2s = modules::tensor::<3>(case.get("in.rl2s"), &device());
+    // The original finds padding in the features as fed, where hidden ones are zero: with
+    // `hide_rl2s` it takes padding for data. Ours gets the mask from outside.
+    let fed = if config.hide_rl2s { rl2s.zeros_like() } else { rl2s.clone() };
+    let mask = mask(case, Tensor::cat(vec![obs.clone(), fed], 2));
+    module.begin_update(obs.clone(), rl2s.clone(), mask);
+    let out = module.forward(obs.clone(), rl2s.clone());
+    report.close("y", &modules::values(&out), &case.get("out.y").f32(), FORWARD);
+    let grads = (out * modules::tensor(case.get("in.grad_out"), &device())).sum().backward();
+    modules::compare(&module, case, "grad.param.", What::Gradients(&grads), GRADIENT, report);
+    modules::compare(&module, case, "after1.buffer.", What::Weights, FORWARD, report);
+    let out = module.forward(obs, rl2s);
+    report.close("y_eval", &modules::values(&out), &case.get("out.y_eval").f32(), FORWARD);
+}

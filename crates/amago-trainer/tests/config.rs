@@ -1,0 +1,189 @@
+//! Configs: what loads, what is refused, and that a resolved config says everything.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use amago_agent::{AgentConfig, CriticKind, Filter};
+use amago_env::exploration::ExplorationConfig;
+use amago_seqmodel::TrajEncoderConfig;
+use amago_trainer::{Plan, RunConfig, RunDir};
+use support::{TINY, load, tiny};
+
+/// Loads what a run folder would hold.
+fn reload(config: &RunConfig) -> RunConfig {
+    let dir = tempfile::tempdir().expect("a folder");
+    RunDir::create(&dir.path().join("run"), config).expect("a run folder");
+    RunDir::open(&dir.path().join("run")).expect("its config").1
+}
+
+/// Every part of the message must be there, and it is one line.
+fn check_refused(text: &str, overrides: &[&str], parts: &[&str]) {
+    let error = load(text, overrides).map(|c| format!("{c:?}")).expect_err(&format!("{overrides:?}")).to_string();
+    for part in ["test.toml"].iter().chain(parts) {
+        assert!(error.contains(part), "{overrides:?}: \"{part}\" is not in: {error}");
+    }
+    assert!(!error.trim_end().contains('\n'), "{overrides:?}: more than one line: {error}");
+}
+
+#[test]
+fn every_committed_config_loads_and_plans() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let mut found = 0;
+    for file in fs::read_dir(&dir).expect("configs/").map(|f| f.expect("an entry").path()) {
+        if file.extension().is_none_or(|e| e != "toml") {
+            continue;
+        }
+        found += 1;
+        let text = fs::read_to_string(&file).expect("a readable file");
+        let config = load(&text, &[]).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let plan = Plan::new(config).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        assert_eq!(reload(&plan.config), plan.config, "{}", file.display());
+    }
+    assert!(found >= 2, "{} holds {found} configs", dir.display());
+}
+
+#[test]
+fn a_preset_chooses_the_defaults_of_the_agent() {
+    let minimal = "env.id = \"tmaze-passive\"\n";
+    assert_eq!(load(minimal, &[]).unwrap().agent, AgentConfig::amago());
+    assert_eq!(load(minimal, &["agent.preset=amago"]).unwrap().agent, AgentConfig::amago());
+    assert_eq!(load(minimal, &["agent.preset=amago2"]).unwrap().agent, AgentConfig::amago2());
+    let changed = load(minimal, &["agent.preset=amago2", "agent.tau=0.5"]).unwrap().agent;
+    assert_eq!(changed, AgentConfig { tau: 0.5, ..AgentConfig::amago2() });
+    assert_eq!(changed.critic.kind, CriticKind::Classification);
+    check_refused(minimal, &["agent.preset=amago3"], &["agent.preset", "amago3", "amago2"]);
+    check_refused(minimal, &["agent.preset=3"], &["agent.preset", "amago2"]);
+}
+
+#[test]
+fn a_resolved_config_loads_equal() {
+    let cases: [&[&str]; 8] = [
+        &[],
+        &["agent.preset=amago2"],
+        &["agent.preset=amago2", "agent.critic.bins.labels=hl-gauss", "agent.critic.bins.symlog=false"],
+        &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.n_heads=2"],
+        &["exploration.kind=bilevel", "exploration.horizon=4", "agent.filter.kind=leaky_ramp"],
+        &["exploration.kind=tmaze", "replay.max_bytes=100000", "replay.traj_save_len=3", "replay.padding=both"],
+        &["agent.tstep_encoder.obs_keys=[\"observation\"]", "train.context_refresh=keep"],
+        &["agent.filter.kind=exponential", "agent.multi_gammas=[]", "agent.gamma=0.1", "optim.learning_rate=1"],
+    ];
+    for case in cases {
+        // The keys of a Transformer are no keys of feed-forward layers: take a text without them.
+        let feed_forward = case.contains(&"agent.traj_encoder.kind=feed_forward");
+        let (text, case) = if feed_forward { ("env.id = \"tmaze-passive\"", &case[..1]) } else { (TINY, case) };
+        let config = load(text, case).unwrap_or_else(|e| panic!("{case:?}: {e}"));
+        assert_eq!(reload(&config), config, "{case:?}");
+    }
+}
+
+#[test]
+fn another_kind_replaces_a_table() {
+    let minimal = "env.id = \"tmaze-passive\"\n";
+    let config = load(minimal, &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.d_model=64"]).unwrap();
+    let TrajEncoderConfig::FeedForward(encoder) = &config.agent.traj_encoder else { panic!("{config:?}") };
+    assert_eq!((encoder.d_model, encoder.n_layers), (64, 1));
+
+    let config = load(minimal, &["agent.filter.kind=leaky_ramp", "agent.filter.beta=3"]).unwrap();
+    let Filter::LeakyRamp { beta, hinge, add_binary, .. } = config.agent.filter else { panic!("{config:?}") };
+    assert_eq!((beta, hinge, add_binary), (3.0, 1e-2, true));
+
+    let config = load(minimal, &["exploration.kind=bilevel", "exploration.eps_end_end=0"]).unwrap();
+    let ExplorationConfig::Bilevel(noise) = &config.exploration else { panic!("{config:?}") };
+    assert_eq!((noise.eps_end_end, noise.eps_end_start, noise.horizon), (0.0, 0.8, None));
+    let config = load(minimal, &["exploration.kind=none"]).unwrap();
+    assert_eq!(config.exploration, ExplorationConfig::None {});
+
+    // The default's own kind keeps the other defaults.
+    let config = load(minimal, &["exploration.kind=epsilon_greedy", "exploration.eps_end=0.5"]).unwrap();
+    let ExplorationConfig::EpsilonGreedy(noise) = &config.exploration else { panic!("{config:?}") };
+    assert_eq!((noise.eps_start, noise.eps_end, noise.steps_anneal), (1.0, 0.5, 1_000_000));
+}
+
+#[test]
+fn settings_of_another_kind_are_refused() {
+    let minimal = "env.id = \"tmaze-passive\"\n";
+    check_refused(minimal, &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.n_heads=2"], &["agent.traj_encoder", "n_heads"]);
+    check_refused(minimal, &["agent.traj_encoder.kind=mammoth"], &["agent.traj_encoder", "mammoth", "transformer", "feed_forward"]);
+    check_refused(minimal, &["agent.traj_encoder.kind=3"], &["agent.traj_encoder", "3"]);
+    check_refused(minimal, &["agent.filter.kind=leaky_ramp", "agent.filter.threshold=1"], &["agent.filter", "threshold"]);
+    check_refused(minimal, &["exploration.kind=none", "exploration.eps_end=1"], &["exploration", "eps_end"]);
+    check_refused(minimal, &["exploration.horizon=3"], &["exploration", "horizon"]);
+    check_refused(minimal, &["exploration.kind=bilevel", "exploration.eps_end_end=low"], &["exploration", "low"]);
+}
+
+#[test]
+fn overrides_reach_nested_keys_and_take_plain_text() {
+    let config = tiny(&[
+        "env.id = meta-frozen-lake",
+        "env.options={ size = 4 }",
+        "env.options.k_episodes=3",
+        "agent.traj_encoder.dropout_ff=0",
+        "optim.learning_rate=1",
+        "optim.betas=[0, 0.5]",
+        "train.batch_size=1_000",
+        "seed=7",
+        "seed=8",
+    ]);
+    assert_eq!(config.env.id, "meta-frozen-lake");
+    assert_eq!(config.env.options, "size = 4\nk_episodes = 3".parse().unwrap());
+    assert_eq!((config.optim.learning_rate, config.optim.betas), (1.0, [0.0, 0.5]));
+    assert_eq!((config.train.batch_size, config.seed), (1000, 8));
+    let TrajEncoderConfig::Transformer(encoder) = &config.agent.traj_encoder else { panic!("{config:?}") };
+    assert_eq!((encoder.dropout_ff, encoder.d_model), (0.0, 8));
+}
+
+#[test]
+fn each_mistake_is_named_with_its_key() {
+    check_refused(TINY, &["train.epoch=3"], &["train.epoch", "epochs", "batch_size"]);
+    check_refused(TINY, &["trian.epochs=3"], &["trian", "train"]);
+    check_refused(TINY, &["agent.tstep_encoder.d_hiden=3"], &["agent.tstep_encoder.d_hiden", "d_hidden"]);
+    check_refused(TINY, &["train.epochs=many"], &["train.epochs", "many", "integer"]);
+    check_refused(TINY, &["train.epochs=1.5"], &["train.epochs", "1.5", "integer"]);
+    check_refused(TINY, &["train.epochs=-1"], &["train.epochs", "-1"]);
+    check_refused(TINY, &["train.sample_actions=1"], &["train.sample_actions", "boolean"]);
+    check_refused(TINY, &["train=3"], &["train", "table"]);
+    check_refused(TINY, &["agent=3"], &["agent", "table"]);
+    check_refused(TINY, &["seed=[1]"], &["seed", "integer"]);
+    check_refused(TINY, &["env.id=3"], &["env.id", "string"]);
+    check_refused(TINY, &["agent.multi_gammas=[0.9, \"b\"]"], &["agent.multi_gammas[1]"]);
+    check_refused(TINY, &["optim.betas=[0.9]"], &["optim.betas"]);
+    check_refused(TINY, &["train.context_refresh=never"], &["train.context_refresh", "never", "reencode"]);
+    check_refused(TINY, &["replay.traj_save_len=-3"], &["replay.traj_save_len", "-3"]);
+    check_refused(TINY, &["seed"], &["--set seed", "key=value"]);
+    check_refused(TINY, &["=3"], &["--set =3", "empty"]);
+    check_refused(TINY, &["seed.deep=3"], &["--set seed.deep=3", "seed"]);
+    check_refused("", &[], &["env.id", "missing"]);
+}
+
+#[test]
+fn broken_toml_names_the_source_and_the_line() {
+    let error = load("seed = 1\n[train\nepochs = 2\n", &[]).expect_err("broken").to_string();
+    assert!(error.starts_with("test.toml") && error.contains("line 2"), "{error}");
+}
+
+#[test]
+fn a_plan_refuses_settings_that_cannot_work() {
+    let cases: [(&[&str], &[&str]); 13] = [
+        (&["agent.traj_encoder.n_heads=3"], &["[agent]", "traj_encoder", "n_heads = 3", "d_model = 8"]),
+        (&["env.id=tmaze-pasive"], &["tmaze-pasive", "meta-frozen-lake", "did you mean \"tmaze-passive\""]),
+        (&["env.options.corridor=3"], &["tmaze-passive", "corridor", "corridor_length"]),
+        (&["env.options.corridor_length=far"], &["corridor_length", "far"]),
+        (&["env.options.corridor_length=0"], &["corridor_length", "at least 1"]),
+        (&["agent.tstep_encoder.obs_keys=[\"image\"]"], &["obs_keys", "image", "observation"]),
+        (&["agent.gamma=1"], &["gamma", "1", "below 1"]),
+        (&["agent.gamma=nan"], &["gamma", "NaN"]),
+        (&["optim.learning_rate=0"], &["[optim]", "learning_rate"]),
+        (&["train.batch_size=0"], &["train.batch_size", "at least 1"]),
+        (&["train.epochs=0"], &["train.epochs", "at least 1"]),
+        (&["exploration.kind=epsilon_greedy", "exploration.eps_start=2"], &["[exploration]", "eps_start", "2"]),
+        (&["train.min_trajectories=5", "replay.max_trajectories=4"], &["train.min_trajectories", "5", "replay.max_trajectories"]),
+    ];
+    for (overrides, parts) in cases {
+        let error = Plan::new(tiny(overrides)).map(|_| ()).expect_err(&format!("{overrides:?}")).to_string();
+        for part in parts {
+            assert!(error.contains(part), "{overrides:?}: \"{part}\" is not in: {error}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A run that takes milliseconds, and observers that remember.
+#![allow(dead_code)] // each test binary uses some
+
+use std::path::{Path, PathBuf};
+
+use amago_trainer::{ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError, Trainer, load_config};
+use burn::tensor::Device;
+
+/// Two epochs of a corridor of three with networks of width eight.
+pub const TINY: &str = r#"
+[env]
+id = "tmaze-passive"
+options = { corridor_length = 3 }
+[exploration]
+kind = "none"
+[train]
+epochs = 2
+parallel_actors = 2
+timesteps_per_epoch = 8
+batches_per_epoch = 2
+batch_size = 2
+max_seq_len = 4
+[eval]
+episodes = 2
+[agent]
+multi_gammas = [0.9]
+n_critics = 2
+[agent.tstep_encoder]
+n_layers = 1
+d_hidden = 8
+d_output = 8
+[agent.traj_encoder]
+d_model = 8
+n_heads = 2
+d_ff = 8
+n_layers = 1
+[agent.actor]
+n_layers = 1
+d_hidden = 8
+[agent.critic]
+n_layers = 1
+d_hidden = 8
+"#;
+
+/// A config from text and overrides.
+pub fn load(text: &str, overrides: &[&str]) -> Result<RunConfig, TrainError> {
+    let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+    load_config(&ConfigSource { name: "test.toml", text, overrides: &overrides })
+}
+
+/// The tiny run with some settings changed.
+pub fn tiny(overrides: &[&str]) -> RunConfig {
+    load(TINY, overrides).expect("the tiny config is legal")
+}
+
+/// The CPU.
+pub fn device() -> Device {
+    Device::flex()
+}
+
+/// Keeps what a run reported.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    pub warnings: Vec<String>,
+    pub checkpoints: Vec<PathBuf>,
+    pub updates: usize,
+}
+
+impl Observer for Recorder {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Warning(text) => self.warnings.push(text),
+            Event::Checkpoint(path) => self.checkpoints.push(path.to_owned()),
+            Event::Learn { .. } => self.updates += 1,
+            _ => {}
+        }
+    }
+}
+
+/// Trains a plan in `dir` to its end.
+pub fn train(plan: &Plan, dir: &Path, seen: &mut Recorder) -> Result<Outcome, TrainError> {
+    let run = RunDir::create(dir, &plan.config)?;
+    Trainer::new(plan.clone(), run, &device())?.run(&StopFlag::default(), seen)
+}
