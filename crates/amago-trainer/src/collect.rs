@@ -128,19 +128,32 @@ impl Collector {
             let local_step = self.envs.results()[i].local_step;
             self.exploration[i].apply(action, local_step, &mut self.noise[i]);
         }
-        let results = self.envs.step(&actions)?;
+        let stepped = self.envs.step(&actions).map(drop);
+        // A step that was refused as a whole gave nothing. Where only some workers failed, the steps
+        // of the others are stored before the failure is reported.
+        if stepped.as_ref().is_err_and(|e| e.faults().is_empty()) {
+            return stepped.map_err(TrainError::from);
+        }
+        let results = self.envs.results();
         for (i, result) in results.iter().enumerate() {
+            if result.faulted && result.episode.is_none() {
+                continue;
+            }
             let next = result.final_obs().unwrap_or(&result.obs);
             self.builders[i].push(&actions[i], &result.step, next)?;
             if let Some(stats) = &result.episode {
                 store.append(&self.builders[i].finish())?;
+                episodes.push(stats.clone());
+                if result.faulted {
+                    continue;
+                }
                 self.builders[i].start(&result.obs)?;
                 self.exploration[i].start_episode(&mut self.noise[i]);
-                episodes.push(stats.clone());
             } else if self.builders[i].len() >= self.traj_save_len {
                 store.append(&self.builders[i].cut())?;
             }
         }
+        stepped?;
         self.driver.observe(&actions, results);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! `metrics.jsonl`: a header that names every field and unit, then one line per epoch.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use amago_agent::UpdateReport;
@@ -125,9 +125,15 @@ impl MetricsLog {
         self.line(&value)
     }
 
-    /// One write per line: a reader never sees half of one.
+    /// One write per line: a reader never sees half of one. What fits of a line on a full disk is
+    /// taken back.
     fn line(&mut self, value: &serde_json::Value) -> Result<(), TrainError> {
-        self.file.write_all(format!("{value}\n").as_bytes()).map_err(TrainError::io(&self.path))
+        let start = self.file.metadata().map_err(TrainError::io(&self.path))?.len();
+        self.file.write_all(format!("{value}\n").as_bytes()).map_err(|e| {
+            // The error that matters is the first one.
+            let _ = self.file.set_len(start).and_then(|()| self.file.seek(SeekFrom::Start(start)));
+            TrainError::io(&self.path)(e)
+        })
     }
 
     fn invalid(&self, e: serde_json::Error) -> TrainError {

@@ -59,22 +59,43 @@ fn a_preset_chooses_the_defaults_of_the_agent() {
 
 #[test]
 fn a_resolved_config_loads_equal() {
-    let cases: [&[&str]; 8] = [
-        &[],
-        &["agent.preset=amago2"],
-        &["agent.preset=amago2", "agent.critic.bins.labels=hl-gauss", "agent.critic.bins.symlog=false"],
-        &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.n_heads=2"],
-        &["exploration.kind=bilevel", "exploration.horizon=4", "agent.filter.kind=leaky_ramp"],
-        &["exploration.kind=tmaze", "replay.max_bytes=100000", "replay.traj_save_len=3", "replay.padding=both"],
-        &["agent.tstep_encoder.obs_keys=[\"observation\"]", "train.context_refresh=keep"],
-        &["agent.filter.kind=exponential", "agent.multi_gammas=[]", "agent.gamma=0.1", "optim.learning_rate=1"],
+    let minimal = "env.id = \"tmaze-passive\"\n";
+    let cases: [(&str, &[&str]); 8] = [
+        (minimal, &[]),
+        (minimal, &["agent.preset=amago2"]),
+        (TINY, &["agent.preset=amago2", "agent.critic.bins.labels=hl-gauss", "agent.critic.bins.symlog=false"]),
+        (minimal, &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.n_layers=2"]),
+        (TINY, &["exploration={kind=\"bilevel\", horizon=4}", "agent.filter.kind=leaky_ramp"]),
+        (TINY, &["exploration.kind=tmaze", "replay.max_bytes=100000", "replay.traj_save_len=3"]),
+        (TINY, &["agent.tstep_encoder.obs_keys=[\"observation\"]", "train.context_refresh=keep"]),
+        (TINY, &["agent.multi_gammas=[]", "agent.gamma=0.1", "optim.learning_rate=1", "replay.padding=both"]),
     ];
-    for case in cases {
-        // The keys of a Transformer are no keys of feed-forward layers: take a text without them.
-        let feed_forward = case.contains(&"agent.traj_encoder.kind=feed_forward");
-        let (text, case) = if feed_forward { ("env.id = \"tmaze-passive\"", &case[..1]) } else { (TINY, case) };
-        let config = load(text, case).unwrap_or_else(|e| panic!("{case:?}: {e}"));
-        assert_eq!(reload(&config), config, "{case:?}");
+    for (text, overrides) in cases {
+        let config = load(text, overrides).unwrap_or_else(|e| panic!("{overrides:?}: {e}"));
+        assert_eq!(reload(&config), config, "{overrides:?}");
+    }
+}
+
+#[test]
+fn a_config_that_cannot_be_written_down_leaves_no_folder() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = dir.path().join("run");
+    // TOML has no integers above 2^63.
+    let config = RunConfig { seed: u64::MAX, ..tiny(&[]) };
+    let error = RunDir::create(&run, &config).expect_err("no such integer").to_string();
+    assert!(error.contains("resolved config"), "{error}");
+    assert!(!run.exists());
+}
+
+#[test]
+fn a_resolved_config_that_was_cut_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = RunDir::create(&dir.path().join("run"), &tiny(&[])).expect("a run folder");
+    let whole = fs::read(run.config_file()).expect("the config");
+    for len in 0..whole.len() - 2 {
+        fs::write(run.config_file(), &whole[..len]).expect("a writable file");
+        let error = RunDir::open(run.path()).expect_err("cut").to_string();
+        assert!(error.contains("config.toml"), "cut to {len} bytes: {error}");
     }
 }
 

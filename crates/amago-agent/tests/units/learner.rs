@@ -1,5 +1,6 @@
 use amago_agent::{
     Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, StepInput, TrainBatch, UpdateReport,
+    soft_update,
 };
 use amago_golden::modules::{device, values};
 use amago_seqmodel::{TrajEncoderConfig, TransformerConfig};
@@ -63,6 +64,23 @@ fn an_update_changes_weights() {
         assert!(report.loss.is_finite() && report.grad_norm > 0.0, "{report:?}");
         assert_eq!((learner.updates, report.learning_rate), (1, 1e-2));
         assert_ne!(weights(&learner.agent.actor), before);
+    }
+}
+
+#[test]
+fn targets_move_from_the_weights_that_the_loss_saw() {
+    let mut learner = learner(AgentConfig { tau: 0.25, ..AgentConfig::amago() });
+    let batch = batch(&device().autodiff());
+    // The first update makes target and trained weights differ.
+    update(&mut learner, &batch);
+    let (old, trained) = (learner.agent.target_critics.clone(), learner.agent.critics.clone());
+    update(&mut learner, &batch);
+    let agent = &learner.agent;
+    assert_eq!(weights(&agent.maximized_critics), weights(&trained));
+    assert_ne!(weights(&agent.critics), weights(&trained));
+    let expected = soft_update(old, &trained, 0.25);
+    for (got, expected) in weights(&agent.target_critics).iter().zip(weights(&expected)) {
+        assert_close(got, &expected, 1e-7);
     }
 }
 

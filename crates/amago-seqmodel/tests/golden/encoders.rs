@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use amago_golden::modules::{self, What};
 use amago_golden::{Case, Report};
 use amago_seqmodel::*;
+use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 
 use super::layers::transformer_config;

@@ -1,6 +1,8 @@
 //! A run that takes milliseconds, and observers that remember.
 #![allow(dead_code)] // each test binary uses some
 
+pub mod envs;
+
 use std::path::{Path, PathBuf};
 
 use amago_trainer::{ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError, Trainer, load_config};
