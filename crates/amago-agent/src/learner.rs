@@ -73,8 +73,7 @@ impl Learner {
             return report;
         }
         agent.popart = loss.popart;
-        agent = agent.update_targets(self.config.tau);
-        self.agent = self.optimizer.step(learning_rate, agent, grads);
+        self.agent = self.optimizer.step(learning_rate, agent, grads).update_targets(self.config.tau);
         self.updates += 1;
         report
     }

@@ -126,7 +126,7 @@ impl<'a> Pass<'a> {
     fn critic(&self, popart: &PopArt, target: Tensor<3>) -> CriticTerms {
         let critics = &self.agent.critics;
         let [b, l, g] = target.dims();
-        let actions = self.batch_actions().unsqueeze_dim::<5>(0);
+        let actions = soften(self.batch_actions(), self.agent.prob_range()).unsqueeze_dim::<5>(0);
         let q = critics.evaluate(self.acting_states(), actions);
         let value = q.values.clone().mean_dims(&[0, 1]).squeeze_dims(&[0, 1]);
         let loss = match (q.logits, critics.bins()) {

@@ -64,7 +64,7 @@ fn a_failing_environment_is_named_and_nothing_is_lost() {
     let steps = 2 * (HEALTHY * EPISODE + 1) + 1;
     check_env_fault(Fault::NanReward, Phase::Step, steps, &["the reward is NaN"]);
     check_env_fault(Fault::NanObservation, Phase::Step, steps, &["observation", "NaN"]);
-    check_env_fault(Fault::WrongWidth, Phase::Step, steps, &["observation", "3 f32 entries", "expected 2"]);
+    check_env_fault(Fault::WrongWidth, Phase::Step, steps, &["observation", "3 f32 entries", "2 f32"]);
     check_env_fault(Fault::OtherBuffer, Phase::Step, steps, &["observation", "3 f32 entries"]);
     check_env_fault(Fault::Panic, Phase::Step, steps, &["panicked", "broken on purpose"]);
 }
@@ -78,8 +78,9 @@ fn a_failing_reset_keeps_the_episode_before_it() {
 fn an_evaluation_that_fails_ends_the_run_with_everything_saved() {
     let dir = tempfile::tempdir().expect("a folder");
     let run = dir.path().join("run");
-    // Two steps per epoch: the workers never reach the fault, the many episodes of the evaluation do.
-    let config = tiny(&["train.timesteps_per_epoch=3", "eval.episodes=70"]);
+    // Three steps per epoch: the workers never reach the fault; an evaluation of five episodes in
+    // each of its 64 environments does.
+    let config = tiny(&["train.timesteps_per_epoch=3", "eval.episodes=320"]);
     let error = train(&all_fail(config, Fault::NanReward), &run, &mut Recorder::default()).expect_err("a fault");
     assert!(error.to_string().contains("failed in episode 4, step: the reward is NaN"), "{error}");
     assert_eq!((readable(&run), newest(&run).meta.updates), (2 * 2 * 3, 4));

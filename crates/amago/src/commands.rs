@@ -9,7 +9,6 @@ use amago_trainer::{
     load_config, play,
 };
 use anyhow::{Context, Result, bail};
-use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::args::{Command, EvalArgs, RolloutArgs, TrainArgs};
@@ -106,8 +105,7 @@ fn load_run(run_dir: &Path, device: &Device) -> Result<(Plan, Agent)> {
     for error in damaged {
         eprintln!("warning: {error}; using {}", checkpoint.path().display());
     }
-    let fresh = Agent::new(&plan.config.agent, &plan.spec, &device.clone().autodiff());
-    let agent = checkpoint.load_agent(fresh)?.valid();
+    let agent = checkpoint.load_agent(Agent::new(&plan.config.agent, &plan.spec, device))?;
     eprintln!("policy after {} updates: {}", checkpoint.meta.updates, checkpoint.path().display());
     Ok((plan, agent))
 }

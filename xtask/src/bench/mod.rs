@@ -2,6 +2,7 @@
 
 mod env;
 mod median;
+mod train;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -11,6 +12,8 @@ use clap::Subcommand;
 pub enum Bench {
     /// Steps per second of the built-in environments under random actions.
     Env(env::Args),
+    /// Updates and steps per second of whole training runs of the program.
+    Train(train::Args),
 }
 
 impl Bench {
@@ -18,6 +21,7 @@ impl Bench {
     pub fn run(self) -> Result<()> {
         let report = match self {
             Bench::Env(args) => env::run(&args)?,
+            Bench::Train(args) => train::run(&args)?,
         };
         println!("{}", serde_json::to_string_pretty(&report)?);
         Ok(())

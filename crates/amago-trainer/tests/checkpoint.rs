@@ -1,0 +1,105 @@
+//! Checkpoints: each way to damage one is found, and an older whole one takes its place.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use amago_trainer::{Checkpoint, CheckpointMeta, Plan};
+use support::{Recorder, tiny, train};
+
+/// A run with three checkpoints, newest last.
+fn run(dir: &Path) -> [PathBuf; 3] {
+    let config = tiny(&["train.epochs=3", "train.checkpoint_interval=1", "train.keep_checkpoints=3"]);
+    let mut seen = Recorder::default();
+    train(&Plan::new(config).expect("a plan"), &dir.join("run"), &mut seen).expect("a whole run");
+    seen.checkpoints.try_into().expect("three checkpoints")
+}
+
+/// The file at fault must be named.
+fn check_refused(checkpoint: &Path, file: &Path, what: &str) {
+    let error = Checkpoint::open(checkpoint).expect_err(what).to_string();
+    assert!(error.contains(&file.display().to_string()), "{what}: {error}");
+}
+
+#[test]
+fn every_flipped_bit_of_a_manifest_is_found_or_harmless() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let [.., newest] = run(dir.path());
+    let file = newest.join("manifest.json");
+    let whole = fs::read(&file).expect("a manifest");
+    let meta = Checkpoint::open(&newest).expect("whole").meta;
+    assert_eq!(meta, CheckpointMeta { epoch: 3, updates: 6, env_steps: 48 });
+    let mut harmless = 0;
+    for bit in 0..8 * whole.len() {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&file, &bytes).expect("writable");
+        match Checkpoint::open(&newest) {
+            // White space has several forms.
+            Ok(checkpoint) => {
+                assert_eq!(checkpoint.meta, meta, "bit {bit}");
+                harmless += 1;
+            }
+            Err(e) => assert!(e.to_string().contains(&newest.display().to_string()), "bit {bit}: {e}"),
+        }
+    }
+    assert!(harmless < whole.len() / 2, "{harmless} of {} bits do not matter", 8 * whole.len());
+}
+
+#[test]
+fn every_cut_and_a_flip_anywhere_is_found() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let [.., newest] = run(dir.path());
+    for name in ["manifest.json", "agent.bpk", "optimizer.bpk"] {
+        let file = newest.join(name);
+        let whole = fs::read(&file).expect("a file");
+        for len in [0, 1, whole.len() / 3, whole.len() - 2] {
+            fs::write(&file, &whole[..len]).expect("writable");
+            check_refused(&newest, &file, &format!("{name} cut to {len}"));
+        }
+        for i in (0..whole.len()).step_by(whole.len() / 20).filter(|_| name != "manifest.json") {
+            let mut bytes = whole.clone();
+            bytes[i] ^= 0x10;
+            fs::write(&file, &bytes).expect("writable");
+            check_refused(&newest, &file, &format!("{name}, byte {i} flipped"));
+        }
+        fs::remove_file(&file).expect("there is one");
+        check_refused(&newest, &file, &format!("{name} removed"));
+        fs::write(&file, &whole).expect("writable");
+    }
+    Checkpoint::open(&newest).expect("whole again");
+}
+
+#[test]
+fn the_newest_whole_one_is_used_and_what_is_wrong_with_newer_ones_is_told() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let [oldest, middle, newest] = run(dir.path());
+    let folder = dir.path().join("run/checkpoints");
+    fs::write(newest.join("agent.bpk"), "cut").expect("writable");
+    fs::remove_file(middle.join("manifest.json")).expect("there is one");
+    let (found, damaged) = Checkpoint::newest(&folder).expect("the oldest is whole");
+    assert_eq!(found.path(), oldest);
+    let [first, second] = &damaged[..] else { panic!("{damaged:?}") };
+    assert!(first.to_string().contains(&newest.join("agent.bpk").display().to_string()), "{first}");
+    assert!(second.to_string().contains(&middle.join("manifest.json").display().to_string()), "{second}");
+    fs::remove_dir_all(&oldest).expect("there is one");
+    let error = Checkpoint::newest(&folder).expect_err("none is whole").to_string();
+    assert!(error.contains(&newest.join("agent.bpk").display().to_string()), "{error}");
+    for path in [&middle, &newest] {
+        fs::remove_dir_all(path).expect("there is one");
+    }
+    let error = Checkpoint::newest(&folder).expect_err("there is none").to_string();
+    assert!(error.contains(&folder.display().to_string()) && error.contains("none"), "{error}");
+}
+
+#[test]
+fn another_version_is_told_apart_from_damage() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let [.., newest] = run(dir.path());
+    let file = newest.join("manifest.json");
+    let text = fs::read_to_string(&file).expect("text").replace("\"version\": 1", "\"version\": 7");
+    fs::write(&file, text).expect("writable");
+    let error = Checkpoint::open(&newest).expect_err("another version").to_string();
+    assert!(error.contains("version 7") && error.contains("version 1"), "{error}");
+}

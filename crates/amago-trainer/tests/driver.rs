@@ -1,0 +1,135 @@
+//! Encoding running episodes again, with the weights unchanged, changes nothing.
+
+mod support;
+
+use std::sync::Arc;
+
+use amago_agent::Agent;
+use amago_env::vector::VecEnv;
+use amago_env::{Action, DictSpace, Env, EnvError, Observation, Role, Rng, Space, Step, rng};
+use amago_trainer::{Plan, PolicyDriver};
+use burn::module::Module;
+use rand::{RngExt, SeedableRng};
+use support::{device, tiny};
+
+/// Random observations; episodes of a fixed length, another one in each environment.
+struct Noise {
+    length: usize,
+    time: usize,
+    draws: Rng,
+    observation_space: DictSpace,
+    action_space: Space,
+}
+
+impl Noise {
+    fn observe(&mut self, obs: &mut Observation) -> Result<(), EnvError> {
+        let values: [f32; 2] = self.draws.random();
+        obs.write(DictSpace::SINGLE, &values)
+    }
+}
+
+impl Env for Noise {
+    fn name(&self) -> &str {
+        "noise"
+    }
+
+    fn observation_space(&self) -> &DictSpace {
+        &self.observation_space
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.action_space
+    }
+
+    fn horizon(&self) -> Option<usize> {
+        Some(self.length)
+    }
+
+    fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        (self.time, self.draws) = (0, Rng::seed_from_u64(seed));
+        self.observe(obs)
+    }
+
+    fn step(&mut self, _action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
+        self.time += 1;
+        self.observe(obs)?;
+        let reward = self.draws.random();
+        Ok(Step { reward, terminated: self.time == self.length, truncated: false })
+    }
+}
+
+fn noise(length: usize) -> Box<dyn Env> {
+    let observation_space = DictSpace::single(Space::box_f32(&[2], 0.0, 1.0));
+    let action_space = Space::Discrete { n: 3 };
+    Box::new(Noise { length, time: 0, draws: Rng::seed_from_u64(0), observation_space, action_space })
+}
+
+/// How far two lists of probabilities are apart.
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// Plays environments of several lengths with one driver that goes on, one that encodes again
+/// before every step, one that does so once, and one that remembers nothing. Returns how far each
+/// of the last three was from the first at most.
+fn play(context: usize, overrides: &[&str]) -> [f32; 3] {
+    const LENGTHS: [usize; 5] = [1, 2, 5, 7, 12];
+    const STEPS: usize = 30;
+    let plan = Plan::with_env(tiny(overrides), Arc::new(|| Ok(noise(5)))).expect("a legal plan");
+    device().autodiff().seed(1);
+    let agent = Agent::new(&plan.config.agent, &plan.spec, &device().autodiff()).valid();
+    let envs = LENGTHS.map(noise).into();
+    let mut envs = VecEnv::new(envs, 3, Role::TrainEnv).expect("equal spaces");
+    let mut drivers: [PolicyDriver; 4] = std::array::from_fn(|_| {
+        PolicyDriver::new(&agent, LENGTHS.len(), context, &plan.action_space, &device())
+    });
+    let mut draws = rng(0, Role::Policy, 0, 0);
+    let mut apart = [0.0f32; 3];
+    envs.reset_all().expect("no faults");
+    for step in 0..STEPS {
+        drivers[1].reencode(&agent);
+        if step == STEPS / 2 {
+            drivers[2].reencode(&agent);
+        }
+        for row in 0..LENGTHS.len() {
+            drivers[3].reset(row);
+        }
+        let all = drivers.each_mut().map(|d| d.probabilities(&agent, envs.results()));
+        for (apart, other) in apart.iter_mut().zip(&all[1..]) {
+            *apart = apart.max(distance(&all[0], other));
+        }
+        let actions: Vec<_> = LENGTHS.iter().map(|_| Action::random(&plan.action_space, &mut draws)).collect();
+        let results = envs.step(&actions).expect("no faults");
+        drivers.iter_mut().for_each(|d| d.observe(&actions, results));
+    }
+    apart
+}
+
+fn check(context: usize, overrides: &[&str]) {
+    let [every_step, once, forgetful] = play(context, overrides);
+    // Keys lie in other places of the ring, so sums are taken in another order.
+    assert!(every_step < 1e-5 && once < 1e-5, "context {context}, {overrides:?}: {every_step} {once}");
+    assert!(forgetful > 1e-3, "context {context}, {overrides:?}: memory makes no difference: {forgetful}");
+}
+
+#[test]
+fn a_window_longer_than_the_episodes() {
+    check(12, &["agent.traj_encoder.n_layers=2"]);
+    check(40, &["agent.traj_encoder.n_layers=2"]);
+}
+
+/// With one layer only: the keys of a second one depend on steps that have left the window, which
+/// encoding again cannot know.
+#[test]
+fn a_window_shorter_than_the_episodes() {
+    check(4, &["agent.traj_encoder.n_layers=1"]);
+    check(1, &["agent.traj_encoder.n_layers=1"]);
+}
+
+#[test]
+fn an_encoder_without_memory() {
+    let ff = "agent.traj_encoder={kind=\"feed_forward\", d_model=8, d_ff=8}";
+    let [every_step, once, _] = play(4, &[ff]);
+    assert_eq!((every_step, once), (0.0, 0.0));
+}
