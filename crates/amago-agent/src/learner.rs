@@ -73,7 +73,8 @@ impl Learner {
             return report;
         }
         agent.popart = loss.popart;
-        self.agent = self.optimizer.step(learning_rate, agent, grads).update_targets(self.config.tau);
+        agent = agent.update_targets(self.config.tau);
+        self.agent = self.optimizer.step(learning_rate, agent, grads);
         self.updates += 1;
         report
     }

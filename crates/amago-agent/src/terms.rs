@@ -1,5 +1,6 @@
 //! What a loss is made of, per timestep: the algorithm itself.
 
+use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::critic::cross_entropy;
@@ -178,7 +179,8 @@ impl<'a> Pass<'a> {
             CriticKind::Regression => &self.agent.maximized_critics,
             CriticKind::Classification => &self.agent.critics,
         };
-        critics.values(states, actions)
+        // Without gradient: nothing of this large pass is kept for a backward one.
+        critics.clone().no_grad().values(states, actions)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use amago_agent::Agent;
-use amago_env::{Env, registry};
+use amago_env::registry::{self, OptionDoc};
+use amago_env::Env;
 use amago_trainer::{
     Checkpoint, ConfigSource, EvalReport, Observer, Plan, Play, RunDir, Silent, StopFlag, Trainer, evaluate,
     load_config, play,
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 
 use crate::args::{Command, EvalArgs, RolloutArgs, TrainArgs};
+use crate::output::{print, tell};
 use crate::progress::Progress;
 use crate::{device, summary};
 
@@ -47,7 +49,7 @@ fn stop_on_ctrl_c() -> Result<StopFlag> {
         if flag.is_set() {
             std::process::exit(i32::from(crate::INTERRUPTED));
         }
-        eprintln!("stopping: saving what was learned and collected (again to end at once)");
+        tell("stopping: saving what was learned and collected (again to end at once)");
         flag.stop();
     })
     .context("cannot listen for Ctrl-C")?;
@@ -69,31 +71,29 @@ fn train(args: &TrainArgs) -> Result<Ending> {
     let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));
     let run = RunDir::create(&folder, &plan.config)?;
     let stop = stop_on_ctrl_c()?;
-    eprintln!(
+    tell(format_args!(
         "training {} on {}, {}: {} -> {}",
-        plan.config.env.id,
-        args.device,
-        name,
-        plan.observation_space,
-        plan.action_space
-    );
-    eprintln!("run folder: {}", folder.display());
+        plan.config.env.id, args.device, name, plan.observation_space, plan.action_space
+    ));
+    tell(format_args!("run folder: {}", folder.display()));
     let mut progress = Progress::new();
     let mut trainer = Trainer::new(plan.clone(), run, &device)?;
     let result = trainer.run(&stop, &mut progress);
     progress.finish();
     let outcome = result.with_context(|| format!("{} (kept)", folder.display()))?;
     let Some(trained) = &outcome.eval else {
-        eprintln!("stopped after {} updates; saved in {}", outcome.meta.updates, folder.display());
+        tell(format_args!("stopped after {} updates; saved in {}", outcome.meta.updates, folder.display()));
         return Ok(Ending::Interrupted);
     };
     let random = evaluate(&plan, &Play::Random, &StopFlag::default(), &mut Silent)?;
-    println!(
-        "\ntrained {} updates on {} steps in {:.0} s",
-        outcome.meta.updates, outcome.meta.env_steps, outcome.seconds
-    );
-    print!("{}", summary::table(&[("random policy", &random), ("trained policy", trained)]));
-    println!("play it again: amago eval {}", folder.display());
+    let table = summary::table(&[("random policy", &random), ("trained policy", trained)]);
+    print(format_args!(
+        "\ntrained {} updates on {} steps in {:.0} s\n{table}play it again: amago eval {}\n",
+        outcome.meta.updates,
+        outcome.meta.env_steps,
+        outcome.seconds,
+        folder.display()
+    ))?;
     Ok(Ending::Done)
 }
 
@@ -103,10 +103,10 @@ fn load_run(run_dir: &Path, device: &Device) -> Result<(Plan, Agent)> {
     let plan = Plan::new(config).with_context(|| run.config_file().display().to_string())?;
     let (checkpoint, damaged) = Checkpoint::newest(&run.checkpoints())?;
     for error in damaged {
-        eprintln!("warning: {error}; using {}", checkpoint.path().display());
+        tell(format_args!("warning: {error}; using {}", checkpoint.path().display()));
     }
     let agent = checkpoint.load_agent(Agent::new(&plan.config.agent, &plan.spec, device))?;
-    eprintln!("policy after {} updates: {}", checkpoint.meta.updates, checkpoint.path().display());
+    tell(format_args!("policy after {} updates: {}", checkpoint.meta.updates, checkpoint.path().display()));
     Ok((plan, agent))
 }
 
@@ -122,20 +122,20 @@ fn eval(args: &EvalArgs) -> Result<Ending> {
     let who = Play::Agent { agent: &agent, context: plan.config.train.max_seq_len, greedy, device: &device };
     let stop = stop_on_ctrl_c()?;
     let report = watched(|progress| Ok(evaluate(&plan, &who, &stop, progress)?))?;
-    show(&args.run_dir.display().to_string(), &report, args.json);
+    show(&args.run_dir.display().to_string(), &report, args.json)?;
     Ok(ending(&stop))
 }
 
 fn envs() -> Result<Ending> {
     for spec in registry::specs() {
         let env = registry::make(spec.id, &toml::Table::new())?;
-        println!("{}\n    {}", spec.id, spec.summary);
-        println!("    observation {}", env.observation_space());
-        println!("    action      {}", env.action_space());
-        for option in spec.options() {
-            println!("    {} = {}\n        {}", option.name, option.default, option.doc);
-        }
-        println!();
+        let (obs, act) = (env.observation_space(), env.action_space());
+        let option = |o: OptionDoc| format!("    {} = {}\n        {}\n", o.name, o.default, o.doc);
+        let options: String = spec.options().into_iter().map(option).collect();
+        print(format_args!(
+            "{}\n    {}\n    observation {obs}\n    action      {act}\n{options}\n",
+            spec.id, spec.summary
+        ))?;
     }
     Ok(Ending::Done)
 }
@@ -168,7 +168,7 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
         let who = Play::Agent { agent: &agent, context: plan.config.train.max_seq_len, greedy, device: &device };
         watched(|progress| Ok(play(envs, &who, work, &stop, progress)?))?
     };
-    show(&format!("{} ({})", args.env, args.policy), &report, args.json);
+    show(&format!("{} ({})", args.env, args.policy), &report, args.json)?;
     Ok(ending(&stop))
 }
 
@@ -179,13 +179,13 @@ fn watched(f: impl FnOnce(&mut dyn Observer) -> Result<EvalReport>) -> Result<Ev
     report
 }
 
-fn show(name: &str, report: &EvalReport, json: bool) {
+fn show(name: &str, report: &EvalReport, json: bool) -> Result<()> {
     if json {
-        println!("{}", summary::json(report));
-    } else {
-        print!("{}{}", summary::table(&[(name, report)]), summary::metrics(report));
-        println!("  {} episodes, {:.0} steps/s", report.returns.len(), report.steps_per_second);
+        return print(format_args!("{}\n", summary::json(report)));
     }
+    let (table, metrics) = (summary::table(&[(name, report)]), summary::metrics(report));
+    let (episodes, speed) = (report.returns.len(), report.steps_per_second);
+    print(format_args!("{table}{metrics}  {episodes} episodes, {speed:.0} steps/s\n"))
 }
 
 fn ending(stop: &StopFlag) -> Ending {

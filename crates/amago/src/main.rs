@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod device;
 mod memory;
+mod output;
 mod progress;
 mod summary;
 
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
         Ok(commands::Ending::Done) => ExitCode::SUCCESS,
         Ok(commands::Ending::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::tell(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

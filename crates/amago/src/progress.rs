@@ -5,6 +5,8 @@ use std::time::Duration;
 use amago_trainer::{EpochRecord, EvalReport, Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output::tell;
+
 /// Shows a run on stderr.
 pub struct Progress {
     bar: ProgressBar,
@@ -34,7 +36,7 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| tell(text));
     }
 
     /// Takes the bar away.

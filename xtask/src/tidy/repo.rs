@@ -7,9 +7,8 @@ use anyhow::{Context, Result};
 
 use super::source::Source;
 
-/// Folders of the root that hold nothing of ours: build output, runs, and stand-ins for other
-/// people's crates.
-const SKIPPED: [&str; 4] = [".git", "runs", "target", "vendor"];
+/// Folders of the root that hold nothing of ours: build output and runs.
+const SKIPPED: [&str; 3] = [".git", "runs", "target"];
 
 /// The workspace on disk.
 pub struct Repo {
