@@ -135,7 +135,7 @@ impl Checkpoint {
         let file = self.path.join(AGENT);
         agent
             .try_load_file(&file)
-            .map_err(|e| TrainError::Checkpoint { path: file, reason: format!("does not fit the config: {e}") })
+            .map_err(|e| TrainError::Checkpoint { path: file, reason: first_fault(&e.to_string()) })
     }
 
     /// The folder.
@@ -164,6 +164,14 @@ fn write(temp: &Path, learner: &Learner, meta: CheckpointMeta) -> Result<(), Tra
         .map_err(|e| fail(&manifest, e.to_string()))?;
     fs::write(&manifest, text).map_err(TrainError::io(&manifest))?;
     sync(&manifest)
+}
+
+/// Burn lists every tensor that does not fit, each in quotes; the first says enough.
+fn first_fault(list: &str) -> String {
+    match list.splitn(3, '"').collect::<Vec<_>>()[..] {
+        [_, first, _] => format!("does not fit the config: {first}"),
+        _ => format!("does not fit the config: {list}"),
+    }
 }
 
 fn sync(file: &Path) -> Result<(), TrainError> {

@@ -20,7 +20,8 @@ fn reload(config: &RunConfig) -> RunConfig {
 
 /// Every part of the message must be there, and it is one line.
 fn check_refused(text: &str, overrides: &[&str], parts: &[&str]) {
-    let error = load(text, overrides).map(|c| format!("{c:?}")).expect_err(&format!("{overrides:?}")).to_string();
+    let error =
+        load(text, overrides).map(|c| format!("{c:?}")).expect_err(&format!("{overrides:?}")).to_string();
     for part in ["test.toml"].iter().chain(parts) {
         assert!(error.contains(part), "{overrides:?}: \"{part}\" is not in: {error}");
     }
@@ -63,7 +64,10 @@ fn a_resolved_config_loads_equal() {
     let cases: [(&str, &[&str]); 8] = [
         (minimal, &[]),
         (minimal, &["agent.preset=amago2"]),
-        (TINY, &["agent.preset=amago2", "agent.critic.bins.labels=hl-gauss", "agent.critic.bins.symlog=false"]),
+        (
+            TINY,
+            &["agent.preset=amago2", "agent.critic.bins.labels=hl-gauss", "agent.critic.bins.symlog=false"],
+        ),
         (minimal, &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.n_layers=2"]),
         (TINY, &["exploration={kind=\"bilevel\", horizon=4}", "agent.filter.kind=leaky_ramp"]),
         (TINY, &["exploration.kind=tmaze", "replay.max_bytes=100000", "replay.traj_save_len=3"]),
@@ -91,7 +95,8 @@ fn a_resolved_config_that_was_cut_is_refused() {
 #[test]
 fn another_kind_replaces_a_table() {
     let minimal = "env.id = \"tmaze-passive\"\n";
-    let config = load(minimal, &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.d_model=64"]).unwrap();
+    let config =
+        load(minimal, &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.d_model=64"]).unwrap();
     let TrajEncoderConfig::FeedForward(encoder) = &config.agent.traj_encoder else { panic!("{config:?}") };
     assert_eq!((encoder.d_model, encoder.n_layers), (64, 1));
 
@@ -114,13 +119,29 @@ fn another_kind_replaces_a_table() {
 #[test]
 fn settings_of_another_kind_are_refused() {
     let minimal = "env.id = \"tmaze-passive\"\n";
-    check_refused(minimal, &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.n_heads=2"], &["agent.traj_encoder", "n_heads"]);
-    check_refused(minimal, &["agent.traj_encoder.kind=mammoth"], &["agent.traj_encoder", "mammoth", "transformer", "feed_forward"]);
+    check_refused(
+        minimal,
+        &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.n_heads=2"],
+        &["agent.traj_encoder", "n_heads"],
+    );
+    check_refused(
+        minimal,
+        &["agent.traj_encoder.kind=mammoth"],
+        &["agent.traj_encoder", "mammoth", "transformer", "feed_forward"],
+    );
     check_refused(minimal, &["agent.traj_encoder.kind=3"], &["agent.traj_encoder", "3"]);
-    check_refused(minimal, &["agent.filter.kind=leaky_ramp", "agent.filter.threshold=1"], &["agent.filter", "threshold"]);
+    check_refused(
+        minimal,
+        &["agent.filter.kind=leaky_ramp", "agent.filter.threshold=1"],
+        &["agent.filter", "threshold"],
+    );
     check_refused(minimal, &["exploration.kind=none", "exploration.eps_end=1"], &["exploration", "eps_end"]);
     check_refused(minimal, &["exploration.horizon=3"], &["exploration", "horizon"]);
-    check_refused(minimal, &["exploration.kind=bilevel", "exploration.eps_end_end=low"], &["exploration", "low"]);
+    check_refused(
+        minimal,
+        &["exploration.kind=bilevel", "exploration.eps_end_end=low"],
+        &["exploration", "low"],
+    );
 }
 
 #[test]
@@ -188,8 +209,14 @@ fn a_plan_refuses_settings_that_cannot_work() {
         (&["optim.learning_rate=0"], &["[optim]", "learning_rate"]),
         (&["train.batch_size=0"], &["train.batch_size", "at least 1"]),
         (&["train.epochs=0"], &["train.epochs", "at least 1"]),
-        (&["exploration.kind=epsilon_greedy", "exploration.eps_start=2"], &["[exploration]", "eps_start", "2"]),
-        (&["train.min_trajectories=5", "replay.max_trajectories=4"], &["train.min_trajectories", "5", "replay.max_trajectories"]),
+        (
+            &["exploration.kind=epsilon_greedy", "exploration.eps_start=2"],
+            &["[exploration]", "eps_start", "2"],
+        ),
+        (
+            &["train.min_trajectories=5", "replay.max_trajectories=4"],
+            &["train.min_trajectories", "5", "replay.max_trajectories"],
+        ),
     ];
     for (overrides, parts) in cases {
         let error = Plan::new(tiny(overrides)).map(|_| ()).expect_err(&format!("{overrides:?}")).to_string();

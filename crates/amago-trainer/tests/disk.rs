@@ -60,7 +60,8 @@ fn check_whole(run: &Path) {
     assert!(damaged.is_empty(), "{damaged:?}");
     let (_, config) = RunDir::open(run).expect("a config");
     let names = fs::read_dir(run.join("checkpoints")).expect("a folder");
-    let names: Vec<_> = names.map(|n| n.expect("an entry").file_name().into_string().expect("text")).collect();
+    let names: Vec<_> =
+        names.map(|n| n.expect("an entry").file_name().into_string().expect("text")).collect();
     assert!(names.iter().all(|n| n.starts_with("update-")), "half a checkpoint is left: {names:?}");
     assert!(names.len() <= config.train.keep_checkpoints);
     let store = Store::open(run.join("replay"), StoreConfig { cache_bytes: 0, ..StoreConfig::default() });
@@ -114,7 +115,8 @@ fn no_room_for_a_checkpoint() {
         let Some(disk) = Tmpfs::mount("2m") else { return };
         let config = tiny(&["train.epochs=9", "train.checkpoint_interval=1", "train.timesteps_per_epoch=4"]);
         let run = RunDir::create(&disk.path().join("run"), &config).expect("a run folder");
-        let mut trainer = Trainer::new(Plan::new(config).expect("a plan"), run.clone(), &device()).expect("set up");
+        let mut trainer =
+            Trainer::new(Plan::new(config).expect("a plan"), run.clone(), &device()).expect("set up");
         let mut filler = Filler { disk: disk.path().to_owned(), left, filled: false };
         let error = trainer.run(&StopFlag::default(), &mut filler).expect_err("no room");
         drop(trainer);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use amago_agent::Agent;
 use amago_env::vector::VecEnv;
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Role, Rng, Space, Step, rng};
+use amago_env::{Action, DictSpace, Env, EnvError, Observation, Rng, Role, Space, Step, rng};
 use amago_trainer::{Plan, PolicyDriver};
 use burn::module::Module;
 use rand::{RngExt, SeedableRng};
@@ -99,7 +99,8 @@ fn play(context: usize, overrides: &[&str]) -> [f32; 3] {
         for (apart, other) in apart.iter_mut().zip(&all[1..]) {
             *apart = apart.max(distance(&all[0], other));
         }
-        let actions: Vec<_> = LENGTHS.iter().map(|_| Action::random(&plan.action_space, &mut draws)).collect();
+        let actions: Vec<_> =
+            LENGTHS.iter().map(|_| Action::random(&plan.action_space, &mut draws)).collect();
         let results = envs.step(&actions).expect("no faults");
         drivers.iter_mut().for_each(|d| d.observe(&actions, results));
     }

@@ -81,7 +81,8 @@ fn an_evaluation_that_fails_ends_the_run_with_everything_saved() {
     // Three steps per epoch: the workers never reach the fault; an evaluation of five episodes in
     // each of its 64 environments does.
     let config = tiny(&["train.timesteps_per_epoch=3", "eval.episodes=320"]);
-    let error = train(&all_fail(config, Fault::NanReward), &run, &mut Recorder::default()).expect_err("a fault");
+    let error =
+        train(&all_fail(config, Fault::NanReward), &run, &mut Recorder::default()).expect_err("a fault");
     assert!(error.to_string().contains("failed in episode 4, step: the reward is NaN"), "{error}");
     assert_eq!((readable(&run), newest(&run).meta.updates), (2 * 2 * 3, 4));
 }
@@ -134,8 +135,10 @@ fn damaged_trajectories_are_set_aside_and_learning_goes_on() {
     let run = RunDir::create(&second, &plan.config).expect("a run folder");
     fs::create_dir_all(run.replay()).expect("a folder");
     fs::rename(first.join("replay/buffer"), run.replay().join("buffer")).expect("moved");
-    let mut files: Vec<_> =
-        fs::read_dir(run.replay().join("buffer")).expect("files").map(|f| f.expect("a file").path()).collect();
+    let mut files: Vec<_> = fs::read_dir(run.replay().join("buffer"))
+        .expect("files")
+        .map(|f| f.expect("a file").path())
+        .collect();
     files.sort();
     // One is cut within its header, which opening meets; in one a bit of the body is flipped, which
     // only reading meets.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use amago_agent::Agent;
-use amago_env::registry::{self, OptionDoc};
 use amago_env::Env;
+use amago_env::registry::{self, OptionDoc};
 use amago_trainer::{
     Checkpoint, ConfigSource, EvalReport, Observer, Plan, Play, RunDir, Silent, StopFlag, Trainer, evaluate,
     load_config, play,
@@ -67,7 +67,8 @@ fn train(args: &TrainArgs) -> Result<Ending> {
     };
     let config = load_config(&ConfigSource { name: &name, text: &text, overrides: &args.overrides })?;
     let plan = Plan::new(config)?;
-    let stem = args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
+    let stem =
+        args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
     let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));
     let run = RunDir::create(&folder, &plan.config)?;
     let stop = stop_on_ctrl_c()?;
@@ -161,11 +162,15 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
         if *obs != plan.observation_space || *act != plan.action_space {
             bail!(
                 "the policy of {} was trained on {} -> {}, but {} has {obs} -> {act}",
-                args.policy, plan.observation_space, plan.action_space, args.env
+                args.policy,
+                plan.observation_space,
+                plan.action_space,
+                args.env
             );
         }
         let greedy = plan.config.eval.greedy;
-        let who = Play::Agent { agent: &agent, context: plan.config.train.max_seq_len, greedy, device: &device };
+        let who =
+            Play::Agent { agent: &agent, context: plan.config.train.max_seq_len, greedy, device: &device };
         watched(|progress| Ok(play(envs, &who, work, &stop, progress)?))?
     };
     show(&format!("{} ({})", args.env, args.policy), &report, args.json)?;

@@ -84,5 +84,8 @@ fn epoch_line(r: &EpochRecord) -> String {
 fn eval_line(epoch: usize, report: &EvalReport) -> String {
     let success = percent(report.success);
     let n = report.returns.len();
-    format!("eval  {epoch:>4}  return {:.3} +- {:.3}  success {success}  ({n} episodes)", report.return_mean, report.return_std)
+    format!(
+        "eval  {epoch:>4}  return {:.3} +- {:.3}  success {success}  ({n} episodes)",
+        report.return_mean, report.return_std
+    )
 }

@@ -5,44 +5,14 @@ pub mod envs;
 
 use std::path::{Path, PathBuf};
 
-use amago_trainer::{ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError, Trainer, load_config};
+use amago_trainer::{
+    ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError, Trainer,
+    load_config,
+};
 use burn::tensor::Device;
 
 /// Two epochs of a corridor of three with networks of width eight.
-pub const TINY: &str = r#"
-[env]
-id = "tmaze-passive"
-options = { corridor_length = 3 }
-[exploration]
-kind = "none"
-[train]
-epochs = 2
-parallel_actors = 2
-timesteps_per_epoch = 8
-batches_per_epoch = 2
-batch_size = 2
-max_seq_len = 4
-[eval]
-episodes = 2
-[agent]
-multi_gammas = [0.9]
-n_critics = 2
-[agent.tstep_encoder]
-n_layers = 1
-d_hidden = 8
-d_output = 8
-[agent.traj_encoder]
-d_model = 8
-n_heads = 2
-d_ff = 8
-n_layers = 1
-[agent.actor]
-n_layers = 1
-d_hidden = 8
-[agent.critic]
-n_layers = 1
-d_hidden = 8
-"#;
+pub const TINY: &str = include_str!("tiny.toml");
 
 /// A config from text and overrides.
 pub fn load(text: &str, overrides: &[&str]) -> Result<RunConfig, TrainError> {
