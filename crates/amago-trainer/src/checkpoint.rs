@@ -65,7 +65,12 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When it cannot be written; nothing half-written stays visible.
-    pub fn save(dir: &Path, learner: &Learner, meta: CheckpointMeta, keep: usize) -> Result<PathBuf, TrainError> {
+    pub fn save(
+        dir: &Path,
+        learner: &Learner,
+        meta: CheckpointMeta,
+        keep: usize,
+    ) -> Result<PathBuf, TrainError> {
         let temp = dir.join(format!(".writing-{:08}", meta.updates));
         let target = dir.join(format!("update-{:08}", meta.updates));
         let written = write(&temp, learner, meta).and_then(|()| {
@@ -160,8 +165,8 @@ fn write(temp: &Path, learner: &Learner, meta: CheckpointMeta) -> Result<(), Tra
         files.insert(name.to_owned(), crc32fast::hash(&bytes));
     }
     let manifest = temp.join(MANIFEST);
-    let text = serde_json::to_vec_pretty(&Manifest::new(meta, files))
-        .map_err(|e| fail(&manifest, e.to_string()))?;
+    let text =
+        serde_json::to_vec_pretty(&Manifest::new(meta, files)).map_err(|e| fail(&manifest, e.to_string()))?;
     fs::write(&manifest, text).map_err(TrainError::io(&manifest))?;
     sync(&manifest)
 }
@@ -184,7 +189,8 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>, TrainError> {
     let published = |p: &PathBuf| {
         p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("update-")) && p.is_dir()
     };
-    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|e| e.path()).filter(published).collect();
+    let mut paths: Vec<PathBuf> =
+        entries.filter_map(Result::ok).map(|e| e.path()).filter(published).collect();
     paths.sort();
     Ok(paths)
 }

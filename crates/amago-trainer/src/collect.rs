@@ -6,7 +6,7 @@ use std::time::Instant;
 use amago_agent::Agent;
 use amago_env::exploration::{Exploration, ExplorationConfig};
 use amago_env::vector::{EpisodeStats, VecEnv};
-use amago_env::{Role, Rng, rng};
+use amago_env::{Rng, Role, rng};
 use amago_replay::{Store, TrajectoryBuilder};
 use burn::tensor::Device;
 
@@ -55,8 +55,7 @@ impl Collector {
         let action_space = envs.action_space().clone();
         let horizon = envs.horizon();
         let explore = |c: &ExplorationConfig| Exploration::new(c.clone(), horizon, &action_space);
-        let mut exploration =
-            (0..n).map(|_| explore(&config.exploration)).collect::<Result<Vec<_>, _>>()?;
+        let mut exploration = (0..n).map(|_| explore(&config.exploration)).collect::<Result<Vec<_>, _>>()?;
         let mut noise: Vec<_> = (0..n as u64).map(|i| rng(config.seed, Role::Exploration, i, 0)).collect();
         let mut builders: Vec<_> =
             (0..n).map(|_| TrajectoryBuilder::new(envs.observation_space(), &action_space)).collect();

@@ -44,8 +44,8 @@ pub fn load_config(source: &ConfigSource<'_>) -> Result<RunConfig, TrainError> {
     let preset = take_preset(&mut table).map_err(&fail)?;
     let defaults = Value::try_from(RunConfig::with_agent(preset)).map_err(|e| fail(e.to_string()))?;
     let merged = merge(defaults, Value::Table(table), "").map_err(&fail)?;
-    let config: RunConfig =
-        serde_path_to_error::deserialize(merged).map_err(|e| fail(format!("{}: {}", e.path(), e.inner().message())))?;
+    let config: RunConfig = serde_path_to_error::deserialize(merged)
+        .map_err(|e| fail(format!("{}: {}", e.path(), e.inner().message())))?;
     if config.env.id.is_empty() {
         return Err(fail("env.id is missing: name an environment (`amago envs` lists them)".to_owned()));
     }

@@ -70,11 +70,9 @@ impl Plan {
         observation_space.validate()?;
         action_space.validate()?;
         let spec = obs_spec(&observation_space, &action_space)?;
-        config
-            .agent
-            .tstep_encoder
-            .validate_keys(&spec.obs)
-            .map_err(|source| TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", source }))?;
+        config.agent.tstep_encoder.validate_keys(&spec.obs).map_err(|source| {
+            TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", source })
+        })?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
         Ok(Self { config, spec, observation_space, action_space, make_env })
     }

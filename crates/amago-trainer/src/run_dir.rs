@@ -24,12 +24,15 @@ impl RunDir {
             return Err(TrainError::RunDirExists(path.to_owned()));
         }
         // Before the folder: what cannot be written down must not leave one behind.
-        let text = toml::to_string_pretty(config)
-            .map_err(|e| TrainError::Config { source_name: "resolved config".to_owned(), message: e.to_string() })?;
+        let text = toml::to_string_pretty(config).map_err(|e| TrainError::Config {
+            source_name: "resolved config".to_owned(),
+            message: e.to_string(),
+        })?;
         fs::create_dir_all(path).map_err(TrainError::io(path))?;
         let run = Self(path.to_owned());
         fs::create_dir_all(run.checkpoints()).map_err(TrainError::io(run.checkpoints()))?;
-        fs::write(run.config_file(), format!("{text}\n{END}\n")).map_err(TrainError::io(run.config_file()))?;
+        fs::write(run.config_file(), format!("{text}\n{END}\n"))
+            .map_err(TrainError::io(run.config_file()))?;
         Ok(run)
     }
 

@@ -66,7 +66,18 @@ impl Trainer {
         let metrics = MetricsLog::create(&run.metrics_file())?;
         let collector = Collector::new(&plan, &learner.agent.valid(), &device.clone().inner())?;
         let meta = CheckpointMeta::default();
-        Ok(Self { plan, run, learner, collector, store, metrics, device, meta, start: Instant::now(), damage_seen: 0 })
+        Ok(Self {
+            plan,
+            run,
+            learner,
+            collector,
+            store,
+            metrics,
+            device,
+            meta,
+            start: Instant::now(),
+            damage_seen: 0,
+        })
     }
 
     /// Trains until the last epoch or until asked to stop. In both cases, and when an environment or
@@ -86,7 +97,11 @@ impl Trainer {
         Ok(Outcome { stopped: stop.is_set(), eval, meta: self.meta, seconds })
     }
 
-    fn epochs(&mut self, stop: &StopFlag, observer: &mut dyn Observer) -> Result<Option<EvalReport>, TrainError> {
+    fn epochs(
+        &mut self,
+        stop: &StopFlag,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<EvalReport>, TrainError> {
         let epochs = self.plan.config.train.epochs;
         let mut last = None;
         for epoch in 1..=epochs {
@@ -117,7 +132,12 @@ impl Trainer {
     }
 
     /// Collects, drops the oldest, learns.
-    fn epoch(&mut self, epoch: usize, stop: &StopFlag, observer: &mut dyn Observer) -> Result<EpochRecord, TrainError> {
+    fn epoch(
+        &mut self,
+        epoch: usize,
+        stop: &StopFlag,
+        observer: &mut dyn Observer,
+    ) -> Result<EpochRecord, TrainError> {
         let train = self.plan.config.train.clone();
         let policy = self.learner.agent.valid();
         if train.context_refresh == ContextRefresh::Reencode {

@@ -84,11 +84,13 @@ fn trajectories_that_fill_the_disk() {
     let mut seen = Recorder::default();
     let error = train(&Plan::new(endless).expect("a plan"), &run, &mut seen).expect_err("1 MiB became full");
     assert_eq!(seen.checkpoints.len(), 1, "{error}");
+    // The last page goes to a trajectory or, now and then, to a line of metrics.
     let path = match &error {
         TrainError::Replay(ReplayError::Io { path, source }) if is_full(source) => path,
+        TrainError::Io { path, source } if is_full(source) => path,
         other => panic!("{other}"),
     };
-    assert!(path.starts_with(run.join("replay/buffer")) && error.to_string().contains("buffer"), "{error}");
+    assert!(path.starts_with(&run) && error.to_string().contains(&path.display().to_string()), "{error}");
     check_whole(&run);
 }
 
