@@ -20,11 +20,11 @@ pub enum Filter {
         #[serde(default = "one")]
         beta: f32,
         /// Smallest and largest advantage before the exponential.
-        #[serde(default)]
-        clamp_advantage: [Option<f32>; 2],
+        #[serde(default = "no_clamp")]
+        clamp_advantage: [f32; 2],
         /// Smallest and largest weight.
         #[serde(default = "exponential_clamp")]
-        clamp_weight: [Option<f32>; 2],
+        clamp_weight: [f32; 2],
     },
     /// `f0 + slope·A/β` below the hinge, then `A/β`; clamped; plus the binary filter.
     LeakyRamp {
@@ -42,7 +42,7 @@ pub enum Filter {
         f0: f32,
         /// Smallest and largest weight.
         #[serde(default = "ramp_clamp")]
-        clamp_weight: [Option<f32>; 2],
+        clamp_weight: [f32; 2],
         /// Whether to add the binary filter.
         #[serde(default = "yes")]
         add_binary: bool,
@@ -64,11 +64,14 @@ fn twentieth() -> f32 {
 fn yes() -> bool {
     true
 }
-fn exponential_clamp() -> [Option<f32>; 2] {
-    [Some(1e-7), None]
+fn no_clamp() -> [f32; 2] {
+    [f32::MIN, f32::MAX]
 }
-fn ramp_clamp() -> [Option<f32>; 2] {
-    [Some(1e-7), Some(10.0)]
+fn exponential_clamp() -> [f32; 2] {
+    [1e-7, f32::MAX]
+}
+fn ramp_clamp() -> [f32; 2] {
+    [1e-7, 10.0]
 }
 
 impl Default for Filter {
@@ -111,7 +114,6 @@ impl Filter {
     }
 }
 
-fn clamp<const D: usize>(x: Tensor<D>, [low, high]: &[Option<f32>; 2]) -> Tensor<D> {
-    let x = low.map_or(x.clone(), |low| x.clamp_min(low));
-    high.map_or(x.clone(), |high| x.clamp_max(high))
+fn clamp<const D: usize>(x: Tensor<D>, [low, high]: &[f32; 2]) -> Tensor<D> {
+    x.clamp(*low, *high)
 }

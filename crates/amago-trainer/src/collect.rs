@@ -68,7 +68,10 @@ impl Collector {
             exploration,
             noise,
             builders,
-            traj_save_len: config.replay.traj_save_len.unwrap_or(usize::MAX),
+            traj_save_len: match config.replay.traj_save_len {
+                0 => usize::MAX,
+                len => len,
+            },
             sample: config.train.sample_actions,
             seed: config.seed,
             envs,

@@ -2,7 +2,7 @@
 
 use amago_agent::{AgentConfig, OptimConfig};
 use amago_env::exploration::ExplorationConfig;
-use amago_replay::Padding;
+use amago_replay::{Padding, StoreConfig};
 use toml::Table;
 
 /// A whole run.
@@ -99,29 +99,38 @@ impl Default for TrainConfig {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReplayConfig {
-    /// Most trajectories kept; the oldest go first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_trajectories: Option<usize>,
-    /// Most bytes kept on disk.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_bytes: Option<u64>,
+    /// Most trajectories kept; the oldest go first. 0 for no limit.
+    pub max_trajectories: usize,
+    /// Most bytes kept on disk; the oldest go first. 0 for no limit.
+    pub max_bytes: u64,
     /// Bytes of trajectories held in memory, whatever the buffer's size.
     pub cache_bytes: u64,
     /// Where slices of long trajectories start.
     pub padding: Padding,
-    /// Longest stored trajectory in transitions; longer rollouts are cut into several.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub traj_save_len: Option<usize>,
+    /// Longest stored trajectory in transitions; longer rollouts are cut into several. 0 for no limit.
+    pub traj_save_len: usize,
 }
 
 impl Default for ReplayConfig {
     fn default() -> Self {
         Self {
-            max_trajectories: Some(20_000),
-            max_bytes: None,
+            max_trajectories: 20_000,
+            max_bytes: 0,
             cache_bytes: 256 << 20,
             padding: Padding::None,
-            traj_save_len: None,
+            traj_save_len: 0,
+        }
+    }
+}
+
+impl ReplayConfig {
+    /// The limits of the store.
+    pub(crate) fn store(&self) -> StoreConfig {
+        StoreConfig {
+            max_trajectories: (self.max_trajectories > 0).then_some(self.max_trajectories),
+            max_bytes: (self.max_bytes > 0).then_some(self.max_bytes),
+            cache_bytes: self.cache_bytes,
+            ..StoreConfig::default()
         }
     }
 }

@@ -21,14 +21,7 @@ pub struct ConfigSource<'a> {
 }
 
 /// Settings that have no default and so are not in the default table.
-const OPTIONAL: [&str; 6] = [
-    "replay.max_trajectories",
-    "replay.max_bytes",
-    "replay.traj_save_len",
-    "agent.tstep_encoder.obs_keys",
-    "exploration.horizon",
-    "agent.preset",
-];
+const OPTIONAL: [&str; 3] = ["agent.tstep_encoder.obs_keys", "exploration.horizon", "agent.preset"];
 
 /// Reads a config.
 ///

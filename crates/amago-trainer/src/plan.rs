@@ -55,14 +55,13 @@ impl Plan {
             ("train.keep_checkpoints", train.keep_checkpoints),
             ("eval.interval", config.eval.interval),
             ("eval.episodes", config.eval.episodes),
-            ("replay.max_trajectories", config.replay.max_trajectories.unwrap_or(1)),
-            ("replay.traj_save_len", config.replay.traj_save_len.unwrap_or(1)),
         ] {
             if value == 0 {
                 return Err(TrainError::Setting { name, value, rule: "at least 1" });
             }
         }
-        if let Some(most) = config.replay.max_trajectories.filter(|most| train.min_trajectories > *most) {
+        let most = config.replay.max_trajectories;
+        if most > 0 && train.min_trajectories > most {
             return Err(TrainError::NeverReady { min: train.min_trajectories, max: most });
         }
         let env = make_env()?;

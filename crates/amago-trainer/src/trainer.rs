@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use amago_agent::{Agent, Learner, LossReport, RandomDraws, UpdateReport};
 use amago_env::{Role, rng, stream_seed};
-use amago_replay::{Store, StoreConfig};
+use amago_replay::Store;
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -15,7 +15,8 @@ use crate::{
     StopFlag, TrainError, evaluate, train_batch,
 };
 
-/// A run in progress.
+/// A run in progress. One per process: Burn's random generator belongs to the backend, so two runs at
+/// once are correct but not repeatable.
 pub struct Trainer {
     plan: Plan,
     run: RunDir,
@@ -54,15 +55,7 @@ impl Trainer {
         device.seed(stream_seed(config.seed, Role::Init, 0, 0));
         let agent = Agent::new(&config.agent, &plan.spec, &device);
         let learner = Learner::new(agent, config.agent.clone(), config.optim.clone());
-        let store = Store::open(
-            run.replay(),
-            StoreConfig {
-                max_trajectories: config.replay.max_trajectories,
-                max_bytes: config.replay.max_bytes,
-                cache_bytes: config.replay.cache_bytes,
-                ..StoreConfig::default()
-            },
-        )?;
+        let store = Store::open(run.replay(), config.replay.store())?;
         let metrics = MetricsLog::create(&run.metrics_file())?;
         let collector = Collector::new(&plan, &learner.agent.valid(), &device.clone().inner())?;
         let meta = CheckpointMeta::default();
@@ -178,6 +171,8 @@ impl Trainer {
         let config = &self.plan.config;
         let mut reports = Vec::with_capacity(updates);
         if !self.store.is_ready(config.train.min_trajectories) {
+            let (have, need) = (self.store.len(), config.train.min_trajectories);
+            observer.event(Event::Warning(format!("not learning yet: {have} trajectories of {need} stored")));
             return Ok(reports);
         }
         while reports.len() < updates && !stop.is_set() {

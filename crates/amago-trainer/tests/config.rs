@@ -61,8 +61,10 @@ fn a_preset_chooses_the_defaults_of_the_agent() {
 #[test]
 fn a_resolved_config_loads_equal() {
     let minimal = "env.id = \"tmaze-passive\"\n";
-    let cases: [(&str, &[&str]); 8] = [
+    let cases: [(&str, &[&str]); 10] = [
         (minimal, &[]),
+        (minimal, &["replay.max_trajectories=0"]),
+        (TINY, &["agent.filter.kind=exponential"]),
         (minimal, &["agent.preset=amago2"]),
         (
             TINY,

@@ -86,7 +86,7 @@ fn train(args: &TrainArgs) -> Result<Ending> {
         tell(format_args!("stopped after {} updates; saved in {}", outcome.meta.updates, folder.display()));
         return Ok(Ending::Interrupted);
     };
-    let random = evaluate(&plan, &Play::Random, &StopFlag::default(), &mut Silent)?;
+    let random = evaluate(&plan, &Play::Random, &stop, &mut Silent)?;
     let table = summary::table(&[("random policy", &random), ("trained policy", trained)]);
     print(format_args!(
         "\ntrained {} updates on {} steps in {:.0} s\n{table}play it again: amago eval {}\n",

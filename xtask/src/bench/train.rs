@@ -112,7 +112,9 @@ mod tests {
     #[test]
     fn the_first_epoch_is_not_counted() {
         let file = std::env::temp_dir().join(format!("amago-bench-test-{}.jsonl", std::process::id()));
-        let epoch = |u: f64| format!(r#"{{"kind":"epoch","time":{{"updates_per_second":{u},"env_steps_per_second":9.0}}}}"#);
+        let epoch = |u: f64| {
+            format!(r#"{{"kind":"epoch","time":{{"updates_per_second":{u},"env_steps_per_second":9.0}}}}"#)
+        };
         let text = [r#"{"kind":"header"}"#.to_owned(), epoch(1.0), epoch(4.0), epoch(6.0)].join("\n");
         std::fs::write(&file, text).unwrap();
         let speed = read(&file).unwrap();

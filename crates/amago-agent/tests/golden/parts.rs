@@ -83,7 +83,9 @@ pub fn filter(name: &str, options: &BTreeMap<String, Value>) -> Filter {
             "target_f0" => &mut ours["f0"],
             other => panic!("unknown filter option {other}"),
         };
-        *at = value.clone();
+        // An open end is recorded as null; ours is the largest number.
+        let open = if key.ends_with("_low") { f32::MIN } else { f32::MAX };
+        *at = if value.is_null() { json!(open) } else { value.clone() };
     }
     serde_json::from_value(ours).expect("options of this filter")
 }

@@ -61,7 +61,7 @@ fn positive_numbers_must_be_positive() {
         };
         not_positive(error(|c| c.reward_multiplier = bad), "reward_multiplier");
         let exponential =
-            |beta| Filter::Exponential { beta, clamp_advantage: [None; 2], clamp_weight: [None; 2] };
+            |beta| Filter::Exponential { beta, clamp_advantage: [-1.0, 1.0], clamp_weight: [0.0, 1.0] };
         not_positive(error(|c| c.filter = exponential(bad)), "filter.beta");
         not_positive(error(|c| c.filter = leaky(bad)), "filter.beta");
         not_positive(optim_error(|c| c.learning_rate = f64::from(bad)), "learning_rate");
@@ -71,7 +71,7 @@ fn positive_numbers_must_be_positive() {
 }
 
 fn leaky(beta: f32) -> Filter {
-    Filter::LeakyRamp { beta, hinge: 0.01, slope: 0.05, f0: 0.01, clamp_weight: [None; 2], add_binary: true }
+    Filter::LeakyRamp { beta, hinge: 0.01, slope: 0.05, f0: 0.01, clamp_weight: [0.0, 1.0], add_binary: true }
 }
 
 #[test]

@@ -110,6 +110,11 @@ impl VecEnvError {
     }
 }
 
+/// The first fault in full: the others are often the same.
 fn list(faults: &[WorkerFault]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    match faults {
+        [] => "no worker failed".to_owned(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more workers failed)", rest.len()),
+    }
 }

@@ -4,6 +4,7 @@
 pub mod envs;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use amago_trainer::{
     ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError, Trainer,
@@ -25,9 +26,9 @@ pub fn tiny(overrides: &[&str]) -> RunConfig {
     load(TINY, overrides).expect("the tiny config is legal")
 }
 
-/// The CPU.
+/// The device that tests run on.
 pub fn device() -> Device {
-    Device::flex()
+    amago_golden::modules::device()
 }
 
 /// Keeps what a run reported.
@@ -49,8 +50,12 @@ impl Observer for Recorder {
     }
 }
 
+/// Runs of one process share the backend's random generator: one at a time, or they disturb each other.
+static ONE_RUN: Mutex<()> = Mutex::new(());
+
 /// Trains a plan in `dir` to its end.
 pub fn train(plan: &Plan, dir: &Path, seen: &mut Recorder) -> Result<Outcome, TrainError> {
+    let _alone = ONE_RUN.lock().unwrap_or_else(PoisonError::into_inner);
     let run = RunDir::create(dir, &plan.config)?;
     Trainer::new(plan.clone(), run, &device())?.run(&StopFlag::default(), seen)
 }
