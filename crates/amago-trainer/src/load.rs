@@ -68,10 +68,15 @@ fn set(table: &mut Table, entry: &str) -> Result<(), String> {
     let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
     let mut parts = key.trim().split('.').collect::<Vec<_>>();
     let last = parts.pop().filter(|k| !k.is_empty()).ok_or("the key is empty")?;
+    let path = parts.join(".");
     let mut at = table;
     for part in parts {
         let next = at.entry(part).or_insert_with(|| Value::Table(Table::new()));
         at = next.as_table_mut().ok_or_else(|| format!("{part} is a value, not a table"))?;
+    }
+    if last == "kind" && is_tagged(&path) && at.get("kind") != Some(&value) {
+        // The other settings belong to the kind that is replaced.
+        at.clear();
     }
     at.insert(last.to_owned(), value);
     Ok(())

@@ -96,6 +96,18 @@ fn a_resolved_config_that_was_cut_is_refused() {
 }
 
 #[test]
+fn another_kind_drops_the_settings_of_the_old_one() {
+    let file = "env.id = \"tmaze-passive\"\n[agent.traj_encoder]\nkind = \"transformer\"\nn_heads = 2\n";
+    let settings = ["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.d_model=64"];
+    let TrajEncoderConfig::FeedForward(encoder) = load(file, &settings).unwrap().agent.traj_encoder else {
+        panic!("another kind")
+    };
+    assert_eq!(encoder.d_model, 64);
+    let same = load(file, &["agent.traj_encoder.kind=transformer"]).unwrap().agent.traj_encoder;
+    assert!(matches!(same, TrajEncoderConfig::Transformer(t) if t.n_heads == 2));
+}
+
+#[test]
 fn another_kind_replaces_a_table() {
     let minimal = "env.id = \"tmaze-passive\"\n";
     let config =

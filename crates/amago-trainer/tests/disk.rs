@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use amago_env::{Role, rng};
 use amago_replay::{Padding, ReplayError, Store, StoreConfig};
@@ -14,17 +15,21 @@ use amago_trainer::{
 };
 use support::{Recorder, device, tiny, train};
 
-/// A tiny file system, unmounted when dropped.
-struct Tmpfs(tempfile::TempDir);
+/// A tiny file system, unmounted when dropped. One at a time: a child process, such as `mount`, holds
+/// the locks of every open store for the moment before it becomes another program.
+struct Tmpfs(tempfile::TempDir, #[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+
+static ONE_DISK: Mutex<()> = Mutex::new(());
 
 impl Tmpfs {
     /// `None`, said aloud, where mounting is not permitted.
     fn mount(size: &str) -> Option<Self> {
+        let alone = ONE_DISK.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = tempfile::tempdir().expect("a folder");
         let mut command = Command::new("mount");
         command.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(dir.path());
         if command.output().is_ok_and(|o| o.status.success()) {
-            return Some(Self(dir));
+            return Some(Self(dir, alone));
         }
         eprintln!("SKIPPED: a test of the full disk needs root and mount to make a small tmpfs");
         None
