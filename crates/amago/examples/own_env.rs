@@ -1,4 +1,4 @@
-//! Trains on an environment of your own: `cargo run --release -p amago-trainer --example own_env`.
+//! Trains on an environment of your own: `cargo run --release --example own_env`.
 //!
 //! The task needs memory. A bit is shown at the first step only; after three blank steps the agent must
 //! name it. Chance is one half.
