@@ -42,7 +42,7 @@ pub struct TrainArgs {
     /// Override one setting, for example `--set agent.gamma=0.99`. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Where to compute: cpu, wgpu or cuda[:INDEX], as compiled in.
+    /// Where to compute: cpu, wgpu, cuda or cuda:INDEX, as compiled in.
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub device: String,
     /// Folder of the run; must not exist or be empty. Default: runs/NAME-NNN.
@@ -64,7 +64,7 @@ pub struct EvalArgs {
     /// Sample actions instead of taking the most likely ones.
     #[arg(long)]
     pub sample: bool,
-    /// Where to compute: cpu, wgpu or cuda[:INDEX], as compiled in.
+    /// Where to compute: cpu, wgpu, cuda or cuda:INDEX, as compiled in.
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub device: String,
     /// Print one JSON object instead of a table.
