@@ -1,6 +1,6 @@
 //! Scale-free value learning (van Hasselt et al. 2016, arXiv 1602.07714).
 
-use amago_seqmodel::{buffer, set_buffer};
+use amago_seqmodel::{adaptive_rate, buffer, set_buffer};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -58,9 +58,7 @@ impl PopArt {
         let masked = targets.detach() * mask;
         let mean = |x: Tensor<3>| x.sum_dims(&[0, 1]).reshape([g, 1]) / count.clone();
         let t = self.t.val() + 1.0;
-        // In single precision on purpose, as the original: small `t` loses digits.
-        let decay = t.full_like((1.0 - self.beta) as f32).powf(t.clone());
-        let beta = (decay.neg() + 1.0).recip() * self.beta;
+        let beta = adaptive_rate(self.beta, t.clone());
         let keep = beta.clone().neg() + 1.0;
         let mu = self.mu.val() * keep.clone() + mean(masked.clone()) * beta.clone();
         let nu = self.nu.val() * keep + mean(masked.square()) * beta;

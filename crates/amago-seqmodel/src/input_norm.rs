@@ -1,7 +1,7 @@
 //! Running normalisation of input features.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::{buffer, set_buffer};
 
@@ -17,6 +17,15 @@ pub struct InputNorm {
     pub nu: Param<Tensor<1>>,
     /// Update count, starting at one, `[1]`.
     pub t: Param<Tensor<1>>,
+}
+
+/// Step size `β / (1 − (1−β)^t)` of running statistics after `t` updates. In single precision on
+/// purpose, as the original: `1 − (1−β)^t` loses digits for small `t`. The power is taken on the host,
+/// because that of a GPU is off by as many digits again.
+pub fn adaptive_rate<const D: usize>(beta: f64, t: Tensor<D>) -> Tensor<D> {
+    let decay = |t: f32| ((1.0 - beta) as f32).powf(t);
+    let rates: Vec<f32> = t.to_data().iter::<f32>().map(|t| beta as f32 / (1.0 - decay(t))).collect();
+    Tensor::from_data(TensorData::new(rates, t.dims()), &t.device())
 }
 
 impl InputNorm {
@@ -36,9 +45,7 @@ impl InputNorm {
         let x = x.detach();
         let count = mask.clone().sum();
         let t = self.t.val() + 1.0;
-        // In single precision on purpose, as the original: `1 − (1−β)^t` loses digits for small `t`.
-        let decay = t.full_like((1.0 - BETA) as f32).powf(t.clone());
-        let beta = (decay.neg() + 1.0).recip() * BETA;
+        let beta = adaptive_rate(BETA, t.clone());
         let masked = x * mask;
         let mean = masked.clone().sum_dims_squeeze::<1, _>(&[0, 1]) / count.clone();
         let mean_square = masked.square().sum_dims_squeeze::<1, _>(&[0, 1]) / count;

@@ -32,7 +32,7 @@ pub use buffer::{buffer, set_buffer};
 pub use dense::Dense;
 pub use error::ModelError;
 pub use feed_forward::{FeedForwardConfig, FeedForwardEncoder, ResidualBlock};
-pub use input_norm::InputNorm;
+pub use input_norm::{InputNorm, adaptive_rate};
 pub use kv_cache::{KvCache, KvCacheShape};
 pub use layer::{LayerConfig, TransformerLayer};
 pub use mlp::{Mlp, MlpConfig};
