@@ -65,7 +65,8 @@ impl Learner {
         let mut grads = GradientsParams::from_grads(loss.total.backward(), &agent);
         let norm = clip_by_global_norm(&agent, &mut grads, self.optim.grad_clip);
         let norm = norm.unwrap_or_else(|| Tensor::zeros([1], &loss.total.device().inner()));
-        // The only transfer to the host: the device works through the whole backward pass first.
+        // One transfer for all numbers, after the backward pass. The step counts of the running
+        // statistics are the only other values that the host reads.
         let (parts, [total, grad_norm]) = loss.report.read_with([loss.total, norm]);
         let learning_rate = warmup(self.optim.learning_rate, self.optim.warmup, self.updates);
         let report = UpdateReport { loss: total, grad_norm, learning_rate, parts };

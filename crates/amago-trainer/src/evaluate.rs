@@ -10,8 +10,8 @@ use burn::tensor::Device;
 
 use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TrainError};
 
-/// Environments that an evaluation steps together.
-const MAX_PARALLEL: usize = 64;
+/// Environments that an evaluation or a rollout steps together, at most.
+pub const MAX_PARALLEL: usize = 64;
 
 /// Result of some episodes.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]

@@ -25,7 +25,7 @@ pub use config::{ContextRefresh, EnvConfig, EvalConfig, ReplayConfig, RunConfig,
 pub use convert::{obs_spec, train_batch};
 pub use driver::PolicyDriver;
 pub use error::TrainError;
-pub use evaluate::{EvalReport, Play, evaluate, play};
+pub use evaluate::{EvalReport, MAX_PARALLEL, Play, evaluate, play};
 pub use load::{ConfigSource, load_config, parse_overrides};
 pub use metrics::{EpochRecord, Field, MetricsLog};
 pub use observer::{Event, Observer, Silent, StopFlag};

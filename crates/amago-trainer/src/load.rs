@@ -21,7 +21,7 @@ pub struct ConfigSource<'a> {
 }
 
 /// Settings that have no default and so are not in the default table.
-const OPTIONAL: [&str; 3] = ["agent.tstep_encoder.obs_keys", "exploration.horizon", "agent.preset"];
+const OPTIONAL: [&str; 2] = ["agent.tstep_encoder.obs_keys", "exploration.horizon"];
 
 /// Reads a config.
 ///

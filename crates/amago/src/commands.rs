@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use amago_agent::Agent;
-use amago_env::Env;
 use amago_env::registry::{self, OptionDoc};
 use amago_trainer::{
-    Checkpoint, ConfigSource, EvalReport, Observer, Plan, Play, RunDir, Silent, StopFlag, Trainer, evaluate,
-    load_config, play,
+    Checkpoint, ConfigSource, EvalReport, MAX_PARALLEL, Observer, Plan, Play, RunDir, Silent, StopFlag,
+    Trainer, evaluate, load_config, play,
 };
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
@@ -19,9 +18,6 @@ use crate::{device, summary};
 
 /// The config of `amago train` without a file.
 const QUICK_START: &str = include_str!("../../../configs/quickstart.toml");
-
-/// Environments that a rollout steps together.
-const ROLLOUT_PARALLEL: usize = 64;
 
 /// How a command ended.
 pub enum Ending {
@@ -146,11 +142,8 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
         bail!("--episodes must be at least 1");
     }
     let options = amago_trainer::parse_overrides(&args.overrides)?;
-    let n = args.episodes.min(ROLLOUT_PARALLEL);
-    let make = || -> Result<Vec<Box<dyn Env>>> {
-        (0..n).map(|_| Ok(registry::make(&args.env, &options)?)).collect()
-    };
-    let envs = make()?;
+    let n = args.episodes.min(MAX_PARALLEL);
+    let envs = (0..n).map(|_| registry::make(&args.env, &options)).collect::<Result<Vec<_>, _>>()?;
     let stop = stop_on_ctrl_c()?;
     let work = (args.episodes, args.seed);
     let report = if args.policy == "random" {
