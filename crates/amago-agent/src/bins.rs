@@ -92,8 +92,12 @@ impl Bins {
     /// `[..., bins] → [..., 1]`. The expectation comes first, the inverse transform after it.
     pub fn decode<const D: usize>(&self, logits: Tensor<D>) -> Tensor<D> {
         let bins = row::<D>(&self.values, &logits.device());
-        let mean = (activation::softmax(logits, D - 1) * bins).sum_dim(D - 1);
-        if self.symlog { symexp(mean) } else { mean }
+        self.to_return((activation::softmax(logits, D - 1) * bins).sum_dim(D - 1))
+    }
+
+    /// The return that an expected bin stands for.
+    pub fn to_return<const D: usize>(&self, expected: Tensor<D>) -> Tensor<D> {
+        if self.symlog { symexp(expected) } else { expected }
     }
 
     /// Labels of targets `[..., 1] → [..., bins]`. Targets out of range go to the edge bin.

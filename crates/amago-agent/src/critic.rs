@@ -1,8 +1,9 @@
 //! The critic ensemble, regression or classification.
 
+use amago_ops::ClassifierHead;
 use amago_seqmodel::Activation;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 
 use crate::ensemble::{EnsembleMlp, EnsembleShape};
 use crate::{BinConfig, Bins, gamma_features};
@@ -127,24 +128,53 @@ impl Critic {
             let values = (all * actions).sum_dim(3).reshape([c, k, b, l, g]);
             return Evaluation { values, logits: None };
         };
-        // Clamped like continuous actions, where it removes the pull towards the borders.
-        let actions = actions.reshape([k, b * l, g, a]).clamp(-0.999, 0.999);
-        let features = Tensor::<1>::from_floats(self.features.as_slice(), &state.device());
-        let logits = self.net.forward_joined(state, features, actions);
+        let actions = actions.reshape([k, b * l, g, a]);
+        let logits = self.head(state).logits(clamped(actions)).unsqueeze_dim::<4>(1);
         let values = bins.decode(logits.clone()).reshape([c, k, b, l, g]);
         let logits = logits.reshape([c, k, b, l * g, bins.count()]);
         Evaluation { values, logits: Some(logits) }
     }
 
-    /// Values only, `[C, K, B, L, G]`.
+    /// Values `[C, K, B, L, G]`, with a gradient to states and actions.
     pub fn values(&self, state: Tensor<3>, actions: Tensor<5>) -> Tensor<5> {
         self.evaluate(state, actions).values
     }
+
+    /// Values `[C, K, B, L, G]` without any gradient: a classification critic keeps no logits for them.
+    pub fn expect(&self, state: Tensor<3>, actions: Tensor<5>) -> Tensor<5> {
+        let Some(bins) = &self.bins else {
+            return self.clone().no_grad().values(state.detach(), actions.detach());
+        };
+        let [b, l, d] = state.dims();
+        let [k, .., g, a] = actions.dims();
+        let actions = clamped(actions.reshape([k, b * l, g, a]));
+        let expected = self.head(state.reshape([b * l, d])).expect(actions, bins.values());
+        bins.to_return(expected).reshape([self.n_critics, k, b, l, g])
+    }
+
+    /// Cross-entropy of the actions `[B, L, G, A]` in states `[B, L, D]` to the labels of the targets
+    /// `[B, L, G]`, and the values without gradient: two of `[C, B, L, G]`.
+    ///
+    /// # Panics
+    /// On a regression critic.
+    pub fn classify(&self, state: Tensor<3>, actions: Tensor<4>, target: Tensor<3>) -> [Tensor<4>; 2] {
+        let bins = self.bins.as_ref().expect("a classification critic");
+        let [b, l, g, a] = actions.dims();
+        let d = state.dims()[2];
+        let labels = bins.encode(target.reshape([b * l * g, 1]));
+        let actions = clamped(actions.reshape([b * l, g, a]));
+        let found = self.head(state.reshape([b * l, d])).classify(actions, labels, bins.values());
+        [found.loss, bins.to_return(found.value)].map(|x| x.reshape([self.n_critics, b, l, g]))
+    }
+
+    /// The network in states `[N, D]`, ready for actions.
+    fn head(&self, state: Tensor<2>) -> ClassifierHead {
+        let features = Tensor::<1>::from_floats(self.features.as_slice(), &state.device());
+        self.net.head(state, features)
+    }
 }
 
-/// Cross-entropy of logits `[C, K, B, L·G, bins]` to labels `[B, L·G, bins]`, shared by the
-/// ensemble; `K` is one. Gives `[C, B, L·G]`.
-pub fn cross_entropy(logits: Tensor<5>, labels: Tensor<3>) -> Tensor<3> {
-    let log_probs = activation::log_softmax(logits.squeeze_dim::<4>(1), 3);
-    (log_probs * labels.unsqueeze_dim(0)).sum_dim(3).neg().squeeze_dim(3)
+/// Clamped like continuous actions, where it removes the pull towards the borders.
+fn clamped<const D: usize>(actions: Tensor<D>) -> Tensor<D> {
+    actions.clamp(-0.999, 0.999)
 }

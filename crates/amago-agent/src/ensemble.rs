@@ -1,5 +1,6 @@
 //! An ensemble of equal MLPs as batched matrix products.
 
+use amago_ops::{ClassifierHead, ensemble_linear};
 use amago_seqmodel::Activation;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor};
@@ -24,22 +25,19 @@ impl EnsembleDense {
     }
 
     /// `[C, N, d_in] → [C, N, d_out]`; `x` may also be `[1, N, d_in]`, shared by all.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        x.matmul(self.weight.val()) + self.bias_rows()
+    fn forward(&self, x: Tensor<3>, activation: Activation) -> Tensor<3> {
+        ensemble_linear(x, self.weight.val(), self.bias_rows(), activation)
     }
 
-    /// The bias as `[C, 1, d_out]`.
-    fn bias_rows(&self) -> Tensor<3> {
+    /// The bias as `[C, d_out]`.
+    fn bias_rows(&self) -> Tensor<2> {
         let [_, _, n, d_out] = self.bias.dims();
-        self.bias.val().reshape([n, 1, d_out])
+        self.bias.val().reshape([n, d_out])
     }
 
-    /// Product of part of the input with its rows of the weight, without bias:
-    /// `[1, N, rows] → [C, N, d_out]`.
-    fn partial(&self, x: Tensor<3>, start: usize) -> Tensor<3> {
-        let [n, _, d_out] = self.weight.dims();
-        let rows = x.dims()[2];
-        x.matmul(self.weight.val().slice([0..n, start..start + rows, 0..d_out]))
+    /// The weight of part of the input, `[C, rows, d_out]`.
+    fn weight_rows(&self, start: usize, rows: usize) -> Tensor<3> {
+        self.weight.val().narrow(1, start, rows)
     }
 }
 
@@ -85,30 +83,31 @@ impl EnsembleMlp {
 
     /// `[N, d_input] → [C, N, d_output]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
-        self.after_input(self.inp_layer.forward(x.unsqueeze()))
+        let x = self.inp_layer.forward(x.unsqueeze(), self.activation);
+        let x = self.core_layers.iter().fold(x, |x, layer| layer.forward(x, self.activation));
+        self.output_layer.forward(x, Activation::Identity)
     }
 
-    /// The network on every pair of state, discount feature and action, without ever building the
-    /// joined input: the state's share of the first layer is computed once per state, not once per
-    /// discount and action. `state` is `[N, D]`, `features` is `[G]`, `actions` is `[K, N, G, A]`;
-    /// the joined input would be `[state, feature, action]`. Gives `[C, K·N·G, d_output]`.
-    pub fn forward_joined(&self, state: Tensor<2>, features: Tensor<1>, actions: Tensor<4>) -> Tensor<3> {
-        let [k, n, g, a] = actions.dims();
-        let d = state.dims()[1];
-        let c = self.inp_layer.weight.dims()[0];
-        let states = self.inp_layer.partial(state.unsqueeze(), 0) + self.inp_layer.bias_rows();
-        let hidden = states.dims()[2];
-        let by_gamma = self.inp_layer.partial(features.reshape([1, g, 1]), d);
-        let by_action = self.inp_layer.partial(actions.reshape([1, k * n * g, a]), d + 1);
-        let states = states.reshape([c, 1, n, 1, hidden]);
-        let joined =
-            by_action.reshape([c, k, n, g, hidden]) + by_gamma.reshape([c, 1, 1, g, hidden]) + states;
-        self.after_input(joined.reshape([c, k * n * g, hidden]))
-    }
-
-    fn after_input(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let act = |x| self.activation.forward(x);
-        let x = self.core_layers.iter().fold(act(hidden), |x, layer| act(layer.forward(x)));
-        self.output_layer.forward(x)
+    /// The network as a head whose input is `[state, discount feature, action]`, never joined: the state's share
+    /// of the first layer is computed once per state, not once per discount and action. `state` is `[N, D]`,
+    /// `features` is `[G]`.
+    pub fn head(&self, state: Tensor<2>, features: Tensor<1>) -> ClassifierHead {
+        let first = &self.inp_layer;
+        let ([_, d], [g]) = (state.dims(), features.dims());
+        let n_actions = first.weight.dims()[1] - d - 1;
+        let parts = |layer: &EnsembleDense| (layer.weight.val(), layer.bias_rows());
+        let shared = ensemble_linear(
+            state.unsqueeze(),
+            first.weight_rows(0, d),
+            first.bias_rows(),
+            Activation::Identity,
+        );
+        ClassifierHead {
+            state: shared,
+            gamma: features.reshape([1, g, 1]).matmul(first.weight_rows(d, 1)),
+            action_weight: first.weight_rows(d + 1, n_actions),
+            layers: self.core_layers.iter().chain([&self.output_layer]).map(parts).collect(),
+            activation: self.activation,
+        }
     }
 }

@@ -38,7 +38,7 @@ pub use batch::{StepInput, TrainBatch};
 pub use bins::{BinConfig, Bins, Labels};
 pub use clip::clip_by_global_norm;
 pub use config::{AgentConfig, ConfigError, OptimConfig};
-pub use critic::{Critic, CriticConfig, CriticKind, Evaluation, cross_entropy};
+pub use critic::{Critic, CriticConfig, CriticKind, Evaluation};
 pub use draws::{Draws, RandomDraws};
 pub use filter::Filter;
 pub use gammas::{MULTI_GAMMAS, gamma_features};

@@ -1,9 +1,7 @@
 //! What a loss is made of, per timestep: the algorithm itself.
 
-use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::critic::cross_entropy;
 use crate::{Agent, AgentConfig, CriticKind, Draws, Policy, PopArt, TrainBatch, Transitions};
 use crate::{n_step_targets, soften};
 
@@ -110,7 +108,7 @@ impl<'a> Pass<'a> {
             false => self.policy.narrow(1, l),
         };
         let actions = policy_actions(config, &policy, config.k_critic, draws).detach();
-        let values = agent.target_critics.values(next_states, actions);
+        let values = agent.target_critics.expect(next_states, actions);
         let values = in_return_units(config, &agent.popart, values.mean_dim(1).squeeze_dim::<4>(1));
         let subset = draws.critic_subset(config.n_critics, [config.n_critics_td, b, l, g], &values.device());
         let chosen = values.gather(0, subset);
@@ -126,20 +124,21 @@ impl<'a> Pass<'a> {
 
     fn critic(&self, popart: &PopArt, target: Tensor<3>) -> CriticTerms {
         let critics = &self.agent.critics;
-        let [b, l, g] = target.dims();
-        let actions = soften(self.batch_actions(), self.agent.prob_range()).unsqueeze_dim::<5>(0);
-        let q = critics.evaluate(self.acting_states(), actions);
-        let value = q.values.clone().mean_dims(&[0, 1]).squeeze_dims(&[0, 1]);
-        let loss = match (q.logits, critics.bins()) {
-            (Some(logits), Some(bins)) => {
-                let labels = bins.encode(target.clone().reshape([b, l * g, 1]));
-                cross_entropy(logits, labels).reshape([critics.n_critics(), b, l, g])
+        let actions = soften(self.batch_actions(), self.agent.prob_range());
+        let (loss, values) = match self.config.critic.kind {
+            CriticKind::Classification => {
+                let [loss, values] = critics.classify(self.acting_states(), actions, target.clone());
+                (loss, values)
             }
-            _ => {
-                let predicted = popart.normalized(q.values.squeeze_dim::<4>(1));
-                (predicted - popart.normalize_targets(target.clone()).unsqueeze_dim(0)).square()
+            CriticKind::Regression => {
+                let values =
+                    critics.values(self.acting_states(), actions.unsqueeze_dim(0)).squeeze_dim::<4>(1);
+                let predicted = popart.normalized(values.clone());
+                let error = predicted - popart.normalize_targets(target.clone()).unsqueeze_dim(0);
+                (error.square(), values)
             }
         };
+        let value = values.mean_dim(0).squeeze_dim(0);
         CriticTerms { loss, target, value }
     }
 
@@ -179,8 +178,7 @@ impl<'a> Pass<'a> {
             CriticKind::Regression => &self.agent.maximized_critics,
             CriticKind::Classification => &self.agent.critics,
         };
-        // Without gradient: nothing of this large pass is kept for a backward one.
-        critics.clone().no_grad().values(states, actions)
+        critics.expect(states, actions)
     }
 }
 

@@ -10,6 +10,9 @@ use crate::{Dense, KvCache};
 /// `(three, head size E, heads H)` with heads fastest; the result is `[B, L, H, E]`. The scale is
 /// `1/√E`.
 pub fn causal_attention(qkv: Tensor<3>, n_heads: usize, dropout: &Dropout) -> Tensor<4> {
+    if dropout.prob == 0.0 {
+        return amago_ops::causal_attention(qkv, n_heads);
+    }
     let [batch, len, packed] = qkv.dims();
     let size = packed / (3 * n_heads);
     let device = qkv.device();

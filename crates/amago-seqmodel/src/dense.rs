@@ -1,9 +1,9 @@
 //! The linear layer, plain or with σ-reparametrisation.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Distribution, Tensor, module};
+use burn::tensor::{Device, Distribution, Tensor};
 
-use crate::{buffer, set_buffer};
+use crate::{Activation, buffer, set_buffer};
 
 /// Iterations that settle the top singular vectors of a fresh weight.
 const INIT_POWER_ITERATIONS: usize = 30;
@@ -90,7 +90,12 @@ impl Dense {
 
     /// `[..., d_in] → [..., d_out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        module::linear(x, self.effective_weight(), self.bias.as_ref().map(Param::val))
+        self.activated(x, Activation::Identity)
+    }
+
+    /// The layer and an activation after it, `[..., d_in] → [..., d_out]`.
+    pub fn activated<const D: usize>(&self, x: Tensor<D>, activation: Activation) -> Tensor<D> {
+        amago_ops::linear(x, self.effective_weight(), self.bias.as_ref().map(Param::val), activation)
     }
 }
 

@@ -57,8 +57,8 @@ impl ResidualBlock {
 
     /// `[..., d] → [..., d]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let hidden = self.activation.forward(self.ff1.forward(self.norm.forward(x.clone())));
-        x + self.activation.forward(self.ff2.forward(hidden))
+        let hidden = self.ff1.activated(self.norm.forward(x.clone()), self.activation);
+        x + self.ff2.activated(hidden, self.activation)
     }
 }
 
@@ -107,7 +107,7 @@ impl FeedForwardEncoder {
 
     /// `[..., d_input] → [..., d_model]`; every timestep by itself.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let x = self.activation.forward(self.traj_emb.forward(x));
+        let x = self.traj_emb.activated(x, self.activation);
         let x = self.traj_blocks.iter().fold(x, |x, block| block.forward(x));
         self.out_norm.forward(self.traj_last.forward(x))
     }

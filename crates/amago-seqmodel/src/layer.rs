@@ -79,7 +79,7 @@ impl TransformerLayer {
     }
 
     fn feed_forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let hidden = self.activation.forward(self.ff1.forward(self.norm3.forward(x.clone())));
+        let hidden = self.ff1.activated(self.norm3.forward(x.clone()), self.activation);
         x + self.dropout_ff.forward(self.ff2.forward(self.norm4.forward(hidden)))
     }
 }

@@ -9,7 +9,6 @@
 //! the weights (running statistics, power iterations) is changed by explicit `&mut self` calls.
 #![warn(missing_docs)]
 
-mod activation;
 mod attention;
 mod buffer;
 mod dense;
@@ -26,7 +25,7 @@ mod traj_encoder;
 mod transformer;
 mod tstep_encoder;
 
-pub use activation::Activation;
+pub use amago_ops::Activation;
 pub use attention::{AttentionConfig, AttentionLayer, causal_attention};
 pub use buffer::{buffer, set_buffer};
 pub use dense::Dense;

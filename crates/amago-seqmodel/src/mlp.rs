@@ -57,10 +57,15 @@ impl MlpConfig {
 impl Mlp {
     /// `[..., d_input] → [..., d_output]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let act = |norm: &Norm, x| self.dropout.forward(self.activation.forward(norm.forward(x)));
-        let mut x = act(&self.in_norm, self.in_layer.forward(x));
+        let hidden = |layer: &Dense, norm: &Norm, x| {
+            self.dropout.forward(match norm.is_none() {
+                true => layer.activated(x, self.activation),
+                false => self.activation.forward(norm.forward(layer.forward(x))),
+            })
+        };
+        let mut x = hidden(&self.in_layer, &self.in_norm, x);
         for (layer, norm) in self.layers.iter().zip(&self.norms) {
-            x = act(norm, layer.forward(x));
+            x = hidden(layer, norm, x);
         }
         self.out_layer.forward(x)
     }

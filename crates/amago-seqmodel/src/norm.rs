@@ -1,7 +1,7 @@
 //! Normalisation over the last dimension.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, activation, module};
+use burn::tensor::{Device, Tensor, activation};
 
 use crate::ModelError;
 
@@ -73,6 +73,11 @@ impl NormKind {
 }
 
 impl Norm {
+    /// Whether it changes nothing.
+    pub fn is_none(&self) -> bool {
+        self.kind == NormKind::None
+    }
+
     /// `[..., d] → [..., d]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let affine = |x: Tensor<D>| match &self.norm {
@@ -81,8 +86,8 @@ impl Norm {
         };
         let length = |x: &Tensor<D>| x.clone().square().sum_dim(D - 1).sqrt();
         match (self.kind, &self.norm) {
-            (NormKind::Layer, Some(a)) => {
-                module::layer_norm(x, a.weight.val(), a.bias.as_ref().map(Param::val), EPS)
+            (NormKind::Layer, Some(Affine { weight, bias: Some(bias) })) => {
+                amago_ops::layer_norm(x, weight.val(), bias.val(), EPS)
             }
             (NormKind::Rmsnorm, _) => {
                 let rms = (x.clone().square().mean_dim(D - 1) + EPS).sqrt();

@@ -1,8 +1,7 @@
 //! Policy, actor and critics.
 
 use amago_agent::{
-    Actor, ActorConfig, BinConfig, Critic, CriticConfig, CriticKind, Labels, Policy, cross_entropy,
-    gamma_features, soften,
+    Actor, ActorConfig, BinConfig, Critic, CriticConfig, CriticKind, Labels, Policy, gamma_features, soften,
 };
 use amago_golden::modules::{self, What, values};
 use amago_golden::{Case, Report};
@@ -169,4 +168,10 @@ pub fn critics_classification(case: &Case, report: &mut Report) {
     // The recorded gradient is of this sum.
     let loss = entropy.sum() + (value * recorded(case, "in.grad_value")).sum() * 1e-3;
     compare_gradients((case, report), &critic, &state, &action, &loss.backward());
+}
+
+/// Cross-entropy of logits `[C, K, B, L·G, bins]` to labels `[B, L·G, bins]`; `K` is one. Gives `[C, B, L·G]`.
+fn cross_entropy(logits: Tensor<5>, labels: Tensor<3>) -> Tensor<3> {
+    let log_probs = activation::log_softmax(logits.squeeze_dim::<4>(1), 3);
+    (log_probs * labels.unsqueeze_dim(0)).sum_dim(3).neg().squeeze_dim(3)
 }

@@ -8,6 +8,8 @@ const LEAK: f64 = 0.01;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
+    /// `x`.
+    Identity,
     /// `max(x, 0.01 x)`, the default everywhere.
     #[default]
     LeakyRelu,
@@ -20,9 +22,20 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Slope below (and at) zero of a function that is the identity above it.
+    pub fn slope(self) -> Option<f64> {
+        match self {
+            Self::Identity => Some(1.0),
+            Self::LeakyRelu => Some(LEAK),
+            Self::Relu => Some(0.0),
+            Self::Gelu | Self::Mish => None,
+        }
+    }
+
     /// Applies the function to every entry.
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
+            Activation::Identity => x,
             // Burn's own leaky ReLU has slope one at zero; the original has the small slope there.
             Activation::LeakyRelu => x.clone() * LEAK + activation::relu(x) * (1.0 - LEAK),
             Activation::Relu => activation::relu(x),

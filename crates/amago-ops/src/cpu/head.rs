@@ -1,0 +1,312 @@
+//! The classification head in tiles of rows that stay in the cache: nothing of the size of a hidden layer or of the
+//! logits is ever stored for all rows. The backward pass computes a tile again.
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::gemm::{Mat, ROW_BLOCK, add_into, gemm};
+use super::kernel::{Array, Input, Kernel, apply};
+use super::linear::{leaky, leaky_backward};
+use super::softmax::{dot, exp_shifted};
+
+/// Deepest head with a kernel; deeper ones are composed.
+pub(crate) const MAX_LAYERS: usize = 3;
+/// States per task of the backward pass: each task holds one set of weight gradients.
+const STATES_PER_TASK: usize = 1024;
+
+/// Expected bin of actions `[K, N, G, A]`; output `[C, K·N·G]`. It has no gradient.
+#[derive(Debug)]
+pub(crate) struct Expect {
+    pub(crate) actions: Array,
+    pub(crate) bins: Vec<f32>,
+    pub(crate) slope: f32,
+}
+
+/// Cross-entropy and expected bin of actions `[1, N, G, A]` against labels `[N·G, bins]`; output `[2, C, N·G]`.
+#[derive(Debug)]
+pub(crate) struct Classify {
+    pub(crate) actions: Array,
+    pub(crate) labels: Array,
+    pub(crate) bins: Vec<f32>,
+    pub(crate) slope: f32,
+}
+
+/// Runs a kernel on `3 + 2 · layers` inputs, whatever their number.
+pub(crate) fn apply_any<K, const D: usize>(kernel: K, inputs: Vec<Input>) -> Tensor<D>
+where
+    K: Kernel<5> + Kernel<7> + Kernel<9>,
+{
+    fn exactly<const N: usize>(inputs: Vec<Input>) -> [Input; N] {
+        inputs.try_into().unwrap_or_else(|_| unreachable!("the length was matched"))
+    }
+    match inputs.len() {
+        5 => apply::<K, 5, D>(kernel, exactly(inputs)),
+        7 => apply::<K, 7, D>(kernel, exactly(inputs)),
+        9 => apply::<K, 9, D>(kernel, exactly(inputs)),
+        n => unreachable!("{n} inputs: a head has one to three layers after its first"),
+    }
+}
+
+/// The tensors of one head, and the sizes that follow from them.
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    inputs: &'a [&'a Array],
+    actions: &'a Array,
+    slope: f32,
+    critics: usize,
+    states: usize,
+    gammas: usize,
+    n_actions: usize,
+    hidden: usize,
+}
+
+/// Activations of one tile: one buffer per layer, the last one holds logits.
+struct Tile(Vec<Vec<f32>>);
+
+impl<'a> Head<'a> {
+    fn new(inputs: &'a [&'a Array], actions: &'a Array, slope: f32) -> Self {
+        let (state, gamma, weight) = (inputs[0].dims(), inputs[1].dims(), inputs[2].dims());
+        Self {
+            inputs,
+            actions,
+            slope,
+            critics: state[0],
+            states: state[1],
+            gammas: gamma[1],
+            n_actions: weight[1],
+            hidden: state[2],
+        }
+    }
+
+    /// Part `c` of an input with leading dimension `C`.
+    fn part(&self, input: usize, c: usize) -> &'a [f32] {
+        let data = self.inputs[input].data();
+        let size = data.len() / self.critics;
+        &data[c * size..(c + 1) * size]
+    }
+
+    /// Number of layers after the first.
+    fn depth(&self) -> usize {
+        (self.inputs.len() - 3) / 2
+    }
+
+    /// Weight, bias and `[inputs, outputs]` of a layer after the first.
+    fn layer(&self, layer: usize, c: usize) -> (Mat<'a>, &'a [f32], [usize; 2]) {
+        let dims = self.inputs[3 + 2 * layer].dims();
+        let weight = Mat::new(self.part(3 + 2 * layer, c), dims[1], dims[2]);
+        (weight, self.part(4 + 2 * layer, c), [dims[1], dims[2]])
+    }
+
+    fn bins(&self) -> usize {
+        self.layer(self.depth() - 1, 0).2[1]
+    }
+
+    fn tile(&self) -> Tile {
+        let widths = (0..self.depth()).map(|layer| self.layer(layer, 0).2[1]);
+        Tile([self.hidden].into_iter().chain(widths).map(|w| vec![0.0; w * ROW_BLOCK]).collect())
+    }
+
+    fn action(&self, row: usize) -> &'a [f32] {
+        &self.actions.data()[row * self.n_actions..(row + 1) * self.n_actions]
+    }
+
+    /// `[K, N, G]` row number to state and discount.
+    fn state_and_gamma(&self, row: usize) -> [usize; 2] {
+        [row / self.gammas % self.states, row % self.gammas]
+    }
+
+    /// Fills a tile with rows from `start` on.
+    fn forward(&self, c: usize, start: usize, rows: usize, tile: &mut Tile) {
+        let h = self.hidden;
+        let [state, gamma, weight] = [0, 1, 2].map(|input| self.part(input, c));
+        for (row, out) in (start..start + rows).zip(tile.0[0].chunks_exact_mut(h)) {
+            let [n, g] = self.state_and_gamma(row);
+            let shares = state[n * h..(n + 1) * h].iter().zip(&gamma[g * h..(g + 1) * h]);
+            for (out, (s, g)) in out.iter_mut().zip(shares) {
+                *out = s + g;
+            }
+            for (a, weight) in self.action(row).iter().zip(weight.chunks_exact(h)).filter(|(a, _)| **a != 0.0)
+            {
+                for (out, w) in out.iter_mut().zip(weight) {
+                    *out += a * w;
+                }
+            }
+            leaky(out, self.slope);
+        }
+        for layer in 0..self.depth() {
+            let (weight, bias, [d_in, d_out]) = self.layer(layer, c);
+            let (before, after) = tile.0.split_at_mut(layer + 1);
+            let out = &mut after[0][..rows * d_out];
+            for row in out.chunks_exact_mut(d_out) {
+                row.copy_from_slice(bias);
+            }
+            gemm(Mat::new(&before[layer], rows, d_in), weight, 1.0, out);
+            if layer + 1 < self.depth() {
+                leaky(out, self.slope);
+            }
+        }
+    }
+
+    /// Calls `each` with tiles of all rows of critic `c`, split over tasks; `out` is cut alike.
+    fn for_each_tile<T: Send>(
+        &self,
+        c: usize,
+        out: &mut [T],
+        each: impl Fn(&mut Tile, usize, &mut [T]) + Sync,
+    ) {
+        out.par_chunks_mut(8 * ROW_BLOCK).enumerate().for_each(|(task, out)| {
+            let mut tile = self.tile();
+            for (block, out) in out.chunks_mut(ROW_BLOCK).enumerate() {
+                let start = (task * 8 + block) * ROW_BLOCK;
+                self.forward(c, start, out.len(), &mut tile);
+                each(&mut tile, start, out);
+            }
+        });
+    }
+}
+
+impl<const N: usize> Kernel<N> for Expect {
+    type Saved = ();
+
+    fn forward(&self, inputs: [&Array; N]) -> (Array, ()) {
+        let head = Head::new(&inputs, &self.actions, self.slope);
+        let rows = self.actions.data().len() / head.n_actions;
+        let mut out = vec![0.0; head.critics * rows];
+        out.par_chunks_mut(rows).enumerate().for_each(|(c, out)| {
+            head.for_each_tile(c, out, |tile, _, out| {
+                for (out, logits) in out.iter_mut().zip(tile.0[head.depth()].chunks_exact_mut(head.bins())) {
+                    let (_, total) = exp_shifted(logits);
+                    *out = dot(logits, Some(&self.bins)) / total;
+                }
+            });
+        });
+        (Array::new(out, &[head.critics, rows, 1]), ())
+    }
+
+    fn backward(&self, _: [&Array; N], (): (), _: Array, _: [bool; N]) -> [Option<Array>; N] {
+        [const { None }; N]
+    }
+}
+
+impl<const N: usize> Kernel<N> for Classify {
+    type Saved = ();
+
+    fn forward(&self, inputs: [&Array; N]) -> (Array, ()) {
+        let head = Head::new(&inputs, &self.actions, self.slope);
+        let rows = head.states * head.gammas;
+        let mut found = vec![[0.0; 2]; head.critics * rows];
+        found.par_chunks_mut(rows).enumerate().for_each(|(c, found)| {
+            head.for_each_tile(c, found, |tile, start, found| {
+                let logits = tile.0[head.depth()].chunks_exact_mut(head.bins());
+                for ((row, found), logits) in (start..).zip(found).zip(logits) {
+                    let label = self.label(row);
+                    let aimed = dot(logits, Some(label));
+                    let (top, total) = exp_shifted(logits);
+                    let loss = dot(label, None) * (top + total.ln()) - aimed;
+                    *found = [loss, dot(logits, Some(&self.bins)) / total];
+                }
+            });
+        });
+        let part = |i: usize| found.iter().map(move |x| x[i]);
+        (Array::new(part(0).chain(part(1)).collect(), &[2, head.critics, rows]), ())
+    }
+
+    /// The value takes no gradient: only the first half of `grad` counts.
+    fn backward(&self, inputs: [&Array; N], (): (), grad: Array, _: [bool; N]) -> [Option<Array>; N] {
+        let head = Head::new(&inputs, &self.actions, self.slope);
+        let rows = head.states * head.gammas;
+        let mut by_state = vec![0.0; head.critics * head.states * head.hidden];
+        let parts: Vec<Vec<Vec<Vec<f32>>>> = by_state
+            .par_chunks_mut(head.states * head.hidden)
+            .enumerate()
+            .map(|(c, by_state)| {
+                let grad = &grad.data()[c * rows..(c + 1) * rows];
+                let tasks = by_state.par_chunks_mut(STATES_PER_TASK * head.hidden).enumerate();
+                tasks.map(|(i, out)| self.task(&head, [c, i * STATES_PER_TASK], grad, out)).collect()
+            })
+            .collect();
+        let mut by_state = Some(by_state);
+        std::array::from_fn(|input| {
+            let summed = match input {
+                0 => by_state.take().expect("there is one first input"),
+                _ => parts.iter().flat_map(|tasks| sum_of(tasks, input)).collect(),
+            };
+            Some(Array::new(summed, &inputs[input].dims()))
+        })
+    }
+}
+
+/// Sum over tasks of the gradients of one input.
+fn sum_of(tasks: &[Vec<Vec<f32>>], input: usize) -> Vec<f32> {
+    let mut sum = tasks[0][input].clone();
+    tasks[1..].iter().for_each(|task| add_into(&mut sum, &task[input]));
+    sum
+}
+
+impl Classify {
+    fn label(&self, row: usize) -> &[f32] {
+        let bins = self.bins.len();
+        &self.labels.data()[row * bins..(row + 1) * bins]
+    }
+
+    /// Gradients of critic `c` from the states that `by_state` covers, from `first` on: adds the states' own, and
+    /// returns those of the other inputs by input number.
+    fn task(&self, head: &Head, [c, first]: [usize; 2], grad: &[f32], by_state: &mut [f32]) -> Vec<Vec<f32>> {
+        let h = head.hidden;
+        let size = |input: &&Array| input.data().len() / head.critics;
+        let mut sums: Vec<Vec<f32>> = head.inputs.iter().map(|x| vec![0.0; size(x)]).collect();
+        sums[0].clear();
+        let (mut tile, mut dtile) = (head.tile(), head.tile());
+        let end = (first + by_state.len() / h) * head.gammas;
+        for start in (first * head.gammas..end).step_by(ROW_BLOCK) {
+            let rows = ROW_BLOCK.min(end - start);
+            head.forward(c, start, rows, &mut tile);
+            self.logit_gradient(&grad[start..start + rows], start, &mut tile, &mut dtile, head.depth());
+            head.backward(c, rows, &tile, &mut dtile, &mut sums);
+            for (row, grad) in (start..start + rows).zip(dtile.0[0].chunks_exact(h)) {
+                let [n, g] = head.state_and_gamma(row);
+                add_into(&mut by_state[(n - first) * h..(n - first + 1) * h], grad);
+                add_into(&mut sums[1][g * h..(g + 1) * h], grad);
+                for (a, sum) in head.action(row).iter().zip(sums[2].chunks_exact_mut(h)) {
+                    if *a != 0.0 {
+                        sum.iter_mut().zip(grad).for_each(|(s, g)| *s += a * g);
+                    }
+                }
+            }
+        }
+        sums
+    }
+
+    /// `(softmax − label) · grad` for the rows of a tile, from `start` on.
+    fn logit_gradient(&self, grad: &[f32], start: usize, tile: &mut Tile, dtile: &mut Tile, last: usize) {
+        let bins = self.bins.len();
+        let rows = tile.0[last].chunks_exact_mut(bins).zip(dtile.0[last].chunks_exact_mut(bins));
+        for ((row, scale), (logits, out)) in (start..).zip(grad).zip(rows) {
+            let label = self.label(row);
+            let (_, total) = exp_shifted(logits);
+            let mass = dot(label, None) / total;
+            for ((out, p), label) in out.iter_mut().zip(logits).zip(label) {
+                *out = scale * (*p * mass - label);
+            }
+        }
+    }
+}
+
+impl Head<'_> {
+    /// From the gradient of the logits in `dtile` down to the one of the first layer's sum; adds the gradients of
+    /// weights and biases.
+    fn backward(&self, c: usize, rows: usize, tile: &Tile, dtile: &mut Tile, sums: &mut [Vec<f32>]) {
+        for layer in (0..self.depth()).rev() {
+            let (weight, _, [d_in, d_out]) = self.layer(layer, c);
+            let (below, above) = dtile.0.split_at_mut(layer + 1);
+            let grad = Mat::new(&above[0], rows, d_out);
+            gemm(Mat::new(&tile.0[layer], rows, d_in).t(), grad, 1.0, &mut sums[3 + 2 * layer]);
+            for row in above[0][..rows * d_out].chunks_exact(d_out) {
+                add_into(&mut sums[4 + 2 * layer], row);
+            }
+            let below = &mut below[layer][..rows * d_in];
+            gemm(grad, weight.t(), 0.0, below);
+            leaky_backward(below, &tile.0[layer], self.slope);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Layer normalisation with saved mean and inverse deviation.
+
+use rayon::prelude::*;
+
+use super::gemm::{ROW_BLOCK, add_into};
+use super::kernel::{Array, Kernel};
+
+/// Inputs `x [..., d]`, `weight [d]`, `bias [d]`.
+#[derive(Debug)]
+pub(crate) struct LayerNorm {
+    pub(crate) eps: f32,
+}
+
+impl Kernel<3> for LayerNorm {
+    /// Mean and inverse deviation of every row.
+    type Saved = Vec<[f32; 2]>;
+
+    fn forward(&self, [x, weight, bias]: [&Array; 3]) -> (Array, Self::Saved) {
+        let (w, b) = (weight.data(), bias.data());
+        let d = w.len();
+        let mut out = vec![0.0; x.data().len()];
+        let mut stats = vec![[0.0; 2]; x.data().len() / d];
+        let rows = out.par_chunks_mut(ROW_BLOCK * d).zip(x.data().par_chunks(ROW_BLOCK * d));
+        rows.zip(stats.par_chunks_mut(ROW_BLOCK)).for_each(|((out, x), stats)| {
+            for ((out, x), stat) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)).zip(stats) {
+                let mean = sum(x, x, |x, _| x) / d as f32;
+                let variance = sum(x, x, |x, _| (x - mean) * (x - mean)) / d as f32;
+                let rstd = (variance + self.eps).sqrt().recip();
+                for (((out, x), w), b) in out.iter_mut().zip(x).zip(w).zip(b) {
+                    *out = (x - mean) * rstd * w + b;
+                }
+                *stat = [mean, rstd];
+            }
+        });
+        (Array::new(out, &x.dims()), stats)
+    }
+
+    fn backward(
+        &self,
+        [x, weight, _]: [&Array; 3],
+        stats: Self::Saved,
+        mut grad: Array,
+        wanted: [bool; 3],
+    ) -> [Option<Array>; 3] {
+        let w = weight.data();
+        let d = w.len();
+        let block = ROW_BLOCK * d;
+        let rows = grad.data_mut().par_chunks_mut(block).zip(x.data().par_chunks(block));
+        // Scale and shift gradients, one partial sum per block, added up in order.
+        let partial: Vec<[Vec<f32>; 2]> = rows
+            .zip(stats.par_chunks(ROW_BLOCK))
+            .map(|((grad, x), stats)| {
+                let mut sums = [vec![0.0; d], vec![0.0; d]];
+                for ((grad, x), stat) in grad.chunks_exact_mut(d).zip(x.chunks_exact(d)).zip(stats) {
+                    row_backward(grad, x, w, *stat, &mut sums);
+                }
+                sums
+            })
+            .collect();
+        let mut sums = [vec![0.0; d], vec![0.0; d]];
+        for part in &partial {
+            add_into(&mut sums[0], &part[0]);
+            add_into(&mut sums[1], &part[1]);
+        }
+        let [dw, db] = sums.map(|sum| Array::new(sum, &[d]));
+        [wanted[0].then_some(grad), wanted[1].then_some(dw), wanted[2].then_some(db)]
+    }
+}
+
+/// Turns the output's gradient of one row into the input's, in place.
+fn row_backward(grad: &mut [f32], x: &[f32], w: &[f32], [mean, rstd]: [f32; 2], sums: &mut [Vec<f32>; 2]) {
+    let d = x.len() as f32;
+    let [dw, db] = sums;
+    for ((((g, x), w), dw), db) in grad.iter_mut().zip(x).zip(w).zip(dw).zip(db) {
+        *dw += *g * (x - mean) * rstd;
+        *db += *g;
+        *g *= w;
+    }
+    let flat = sum(grad, grad, |g, _| g) / d;
+    let along = sum(grad, x, |g, x| g * (x - mean)) * rstd / d;
+    for (g, x) in grad.iter_mut().zip(x) {
+        *g = rstd * (*g - flat - (x - mean) * rstd * along);
+    }
+}
+
+/// Sum of `f` over pairs, in eight lanes: the order is fixed, and the lanes fit vector registers.
+fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut lanes = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += f(*a, *b);
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| f(*a, *b)).sum();
+    lanes.iter().sum::<f32>() + rest
+}

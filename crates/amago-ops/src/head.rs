@@ -1,0 +1,111 @@
+//! The head of a classification critic: state, discount and action in, a distribution over bins out.
+
+use burn::tensor::{Tensor, activation};
+
+use crate::Activation;
+
+/// `C` networks whose input is the joined `[state, discount feature, action]`, with the first layer split by input:
+/// the state's share is computed once per state, not once per discount and action.
+#[derive(Debug, Clone)]
+pub struct ClassifierHead {
+    /// The state's share of the first layer with its bias, before the activation, `[C, N, H]`.
+    pub state: Tensor<3>,
+    /// The discount's share, `[C, G, H]`.
+    pub gamma: Tensor<3>,
+    /// The action's rows of the first layer's weight, `[C, A, H]`.
+    pub action_weight: Tensor<3>,
+    /// Weight `[C, H, H']` and bias `[C, H']` of the layers after the first; the last one gives bins.
+    pub layers: Vec<(Tensor<3>, Tensor<2>)>,
+    /// Nonlinearity between the layers.
+    pub activation: Activation,
+}
+
+/// What [`ClassifierHead::classify`] finds.
+#[derive(Debug, Clone)]
+pub struct Classified {
+    /// Cross-entropy to the labels, `[C, N·G]`.
+    pub loss: Tensor<2>,
+    /// Expected bin, `[C, N·G]`, without gradient.
+    pub value: Tensor<2>,
+}
+
+impl ClassifierHead {
+    /// Expected bin of every action `[K, N, G, A]`, as `[C, K, N·G]`, without gradient. No logit is kept.
+    pub fn expect(self, actions: Tensor<4>, bins: &[f32]) -> Tensor<3> {
+        let [k, n, g, _] = actions.dims();
+        let c = self.state.dims()[0];
+        let (head, actions) = (self.detach(), actions.detach());
+        #[cfg(feature = "flex")]
+        if let Some((inputs, slope)) = head.inputs() {
+            let actions = crate::cpu::constant(actions);
+            let kernel = crate::cpu::Expect { actions, bins: bins.to_vec(), slope };
+            let found: Tensor<3> = crate::cpu::apply_any(kernel, inputs);
+            return found.reshape([c, k, n * g]);
+        }
+        let logits = head.logits(actions);
+        expected(logits, bins).reshape([c, k, n * g])
+    }
+
+    /// Cross-entropy of the actions `[N, G, A]` to `labels [N·G, bins]` that the ensemble shares, and the expected
+    /// bins. The gradient flows to the head, not to the actions.
+    pub fn classify(self, actions: Tensor<3>, labels: Tensor<2>, bins: &[f32]) -> Classified {
+        let [n, g, _] = actions.dims();
+        let c = self.state.dims()[0];
+        let (actions, labels) = (actions.unsqueeze::<4>().detach(), labels.detach());
+        #[cfg(feature = "flex")]
+        if let Some((inputs, slope)) = self.inputs() {
+            let [actions, labels] = [crate::cpu::constant(actions), crate::cpu::constant(labels)];
+            let kernel = crate::cpu::Classify { actions, labels, bins: bins.to_vec(), slope };
+            let both: Tensor<3> = crate::cpu::apply_any(kernel, inputs);
+            let part = |i| both.clone().narrow(0, i, 1).reshape([c, n * g]);
+            return Classified { loss: part(0), value: part(1).detach() };
+        }
+        let logits = self.logits(actions);
+        let log_probs = activation::log_softmax(logits.clone(), 2);
+        let loss = (log_probs * labels.unsqueeze()).sum_dim(2).neg().squeeze_dim(2);
+        Classified { loss, value: expected(logits.detach(), bins).squeeze_dim(2) }
+    }
+
+    /// Logits `[C, K·N·G, bins]`, composed; the gradient flows to the actions `[K, N, G, A]` as well.
+    pub fn logits(self, actions: Tensor<4>) -> Tensor<3> {
+        let [k, n, g, a] = actions.dims();
+        let [c, _, hidden] = self.state.dims();
+        let by_action = actions.reshape([1, k * n * g, a]).matmul(self.action_weight);
+        let joined = by_action.reshape([c, k, n, g, hidden])
+            + self.gamma.reshape([c, 1, 1, g, hidden])
+            + self.state.reshape([c, 1, n, 1, hidden]);
+        let mut x = self.activation.forward(joined.reshape([c, k * n * g, hidden]));
+        let last = self.layers.len() - 1;
+        for (i, (weight, bias)) in self.layers.into_iter().enumerate() {
+            let activation = if i == last { Activation::Identity } else { self.activation };
+            x = crate::ensemble_linear(x, weight, bias, activation);
+        }
+        x
+    }
+
+    fn detach(self) -> Self {
+        Self {
+            state: self.state.detach(),
+            gamma: self.gamma.detach(),
+            action_weight: self.action_weight.detach(),
+            layers: self.layers.into_iter().map(|(w, b)| (w.detach(), b.detach())).collect(),
+            activation: self.activation,
+        }
+    }
+
+    /// All tensors in the kernels' order and the slope of the activation, where the kernels can run.
+    #[cfg(feature = "flex")]
+    fn inputs(&self) -> Option<(Vec<crate::cpu::Input>, f32)> {
+        let usable = crate::cpu::runs_on(&self.state.device()) && self.layers.len() <= crate::cpu::MAX_LAYERS;
+        let slope = self.activation.slope().filter(|_| usable)?;
+        let first = [&self.state, &self.gamma, &self.action_weight].map(|x| x.clone().into());
+        let rest = self.layers.iter().flat_map(|(w, b)| [w.clone().into(), b.clone().into()]);
+        Some((first.into_iter().chain(rest).collect(), slope as f32))
+    }
+}
+
+/// `Σ softmax(logits) · bins` over the last dimension, kept with size one.
+fn expected(logits: Tensor<3>, bins: &[f32]) -> Tensor<3> {
+    let bins = Tensor::<1>::from_floats(bins, &logits.device()).unsqueeze::<3>();
+    (activation::softmax(logits, 2) * bins).sum_dim(2)
+}
