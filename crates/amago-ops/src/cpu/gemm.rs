@@ -57,7 +57,7 @@ pub(crate) fn gemm(a: Mat, b: Mat, beta: f32, c: &mut [f32]) {
 
 /// Rows per task of an elementwise or row-wise pass: large enough for a product, small enough for the cache. It
 /// does not depend on the number of threads, so results do not either.
-pub(crate) const ROW_BLOCK: usize = 128;
+pub(crate) const ROW_BLOCK: usize = 256;
 
 /// `dst ← dst + src`.
 pub(crate) fn add_into(dst: &mut [f32], src: &[f32]) {
