@@ -1,6 +1,6 @@
 //! An ensemble of equal MLPs as batched matrix products.
 
-use amago_seqmodel::Activation;
+use amago_seqmodel::{Activation, ActivationLayer};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor};
 
@@ -49,8 +49,7 @@ pub struct EnsembleMlp {
     inp_layer: EnsembleDense,
     core_layers: Vec<EnsembleDense>,
     output_layer: EnsembleDense,
-    #[module(skip)]
-    activation: Activation,
+    activation: ActivationLayer,
 }
 
 /// Shape of an [`EnsembleMlp`].
@@ -79,7 +78,7 @@ impl EnsembleMlp {
             inp_layer: EnsembleDense::new(n, d_input, d_hidden, device),
             core_layers: (1..n_layers).map(core).collect(),
             output_layer: EnsembleDense::new(n, d_hidden, d_output, device),
-            activation,
+            activation: activation.init(device),
         }
     }
 
