@@ -25,8 +25,9 @@ pub enum PositionKind {
 pub fn sinusoid(times: Tensor<2, Int>, d_model: usize, device: &Device) -> Tensor<3> {
     let [batch, len] = times.dims();
     let half = d_model.div_ceil(2);
-    let frequency: Vec<f32> =
-        (0..half).map(|i| (-(2.0 * i as f64) * 10000f64.ln() / d_model as f64).exp() as f32).collect();
+    // Rounded as in the original: at late timesteps the last digit of a frequency turns the angle.
+    let rate = -(10000f64.ln() / d_model as f64) as f32;
+    let frequency: Vec<f32> = (0..half).map(|i| f64::from((2 * i) as f32 * rate).exp() as f32).collect();
     let frequency = Tensor::<1>::from_floats(frequency.as_slice(), device).reshape([1, 1, half]);
     let angle = times.float().reshape([batch, len, 1]) * frequency;
     // Interleave: [.., half, 2] flattens to sin, cos, sin, cos, …
@@ -67,8 +68,12 @@ impl Rotation {
     pub fn new(times: Tensor<2, Int>, head_size: usize, base: f64) -> Self {
         let [batch, len] = times.dims();
         let half = head_size / 2;
-        let frequency: Vec<f32> =
-            (0..half).map(|i| base.powf(-2.0 * i as f64 / head_size as f64) as f32).collect();
+        // Rounded as in the original: at late timesteps the last digit of a frequency turns the angle.
+        let frequency = |i: usize| {
+            let wavelength = base.powf(f64::from((2 * i) as f32 / head_size as f32)) as f32;
+            wavelength.recip()
+        };
+        let frequency: Vec<f32> = (0..half).map(frequency).collect();
         let frequency =
             Tensor::<1>::from_floats(frequency.as_slice(), &times.device()).reshape([1, 1, 1, half, 1]);
         let angle = times.float().reshape([batch, len, 1, 1, 1]) * frequency;
