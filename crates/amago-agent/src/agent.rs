@@ -41,10 +41,24 @@ pub struct Agent {
 
 impl Agent {
     /// Fresh weights; the copies start equal to what they copy. Seed the device before.
+    ///
+    /// # Panics
+    /// When the config names a trajectory encoder of the program's own: see
+    /// [`with_encoder`](Self::with_encoder).
     pub fn new(config: &AgentConfig, spec: &ObsSpec, device: &Device) -> Self {
+        Self::with_encoder(config, spec, &|d, device| config.traj_encoder.init(d, device), device)
+    }
+
+    /// The same around a trajectory encoder that `make` builds, from the width of its inputs.
+    pub fn with_encoder(
+        config: &AgentConfig,
+        spec: &ObsSpec,
+        make: &dyn Fn(usize, &Device) -> TrajEncoder,
+        device: &Device,
+    ) -> Self {
         let gammas = config.gammas();
         let tstep_encoder = config.tstep_encoder.init(&spec.obs, 1 + spec.n_actions, device);
-        let traj_encoder = config.traj_encoder.init(tstep_encoder.d_output(), device);
+        let traj_encoder = make(tstep_encoder.d_output(), device);
         let d = traj_encoder.d_output();
         let critics = config.critic.init(config.n_critics, d, &gammas, spec.n_actions, device);
         let actor = config.actor.init(d, gammas.len(), spec.n_actions, device);

@@ -168,7 +168,7 @@ impl Critic {
     }
 
     /// The network in states `[N, D]`, ready for actions.
-    fn head(&self, state: Tensor<2>) -> ClassifierHead {
+    fn head(&self, state: Tensor<2>) -> ClassifierHead<impl Fn(Tensor<3>) -> Tensor<3>> {
         let features = Tensor::<1>::from_floats(self.features.as_slice(), &state.device());
         self.net.head(state, features)
     }

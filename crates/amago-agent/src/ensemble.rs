@@ -1,7 +1,7 @@
 //! An ensemble of equal MLPs as batched matrix products.
 
 use amago_ops::{ClassifierHead, ensemble_linear};
-use amago_seqmodel::Activation;
+use amago_seqmodel::{Activation, ActivationLayer};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor};
 
@@ -25,8 +25,16 @@ impl EnsembleDense {
     }
 
     /// `[C, N, d_in] → [C, N, d_out]`; `x` may also be `[1, N, d_in]`, shared by all.
-    fn forward(&self, x: Tensor<3>, activation: Activation) -> Tensor<3> {
-        ensemble_linear(x, self.weight.val(), self.bias_rows(), activation)
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        ensemble_linear(x, self.weight.val(), self.bias_rows(), 1.0)
+    }
+
+    /// The layer and an activation after it.
+    fn activated(&self, x: Tensor<3>, activation: &ActivationLayer) -> Tensor<3> {
+        match activation.slope() {
+            Some(slope) => ensemble_linear(x, self.weight.val(), self.bias_rows(), slope),
+            None => activation.forward(self.forward(x)),
+        }
     }
 
     /// The bias as `[C, d_out]`.
@@ -47,8 +55,7 @@ pub struct EnsembleMlp {
     inp_layer: EnsembleDense,
     core_layers: Vec<EnsembleDense>,
     output_layer: EnsembleDense,
-    #[module(skip)]
-    activation: Activation,
+    activation: ActivationLayer,
 }
 
 /// Shape of an [`EnsembleMlp`].
@@ -77,37 +84,37 @@ impl EnsembleMlp {
             inp_layer: EnsembleDense::new(n, d_input, d_hidden, device),
             core_layers: (1..n_layers).map(core).collect(),
             output_layer: EnsembleDense::new(n, d_hidden, d_output, device),
-            activation,
+            activation: activation.init(device),
         }
     }
 
     /// `[N, d_input] → [C, N, d_output]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
-        let x = self.inp_layer.forward(x.unsqueeze(), self.activation);
-        let x = self.core_layers.iter().fold(x, |x, layer| layer.forward(x, self.activation));
-        self.output_layer.forward(x, Activation::Identity)
+        let x = self.inp_layer.activated(x.unsqueeze(), &self.activation);
+        let x = self.core_layers.iter().fold(x, |x, layer| layer.activated(x, &self.activation));
+        self.output_layer.forward(x)
     }
 
     /// The network as a head whose input is `[state, discount feature, action]`, never joined: the state's share
     /// of the first layer is computed once per state, not once per discount and action. `state` is `[N, D]`,
     /// `features` is `[G]`.
-    pub fn head(&self, state: Tensor<2>, features: Tensor<1>) -> ClassifierHead {
+    pub fn head(
+        &self,
+        state: Tensor<2>,
+        features: Tensor<1>,
+    ) -> ClassifierHead<impl Fn(Tensor<3>) -> Tensor<3>> {
         let first = &self.inp_layer;
         let ([_, d], [g]) = (state.dims(), features.dims());
         let n_actions = first.weight.dims()[1] - d - 1;
         let parts = |layer: &EnsembleDense| (layer.weight.val(), layer.bias_rows());
-        let shared = ensemble_linear(
-            state.unsqueeze(),
-            first.weight_rows(0, d),
-            first.bias_rows(),
-            Activation::Identity,
-        );
+        let shared = ensemble_linear(state.unsqueeze(), first.weight_rows(0, d), first.bias_rows(), 1.0);
         ClassifierHead {
             state: shared,
             gamma: features.reshape([1, g, 1]).matmul(first.weight_rows(d, 1)),
             action_weight: first.weight_rows(d + 1, n_actions),
             layers: self.core_layers.iter().chain([&self.output_layer]).map(parts).collect(),
-            activation: self.activation,
+            activation: |x| self.activation.forward(x),
+            slope: self.activation.slope(),
         }
     }
 }

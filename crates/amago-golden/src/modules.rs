@@ -40,14 +40,28 @@ pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
 /// Name under which a module path was recorded.
 fn recorded(path: &[String], strip: &str) -> String {
     let path = path.join(".");
-    let path = path.strip_prefix(strip).unwrap_or(&path).replace(".Transformer.", ".tformer.");
-    let path = path.replace("traj_encoder.FeedForward.", "traj_encoder.");
+    let path = recurrent(path.strip_prefix(strip).unwrap_or(&path));
     path.replace("in_norm.t", "in_norm._t").replace("popart.t", "popart._t")
 }
 
+/// Layers of a recurrent network are numbered at the end there: `rnn.0.ih.weight` is `rnn.weight_ih_l0`.
+fn recurrent(path: &str) -> String {
+    match path.split('.').collect::<Vec<_>>()[..] {
+        [ref before @ .., "rnn", layer, side @ ("ih" | "hh"), kind] => {
+            [before, &["rnn", &format!("{kind}_{side}_l{layer}")]].concat().join(".")
+        }
+        _ => path.to_owned(),
+    }
+}
+
 fn lookup<'a>(case: &'a Case, prefixes: &[&str], name: &str) -> Option<&'a Array> {
-    // The scale of an RMS norm was recorded under another name.
-    let alternatives = [name.to_owned(), name.replace("norm.weight", "norm.scale"), format!("_{name}")];
+    // The scale of an RMS norm was recorded under another name, and a Transformer one level deeper.
+    let deeper = match name.strip_prefix("traj_encoder.") {
+        Some(rest) => format!("traj_encoder.tformer.{rest}"),
+        None => format!("tformer.{name}"),
+    };
+    let scale = |name: &str| name.replace("norm.weight", "norm.scale");
+    let alternatives = [name.to_owned(), scale(name), scale(&deeper), deeper, format!("_{name}")];
     alternatives.iter().find_map(|n| prefixes.iter().find_map(|p| case.tensors.get(&format!("{p}{n}"))))
 }
 

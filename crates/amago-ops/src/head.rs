@@ -2,12 +2,12 @@
 
 use burn::tensor::{Tensor, activation};
 
-use crate::Activation;
+use crate::ensemble_linear;
 
 /// `C` networks whose input is the joined `[state, discount feature, action]`, with the first layer split by input:
 /// the state's share is computed once per state, not once per discount and action.
-#[derive(Debug, Clone)]
-pub struct ClassifierHead {
+#[derive(Clone)]
+pub struct ClassifierHead<F> {
     /// The state's share of the first layer with its bias, before the activation, `[C, N, H]`.
     pub state: Tensor<3>,
     /// The discount's share, `[C, G, H]`.
@@ -17,7 +17,9 @@ pub struct ClassifierHead {
     /// Weight `[C, H, H']` and bias `[C, H']` of the layers after the first; the last one gives bins.
     pub layers: Vec<(Tensor<3>, Tensor<2>)>,
     /// Nonlinearity between the layers.
-    pub activation: Activation,
+    pub activation: F,
+    /// Its slope below zero where it is a leaky ReLU, as in [`crate::linear`]: then the fused kernels can run.
+    pub slope: Option<f64>,
 }
 
 /// What [`ClassifierHead::classify`] finds.
@@ -29,7 +31,7 @@ pub struct Classified {
     pub value: Tensor<2>,
 }
 
-impl ClassifierHead {
+impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
     /// Expected bin of every action `[K, N, G, A]`, as `[C, K, N·G]`, without gradient. No logit is kept.
     pub fn expect(self, actions: Tensor<4>, bins: &[f32]) -> Tensor<3> {
         let [k, n, g, _] = actions.dims();
@@ -74,11 +76,14 @@ impl ClassifierHead {
         let joined = by_action.reshape([c, k, n, g, hidden])
             + self.gamma.reshape([c, 1, 1, g, hidden])
             + self.state.reshape([c, 1, n, 1, hidden]);
-        let mut x = self.activation.forward(joined.reshape([c, k * n * g, hidden]));
+        let mut x = (self.activation)(joined.reshape([c, k * n * g, hidden]));
         let last = self.layers.len() - 1;
         for (i, (weight, bias)) in self.layers.into_iter().enumerate() {
-            let activation = if i == last { Activation::Identity } else { self.activation };
-            x = crate::ensemble_linear(x, weight, bias, activation);
+            x = match self.slope {
+                _ if i == last => ensemble_linear(x, weight, bias, 1.0),
+                Some(slope) => ensemble_linear(x, weight, bias, slope),
+                None => (self.activation)(ensemble_linear(x, weight, bias, 1.0)),
+            };
         }
         x
     }
@@ -90,6 +95,7 @@ impl ClassifierHead {
             action_weight: self.action_weight.detach(),
             layers: self.layers.into_iter().map(|(w, b)| (w.detach(), b.detach())).collect(),
             activation: self.activation,
+            slope: self.slope,
         }
     }
 
@@ -97,7 +103,7 @@ impl ClassifierHead {
     #[cfg(feature = "flex")]
     fn inputs(&self) -> Option<(Vec<crate::cpu::Input>, f32)> {
         let usable = crate::cpu::runs_on(&self.state.device()) && self.layers.len() <= crate::cpu::MAX_LAYERS;
-        let slope = self.activation.slope().filter(|_| usable)?;
+        let slope = self.slope.filter(|_| usable)?;
         let first = [&self.state, &self.gamma, &self.action_weight].map(|x| x.clone().into());
         let rest = self.layers.iter().flat_map(|(w, b)| [w.clone().into(), b.clone().into()]);
         Some((first.into_iter().chain(rest).collect(), slope as f32))

@@ -6,7 +6,6 @@
 //! composition. The tests hold both ways against each other, values and gradients.
 #![warn(missing_docs)]
 
-mod activation;
 mod attention;
 mod head;
 mod layer_norm;
@@ -15,7 +14,6 @@ mod linear;
 #[cfg(feature = "flex")]
 mod cpu;
 
-pub use activation::Activation;
 pub use attention::causal_attention;
 pub use head::{Classified, ClassifierHead};
 pub use layer_norm::layer_norm;

@@ -4,7 +4,8 @@ use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Bool, Device, Tensor, activation};
 
-use crate::{Dense, KvCache};
+use crate::pattern::split_heads;
+use crate::{AttentionPattern, Dense, KvCache, Rotation};
 
 /// Causal attention over a packed projection. `qkv` is `[B, L, 3·E·H]`, laid out as
 /// `(three, head size E, heads H)` with heads fastest; the result is `[B, L, H, E]`. The scale is
@@ -25,7 +26,7 @@ pub fn causal_attention(qkv: Tensor<3>, n_heads: usize, dropout: &Dropout) -> Te
     weights.matmul(part(2)).swap_dims(1, 2)
 }
 
-/// Projections around [`causal_attention`].
+/// Projections around attention.
 #[derive(Module, Debug)]
 pub struct AttentionLayer {
     /// Scale of each head's output, `[1, 1, H, 1]`.
@@ -35,6 +36,8 @@ pub struct AttentionLayer {
     dropout_qkv: Dropout,
     dropout_attn: Dropout,
     n_heads: usize,
+    #[module(skip)]
+    pattern: AttentionPattern,
 }
 
 /// Shape of an [`AttentionLayer`].
@@ -52,6 +55,8 @@ pub struct AttentionConfig {
     pub dropout_qkv: f64,
     /// Dropout on the attention weights.
     pub dropout_attn: f64,
+    /// Which keys a query sees.
+    pub pattern: AttentionPattern,
 }
 
 impl AttentionConfig {
@@ -66,30 +71,47 @@ impl AttentionConfig {
             dropout_qkv: DropoutConfig::new(self.dropout_qkv).init(),
             dropout_attn: DropoutConfig::new(self.dropout_attn).init(),
             n_heads: self.n_heads,
+            pattern: self.pattern,
         }
     }
 }
 
 impl AttentionLayer {
-    /// Whole sequences: `[B, L, D] → [B, L, D]`.
-    pub fn forward_seq(&self, x: Tensor<3>) -> Tensor<3> {
+    /// Whole sequences: `[B, L, D] → [B, L, D]`. With rotary positions, the rotation of every timestep.
+    pub fn forward_seq(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<3> {
         let qkv = self.dropout_qkv.forward(self.qkv_projection.forward(x));
-        self.output(causal_attention(qkv, self.n_heads, &self.dropout_attn))
+        let qkv = self.rotate(qkv, rotation);
+        self.output(if self.pattern.is_plain() {
+            causal_attention(qkv, self.n_heads, &self.dropout_attn)
+        } else {
+            self.pattern.attention(qkv, self.n_heads, &self.dropout_attn)
+        })
     }
 
-    /// One new timestep per row, `[B, 1, D] → [B, 1, D]`, against the cached keys and values.
-    pub fn forward_step(&self, x: Tensor<3>, layer: usize, cache: &mut KvCache) -> Tensor<3> {
-        let [batch, _, d] = x.dims();
-        let size = d / self.n_heads;
-        // [B, 1, 3·E·H] → three of [B, H, 1, E]
-        let qkv =
-            self.qkv_projection.forward(x).reshape([batch, 3, size, self.n_heads]).permute([1, 0, 3, 2]);
-        let part = |i: usize| qkv.clone().narrow(0, i, 1).reshape([batch, self.n_heads, 1, size]);
-        let (keys, values) = cache.append(layer, part(1), part(2));
-        let scores = part(0).matmul(keys.transpose()) * (size as f64).powf(-0.5);
+    /// One new timestep per row, `[B, 1, D] → [B, 1, D]`, against the cached keys and values. The cache
+    /// holds no key that the pattern hides.
+    pub fn forward_step(
+        &self,
+        x: Tensor<3>,
+        rotation: Option<&Rotation>,
+        layer: usize,
+        cache: &mut KvCache,
+    ) -> Tensor<3> {
+        let qkv = self.rotate(self.qkv_projection.forward(x), rotation);
+        let [query, key, value] = split_heads(qkv, self.n_heads);
+        let size = query.dims()[3];
+        let (keys, values) = cache.append(layer, key, value);
+        let scores = self.pattern.adjust(query.matmul(keys.transpose()) * (size as f64).powf(-0.5));
         let scores = scores.mask_fill(cache.unused(), f32::NEG_INFINITY);
         let out = activation::softmax(scores, 3).matmul(values);
         self.output(out.swap_dims(1, 2))
+    }
+
+    fn rotate(&self, qkv: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<3> {
+        match rotation {
+            Some(rotation) => rotation.apply(qkv, self.n_heads),
+            None => qkv,
+        }
     }
 
     /// One step of power iteration in both projections.

@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor};
 
-use crate::{Activation, buffer, set_buffer};
+use crate::{ActivationLayer, buffer, set_buffer};
 
 /// Iterations that settle the top singular vectors of a fresh weight.
 const INIT_POWER_ITERATIONS: usize = 30;
@@ -90,12 +90,19 @@ impl Dense {
 
     /// `[..., d_in] → [..., d_out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        self.activated(x, Activation::Identity)
+        self.with_slope(x, 1.0)
     }
 
     /// The layer and an activation after it, `[..., d_in] → [..., d_out]`.
-    pub fn activated<const D: usize>(&self, x: Tensor<D>, activation: Activation) -> Tensor<D> {
-        amago_ops::linear(x, self.effective_weight(), self.bias.as_ref().map(Param::val), activation)
+    pub fn activated<const D: usize>(&self, x: Tensor<D>, activation: &ActivationLayer) -> Tensor<D> {
+        match activation.slope() {
+            Some(slope) => self.with_slope(x, slope),
+            None => activation.forward(self.forward(x)),
+        }
+    }
+
+    fn with_slope<const D: usize>(&self, x: Tensor<D>, slope: f64) -> Tensor<D> {
+        amago_ops::linear(x, self.effective_weight(), self.bias.as_ref().map(Param::val), slope)
     }
 }
 

@@ -17,6 +17,31 @@ pub enum ModelError {
     /// Sinusoid positions fill sine and cosine pairs.
     #[error("d_model = {0} must be even for fixed positions")]
     OddWidth(usize),
+    /// Rotary positions turn pairs of features of a head.
+    #[error(
+        "pos_emb = \"rope\" needs heads of an even size, not {d_model} / {n_heads}: change d_model = {d_model} or \
+         n_heads = {n_heads}"
+    )]
+    OddHead {
+        /// Number of attention heads.
+        n_heads: usize,
+        /// Width of the model.
+        d_model: usize,
+    },
+    /// Without a window every key is visible anyway.
+    #[error("sink_size = {0} has no meaning with window_size = 0: every timestep is visible")]
+    SinksWithoutWindow(usize),
+    /// There is nothing to add the bias to.
+    #[error("sink_bias = {0} has no meaning with sink_size = 0")]
+    BiasWithoutSinks(String),
+    /// A bound or bias of attention scores that is no number, or negative where it must not be.
+    #[error("{name} = {value} must be a finite number, and logit_clip not below 0")]
+    Score {
+        /// Setting.
+        name: &'static str,
+        /// Its value, as text so that the error can be compared.
+        value: String,
+    },
     /// Groups of eight.
     #[error("the simnorm needs a width that is a multiple of 8, not {0}")]
     SimNorm(usize),

@@ -1,10 +1,10 @@
 //! A trajectory encoder without memory: what is left of a Transformer without attention.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::error::positive;
-use crate::{Activation, Dense, ModelError, Norm, NormKind};
+use crate::{Activation, ActivationLayer, Dense, ModelError, Norm, NormKind, Replay, SequenceEncoder};
 
 /// Settings of the [`FeedForwardEncoder`].
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -40,8 +40,7 @@ pub struct ResidualBlock {
     norm: Norm,
     ff1: Dense,
     ff2: Dense,
-    #[module(skip)]
-    activation: Activation,
+    activation: ActivationLayer,
 }
 
 impl ResidualBlock {
@@ -51,14 +50,14 @@ impl ResidualBlock {
             norm: norm.init(d_model, device),
             ff1: Dense::plain(d_model, d_ff, device),
             ff2: Dense::plain(d_ff, d_model, device),
-            activation,
+            activation: activation.init(device),
         }
     }
 
     /// `[..., d] → [..., d]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let hidden = self.ff1.activated(self.norm.forward(x.clone()), self.activation);
-        x + self.ff2.activated(hidden, self.activation)
+        let hidden = self.ff1.activated(self.norm.forward(x.clone()), &self.activation);
+        x + self.ff2.activated(hidden, &self.activation)
     }
 }
 
@@ -70,8 +69,7 @@ pub struct FeedForwardEncoder {
     traj_last: Dense,
     out_norm: Norm,
     d_model: usize,
-    #[module(skip)]
-    activation: Activation,
+    activation: ActivationLayer,
 }
 
 impl FeedForwardConfig {
@@ -94,21 +92,38 @@ impl FeedForwardConfig {
             traj_last: Dense::plain(d, d, device),
             out_norm: NormKind::Layer.init(d, device),
             d_model: d,
-            activation: self.activation,
+            activation: self.activation.init(device),
         }
     }
 }
 
 impl FeedForwardEncoder {
-    /// Output width.
-    pub fn d_output(&self) -> usize {
+    /// `[..., d_input] → [..., d_model]`; every timestep by itself.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let x = self.traj_emb.activated(x, &self.activation);
+        let x = self.traj_blocks.iter().fold(x, |x, block| block.forward(x));
+        self.out_norm.forward(self.traj_last.forward(x))
+    }
+}
+
+impl SequenceEncoder for FeedForwardEncoder {
+    type State = ();
+
+    fn d_output(&self) -> usize {
         self.d_model
     }
 
-    /// `[..., d_input] → [..., d_model]`; every timestep by itself.
-    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let x = self.traj_emb.activated(x, self.activation);
-        let x = self.traj_blocks.iter().fold(x, |x, block| block.forward(x));
-        self.out_norm.forward(self.traj_last.forward(x))
+    fn forward_seq(&self, x: Tensor<3>, _times: Tensor<2, Int>) -> Tensor<3> {
+        self.forward(x)
+    }
+
+    fn forward_step(&self, x: Tensor<3>, _times: Tensor<2, Int>, (): &mut ()) -> Tensor<3> {
+        self.forward(x)
+    }
+
+    fn rollout_state(&self, _batch: usize, _context: usize, _device: &Device) {}
+
+    fn replay(&self, _context: usize) -> Replay {
+        Replay::NOTHING
     }
 }

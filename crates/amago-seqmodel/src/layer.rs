@@ -4,7 +4,9 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::{Activation, AttentionConfig, AttentionLayer, Dense, KvCache, Norm, NormKind};
+use crate::{
+    Activation, ActivationLayer, AttentionConfig, AttentionLayer, Dense, KvCache, Norm, NormKind, Rotation,
+};
 
 /// `x + norm2(attn(norm1(x)))`, then `x + dropout(ff2(norm4(act(ff1(norm3(x))))))`.
 #[derive(Module, Debug)]
@@ -17,8 +19,7 @@ pub struct TransformerLayer {
     norm3: Norm,
     norm4: Norm,
     dropout_ff: Dropout,
-    #[module(skip)]
-    activation: Activation,
+    activation: ActivationLayer,
 }
 
 /// Shape of a [`TransformerLayer`].
@@ -53,21 +54,28 @@ impl LayerConfig {
             norm3: self.norm.init(d, device),
             norm4: extra.init(self.d_ff, device),
             dropout_ff: DropoutConfig::new(self.dropout_ff).init(),
-            activation: self.activation,
+            activation: self.activation.init(device),
         }
     }
 }
 
 impl TransformerLayer {
-    /// Whole sequences: `[B, L, D] → [B, L, D]`.
-    pub fn forward_seq(&self, x: Tensor<3>) -> Tensor<3> {
-        let attended = self.attention_layer.forward_seq(self.norm1.forward(x.clone()));
+    /// Whole sequences: `[B, L, D] → [B, L, D]`. With rotary positions, the rotation of every timestep.
+    pub fn forward_seq(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<3> {
+        let attended = self.attention_layer.forward_seq(self.norm1.forward(x.clone()), rotation);
         self.feed_forward(x + self.norm2.forward(attended))
     }
 
     /// One new timestep per row: `[B, 1, D] → [B, 1, D]`.
-    pub fn forward_step(&self, x: Tensor<3>, layer: usize, cache: &mut KvCache) -> Tensor<3> {
-        let attended = self.attention_layer.forward_step(self.norm1.forward(x.clone()), layer, cache);
+    pub fn forward_step(
+        &self,
+        x: Tensor<3>,
+        rotation: Option<&Rotation>,
+        layer: usize,
+        cache: &mut KvCache,
+    ) -> Tensor<3> {
+        let normed = self.norm1.forward(x.clone());
+        let attended = self.attention_layer.forward_step(normed, rotation, layer, cache);
         self.feed_forward(x + self.norm2.forward(attended))
     }
 
@@ -79,7 +87,7 @@ impl TransformerLayer {
     }
 
     fn feed_forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let hidden = self.ff1.activated(self.norm3.forward(x.clone()), self.activation);
+        let hidden = self.ff1.activated(self.norm3.forward(x.clone()), &self.activation);
         x + self.dropout_ff.forward(self.ff2.forward(self.norm4.forward(hidden)))
     }
 }

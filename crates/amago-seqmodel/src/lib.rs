@@ -1,4 +1,4 @@
-//! The sequence model: timestep encoders, the causal Transformer and its rollout state.
+//! The sequence model: timestep encoders, trajectory encoders and their rollout state.
 //!
 //! A timestep encoder turns `(observation, previous reward, previous action)` into a vector; a
 //! trajectory encoder turns a sequence of those into one state representation per timestep. Both
@@ -9,35 +9,55 @@
 //! the weights (running statistics, power iterations) is changed by explicit `&mut self` calls.
 #![warn(missing_docs)]
 
+mod activation;
 mod attention;
 mod buffer;
 mod dense;
+mod encoder;
+mod erased;
 mod error;
 mod feed_forward;
+mod gru;
+mod identity;
 mod input_norm;
 mod kv_cache;
 mod layer;
+mod mamba;
+mod mamba_block;
 mod mlp;
 mod norm;
+mod pattern;
 mod position;
+mod scan;
 mod symlog;
+mod traj_config;
 mod traj_encoder;
 mod transformer;
+mod transformer_config;
 mod tstep_encoder;
 
-pub use amago_ops::Activation;
+pub use activation::{Activation, ActivationLayer};
 pub use attention::{AttentionConfig, AttentionLayer, causal_attention};
 pub use buffer::{buffer, set_buffer};
 pub use dense::Dense;
+pub use encoder::{EncoderState, Replay, SequenceEncoder};
 pub use error::ModelError;
 pub use feed_forward::{FeedForwardConfig, FeedForwardEncoder, ResidualBlock};
+pub use gru::{GruConfig, GruEncoder, GruLayer, GruState};
+pub use identity::Identity;
 pub use input_norm::{InputNorm, adaptive_rate};
 pub use kv_cache::{KvCache, KvCacheShape};
 pub use layer::{LayerConfig, TransformerLayer};
+pub use mamba::{MambaConfig, MambaEncoder, MambaState, ResidualMamba};
+pub use mamba_block::{BlockState, CausalConv, MambaBlock};
 pub use mlp::{Mlp, MlpConfig};
 pub use norm::{Norm, NormKind};
-pub use position::sinusoid;
+pub use pattern::AttentionPattern;
+pub use position::{PositionKind, PositionTable, ROPE_BASE, Rotation, sinusoid};
+pub use scan::scan;
 pub use symlog::{symexp, symlog};
-pub use traj_encoder::{RolloutState, TrajEncoder, TrajEncoderConfig};
-pub use transformer::{Transformer, TransformerConfig};
+pub use traj_config::TrajEncoderConfig;
+pub use traj_encoder::{RolloutState, TrajEncoder};
+pub use transformer::Transformer;
+pub use transformer_config::TransformerConfig;
 pub use tstep_encoder::{TstepEncoder, TstepEncoderConfig};

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::{Activation, Dense, Norm, NormKind};
+use crate::{Activation, ActivationLayer, Dense, Norm, NormKind};
 
 /// Shape of an [`Mlp`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,8 +34,7 @@ pub struct Mlp {
     norms: Vec<Norm>,
     out_layer: Dense,
     dropout: Dropout,
-    #[module(skip)]
-    activation: Activation,
+    activation: ActivationLayer,
 }
 
 impl MlpConfig {
@@ -49,7 +48,7 @@ impl MlpConfig {
             norms: (0..hidden).map(|_| self.norm.init(self.d_hidden, device)).collect(),
             out_layer: Dense::plain(self.d_hidden, self.d_output, device),
             dropout: DropoutConfig::new(self.dropout).init(),
-            activation: self.activation,
+            activation: self.activation.init(device),
         }
     }
 }
@@ -59,7 +58,7 @@ impl Mlp {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let hidden = |layer: &Dense, norm: &Norm, x| {
             self.dropout.forward(match norm.is_none() {
-                true => layer.activated(x, self.activation),
+                true => layer.activated(x, &self.activation),
                 false => self.activation.forward(norm.forward(layer.forward(x))),
             })
         };

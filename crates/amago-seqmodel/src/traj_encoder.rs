@@ -1,97 +1,41 @@
-//! The choice of trajectory encoder and its rollout state.
+//! A trajectory encoder of any kind, and its rollout state.
 
-use burn::module::Module;
+use std::any::Any;
+use std::fmt::Debug;
+
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+};
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::{FeedForwardConfig, FeedForwardEncoder, KvCache, ModelError, Transformer, TransformerConfig};
-
-/// Which trajectory encoder, with its settings.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum TrajEncoderConfig {
-    /// Causal Transformer: remembers.
-    Transformer(TransformerConfig),
-    /// Residual feed-forward blocks: no memory.
-    FeedForward(FeedForwardConfig),
-}
-
-impl Default for TrajEncoderConfig {
-    fn default() -> Self {
-        Self::Transformer(TransformerConfig::default())
-    }
-}
+use crate::erased::{AnyMapper, AnyVisitor, Erase, Restore};
+use crate::{EncoderState, Replay, SequenceEncoder};
 
 /// Turns a sequence of encoded timesteps into one state representation per timestep.
-// There is one per agent: its size does not matter.
-#[allow(clippy::large_enum_variant)]
-#[derive(Module, Debug)]
-pub enum TrajEncoder {
-    /// Causal Transformer.
-    Transformer(Transformer),
-    /// No memory.
-    FeedForward(FeedForwardEncoder),
-}
+///
+/// Holds any [`SequenceEncoder`]. It is a module like any other: optimisers, copies, checkpoints and
+/// gradient clipping see the parameters of the encoder inside, under the encoder's own names.
+#[derive(Debug)]
+pub struct TrajEncoder(Box<dyn AnyEncoder>);
 
 /// What an encoder carries from step to step of a rollout. One row per environment.
-// There is one per rollout: its size does not matter.
-#[allow(clippy::large_enum_variant)]
-#[derive(Debug, Clone)]
-pub enum RolloutState {
-    /// Cached keys and values.
-    Transformer(KvCache),
-    /// Nothing.
-    FeedForward,
-}
-
-impl RolloutState {
-    /// Forgets one row, when its episode is over.
-    ///
-    /// # Panics
-    /// When there is no such row.
-    pub fn reset(&mut self, row: usize) {
-        match self {
-            Self::Transformer(cache) => cache.reset(row),
-            Self::FeedForward => {}
-        }
-    }
-}
-
-impl TrajEncoderConfig {
-    /// Refuses settings that cannot be built.
-    ///
-    /// # Errors
-    /// Names the settings that clash.
-    pub fn validate(&self) -> Result<(), ModelError> {
-        match self {
-            Self::Transformer(c) => c.validate(),
-            Self::FeedForward(c) => c.validate(),
-        }
-    }
-
-    /// Builds the encoder for inputs of width `d_input`.
-    pub fn init(&self, d_input: usize, device: &Device) -> TrajEncoder {
-        match self {
-            Self::Transformer(c) => TrajEncoder::Transformer(c.init(d_input, device)),
-            Self::FeedForward(c) => TrajEncoder::FeedForward(c.init(d_input, device)),
-        }
-    }
-}
+#[derive(Debug)]
+pub struct RolloutState(Box<dyn AnyState>);
 
 impl TrajEncoder {
+    /// Wraps an encoder.
+    pub fn new<E: SequenceEncoder>(encoder: E) -> Self {
+        Self(Box::new(encoder))
+    }
+
     /// Output width.
     pub fn d_output(&self) -> usize {
-        match self {
-            Self::Transformer(m) => m.d_output(),
-            Self::FeedForward(m) => m.d_output(),
-        }
+        self.0.any_d_output()
     }
 
     /// Whole sequences: `x` is `[B, L, d_input]`, `times` is `[B, L]`; gives `[B, L, d_output]`.
     pub fn forward_seq(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
-        match self {
-            Self::Transformer(m) => m.forward_seq(x, times),
-            Self::FeedForward(m) => m.forward(x),
-        }
+        self.0.any_forward_seq(x, times)
     }
 
     /// One new timestep per row: `x` is `[B, 1, d_input]`, `times` is `[B, 1]`; gives
@@ -100,27 +44,195 @@ impl TrajEncoder {
     /// # Panics
     /// When the state was made by another kind of encoder or for another number of rows.
     pub fn forward_step(&self, x: Tensor<3>, times: Tensor<2, Int>, state: &mut RolloutState) -> Tensor<3> {
-        match (self, state) {
-            (Self::Transformer(m), RolloutState::Transformer(cache)) => m.forward_step(x, times, cache),
-            (Self::FeedForward(m), RolloutState::FeedForward) => m.forward(x),
-            _ => panic!("the rollout state belongs to another kind of encoder"),
-        }
+        self.0.any_forward_step(x, times, state)
     }
 
-    /// The state before the first step of `batch` rows, with a window of `context` timesteps.
+    /// The state before the first step of `batch` rows, with a window of `context` timesteps where the
+    /// encoder has one.
     pub fn rollout_state(&self, batch: usize, context: usize, device: &Device) -> RolloutState {
-        match self {
-            Self::Transformer(m) => RolloutState::Transformer(m.cache(batch, context, device)),
-            Self::FeedForward(_) => RolloutState::FeedForward,
-        }
+        self.0.any_rollout_state(batch, context, device)
     }
 
-    /// What a training step does before its forward pass: one power iteration of every σ-reparam
-    /// linear.
+    /// Which inputs of a running episode make its state again.
+    pub fn replay(&self, context: usize) -> Replay {
+        self.0.any_replay(context)
+    }
+
+    /// What a training step does before its forward pass, such as one power iteration of every
+    /// σ-reparam linear.
     pub fn begin_update(&mut self) {
-        match self {
-            Self::Transformer(m) => m.power_iteration(),
-            Self::FeedForward(_) => {}
-        }
+        self.0.any_begin_update();
     }
 }
+
+impl RolloutState {
+    /// Forgets one row, when its episode is over.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn reset(&mut self, row: usize) {
+        self.0.any_reset(row);
+    }
+}
+
+/// [`SequenceEncoder`] and [`Module`] without generics.
+trait AnyEncoder: Debug + Send + Sync {
+    fn any_d_output(&self) -> usize;
+    fn any_forward_seq(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3>;
+    fn any_forward_step(&self, x: Tensor<3>, times: Tensor<2, Int>, state: &mut RolloutState) -> Tensor<3>;
+    fn any_rollout_state(&self, batch: usize, context: usize, device: &Device) -> RolloutState;
+    fn any_replay(&self, context: usize) -> Replay;
+    fn any_begin_update(&mut self);
+
+    fn any_clone(&self) -> TrajEncoder;
+    fn any_visit(&self, visitor: &mut dyn AnyVisitor);
+    fn any_map(self: Box<Self>, mapper: &mut dyn AnyMapper) -> TrajEncoder;
+    fn any_devices(&self, devices: Devices) -> Devices;
+    fn any_fork(self: Box<Self>, device: &Device) -> TrajEncoder;
+    fn any_to_device(self: Box<Self>, device: &Device) -> TrajEncoder;
+    fn any_train(self: Box<Self>) -> TrajEncoder;
+    fn any_valid(&self) -> TrajEncoder;
+    fn any_materialize(self: Box<Self>) -> TrajEncoder;
+}
+
+impl<E: SequenceEncoder> AnyEncoder for E {
+    fn any_d_output(&self) -> usize {
+        self.d_output()
+    }
+
+    fn any_forward_seq(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
+        self.forward_seq(x, times)
+    }
+
+    fn any_forward_step(&self, x: Tensor<3>, times: Tensor<2, Int>, state: &mut RolloutState) -> Tensor<3> {
+        let state = state.0.as_any().downcast_mut::<E::State>();
+        self.forward_step(x, times, state.expect("the rollout state belongs to another kind of encoder"))
+    }
+
+    fn any_rollout_state(&self, batch: usize, context: usize, device: &Device) -> RolloutState {
+        RolloutState(Box::new(self.rollout_state(batch, context, device)))
+    }
+
+    fn any_replay(&self, context: usize) -> Replay {
+        self.replay(context)
+    }
+
+    fn any_begin_update(&mut self) {
+        self.begin_update();
+    }
+
+    fn any_clone(&self) -> TrajEncoder {
+        TrajEncoder::new(self.clone())
+    }
+
+    fn any_visit(&self, visitor: &mut dyn AnyVisitor) {
+        self.visit(&mut Erase(visitor));
+    }
+
+    fn any_map(self: Box<Self>, mapper: &mut dyn AnyMapper) -> TrajEncoder {
+        TrajEncoder::new((*self).map(&mut Erase(mapper)))
+    }
+
+    fn any_devices(&self, devices: Devices) -> Devices {
+        self.collect_devices(devices)
+    }
+
+    fn any_fork(self: Box<Self>, device: &Device) -> TrajEncoder {
+        TrajEncoder::new((*self).fork(device))
+    }
+
+    fn any_to_device(self: Box<Self>, device: &Device) -> TrajEncoder {
+        TrajEncoder::new((*self).to_device(device))
+    }
+
+    fn any_train(self: Box<Self>) -> TrajEncoder {
+        TrajEncoder::new((*self).train())
+    }
+
+    fn any_valid(&self) -> TrajEncoder {
+        TrajEncoder::new(self.valid())
+    }
+
+    fn any_materialize(self: Box<Self>) -> TrajEncoder {
+        TrajEncoder::new((*self).materialize())
+    }
+}
+
+/// [`EncoderState`] without `Clone`, which has no place in a box.
+trait AnyState: Debug + Send {
+    fn any_reset(&mut self, row: usize);
+    fn any_clone(&self) -> RolloutState;
+    fn as_any(&mut self) -> &mut dyn Any;
+}
+
+impl<S: EncoderState> AnyState for S {
+    fn any_reset(&mut self, row: usize) {
+        self.reset(row);
+    }
+
+    fn any_clone(&self) -> RolloutState {
+        RolloutState(Box::new(self.clone()))
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+impl Clone for TrajEncoder {
+    fn clone(&self) -> Self {
+        self.0.any_clone()
+    }
+}
+
+impl Clone for RolloutState {
+    fn clone(&self) -> Self {
+        self.0.any_clone()
+    }
+}
+
+impl Module for TrajEncoder {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.0.any_devices(devices)
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.0.any_fork(device)
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.0.any_to_device(device)
+    }
+
+    fn train(self) -> Self {
+        self.0.any_train()
+    }
+
+    fn valid(&self) -> Self {
+        self.0.any_valid()
+    }
+
+    fn materialize(self) -> Self {
+        self.0.any_materialize()
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        self.0.any_visit(&mut Restore(visitor));
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        self.0.any_map(&mut Restore(mapper))
+    }
+}
+
+impl ModuleDisplayDefault for TrajEncoder {
+    fn content(&self, content: Content) -> Option<Content> {
+        content.add_formatted(&format!("{:?}", self.0)).optional()
+    }
+
+    fn num_params(&self) -> usize {
+        Module::num_params(self)
+    }
+}
+
+impl ModuleDisplay for TrajEncoder {}

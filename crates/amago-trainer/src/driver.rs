@@ -3,7 +3,7 @@
 use amago_agent::{Agent, StepInput};
 use amago_env::vector::WorkerStep;
 use amago_env::{Action, Rng, Space};
-use amago_seqmodel::RolloutState;
+use amago_seqmodel::{Replay, RolloutState};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 
@@ -19,11 +19,12 @@ struct Row {
 
 /// The memory of one policy over the rows of a vector of environments.
 ///
-/// Each row keeps the inputs of its running episode, as far back as the window reaches, so that the
-/// memory can be made again when the weights change.
+/// Each row keeps those inputs of its running episode from which the encoder can make the memory again
+/// when the weights change.
 pub struct PolicyDriver {
     state: RolloutState,
     context: usize,
+    replay: Replay,
     rows: Vec<Vec<Row>>,
     rl2: Vec<Vec<f32>>,
     action_space: Space,
@@ -36,6 +37,7 @@ impl PolicyDriver {
         Self {
             state: agent.rollout_state(n, context, device),
             context,
+            replay: agent.traj_encoder.replay(context),
             rows: vec![Vec::new(); n],
             rl2: vec![vec![0.0; 1 + action_space.width()]; n],
             action_space: action_space.clone(),
@@ -55,14 +57,14 @@ impl PolicyDriver {
         for (i, step) in steps.iter().enumerate() {
             let mut obs = Vec::new();
             join_columns(step.obs.columns(), 1, &mut obs);
-            let history = &mut self.rows[i];
-            if history.len() == self.context {
-                history.remove(0);
-            }
-            history.push(Row { obs, rl2: self.rl2[i].clone(), time: step.local_step as i64 });
+            self.rows[i].push(Row { obs, rl2: self.rl2[i].clone(), time: step.local_step as i64 });
         }
         let newest = self.rows.iter().map(|h| h.last().expect("just pushed")).collect::<Vec<_>>();
         let probs = agent.act(step_input(&newest, &self.device), &mut self.state);
+        let Replay { first, last } = self.replay;
+        for history in self.rows.iter_mut().filter(|h| h.len() > first.saturating_add(last)) {
+            history.remove(first);
+        }
         probs.into_data().iter::<f32>().collect()
     }
 

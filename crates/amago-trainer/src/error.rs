@@ -45,6 +45,18 @@ pub enum TrainError {
         /// Trajectories kept.
         max: usize,
     },
+    /// The encoder is not one of ours.
+    #[error(
+        "agent.traj_encoder.kind = \"own\": the encoder \"{name}\" exists only in the program that brings it along \
+         (OwnParts::encoder of Plan::with_parts)"
+    )]
+    NoOwnEncoder {
+        /// Its name.
+        name: String,
+    },
+    /// An encoder that would not be used.
+    #[error("the program brings an encoder (OwnParts::encoder), but agent.traj_encoder.kind is not \"own\"")]
+    UnusedOwnEncoder,
     /// Unusable exploration.
     #[error("[exploration] {0}")]
     Exploration(#[from] ExplorationError),

@@ -29,6 +29,6 @@ pub use evaluate::{EvalReport, MAX_PARALLEL, Play, evaluate, play};
 pub use load::{ConfigSource, load_config, parse_overrides};
 pub use metrics::{EpochRecord, Field, MetricsLog};
 pub use observer::{Event, Observer, Silent, StopFlag};
-pub use plan::{EnvFactory, Plan};
+pub use plan::{EncoderFactory, EnvFactory, OwnParts, Plan};
 pub use run_dir::RunDir;
 pub use trainer::{Outcome, Trainer};

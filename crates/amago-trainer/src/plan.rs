@@ -2,14 +2,29 @@
 
 use std::sync::Arc;
 
-use amago_agent::ObsSpec;
+use amago_agent::{Agent, ObsSpec};
 use amago_env::exploration::Exploration;
 use amago_env::{DictSpace, Env, EnvError, Space, registry};
+use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
+use burn::tensor::Device;
 
 use crate::{RunConfig, TrainError, obs_spec};
 
 /// Makes one environment of the task; called once per worker.
 pub type EnvFactory = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
+
+/// Makes a trajectory encoder for inputs of a width. Seeded like the built-in ones: draw fresh weights
+/// from the device.
+pub type EncoderFactory = Arc<dyn Fn(usize, &Device) -> TrajEncoder + Send + Sync>;
+
+/// What a program brings along instead of the built-in parts.
+#[derive(Clone, Default)]
+pub struct OwnParts {
+    /// The task; `config.env` is then only a label.
+    pub env: Option<EnvFactory>,
+    /// The trajectory encoder; `config.agent.traj_encoder` is then `kind = "own"` with a name.
+    pub encoder: Option<EncoderFactory>,
+}
 
 /// A checked config with what it implies.
 #[derive(Clone)]
@@ -23,6 +38,7 @@ pub struct Plan {
     /// Actions of the task.
     pub action_space: Space,
     make_env: EnvFactory,
+    make_encoder: Option<EncoderFactory>,
 }
 
 impl Plan {
@@ -31,8 +47,7 @@ impl Plan {
     /// # Errors
     /// Names the setting, or the settings, that cannot be used.
     pub fn new(config: RunConfig) -> Result<Self, TrainError> {
-        let env = config.env.clone();
-        Self::with_env(config, Arc::new(move || registry::make(&env.id, &env.options)))
+        Self::with_parts(config, OwnParts::default())
     }
 
     /// Checks a config whose task is your own environment; `config.env` is then only a label. One
@@ -41,6 +56,14 @@ impl Plan {
     /// # Errors
     /// Names the setting, or the settings, that cannot be used.
     pub fn with_env(config: RunConfig, make_env: EnvFactory) -> Result<Self, TrainError> {
+        Self::with_parts(config, OwnParts { env: Some(make_env), encoder: None })
+    }
+
+    /// Checks a config for which the program brings along some parts of its own.
+    ///
+    /// # Errors
+    /// Names the setting, or the settings, that cannot be used.
+    pub fn with_parts(config: RunConfig, parts: OwnParts) -> Result<Self, TrainError> {
         config.agent.validate().map_err(TrainError::Agent)?;
         config.optim.validate().map_err(TrainError::Optim)?;
         let train = &config.train;
@@ -60,10 +83,19 @@ impl Plan {
                 return Err(TrainError::Setting { name, value, rule: "at least 1" });
             }
         }
+        match (&config.agent.traj_encoder, &parts.encoder) {
+            (TrajEncoderConfig::Own { name }, None) => {
+                return Err(TrainError::NoOwnEncoder { name: name.clone() });
+            }
+            (TrajEncoderConfig::Own { .. }, Some(_)) | (_, None) => {}
+            (_, Some(_)) => return Err(TrainError::UnusedOwnEncoder),
+        }
         let most = config.replay.max_trajectories;
         if most > 0 && train.min_trajectories > most {
             return Err(TrainError::NeverReady { min: train.min_trajectories, max: most });
         }
+        let task = config.env.clone();
+        let make_env = parts.env.unwrap_or_else(|| Arc::new(move || registry::make(&task.id, &task.options)));
         let env = make_env()?;
         let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
         observation_space.validate()?;
@@ -73,7 +105,7 @@ impl Plan {
             TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", source })
         })?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
-        Ok(Self { config, spec, observation_space, action_space, make_env })
+        Ok(Self { config, spec, observation_space, action_space, make_env, make_encoder: parts.encoder })
     }
 
     /// Makes `n` environments of the task.
@@ -82,5 +114,13 @@ impl Plan {
     /// When one cannot be made.
     pub fn make_envs(&self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
         (0..n).map(|_| Ok((self.make_env)()?)).collect()
+    }
+
+    /// A fresh agent for the task.
+    pub fn agent(&self, device: &Device) -> Agent {
+        match &self.make_encoder {
+            Some(make) => Agent::with_encoder(&self.config.agent, &self.spec, &**make, device),
+            None => Agent::new(&self.config.agent, &self.spec, device),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use amago_agent::{Agent, Learner, LossReport, RandomDraws, UpdateReport};
+use amago_agent::{Learner, LossReport, RandomDraws, UpdateReport};
 use amago_env::{Role, rng, stream_seed};
 use amago_replay::Store;
 use burn::module::Module;
@@ -53,7 +53,7 @@ impl Trainer {
         let config = &plan.config;
         let device = device.clone().autodiff();
         device.seed(stream_seed(config.seed, Role::Init, 0, 0));
-        let agent = Agent::new(&config.agent, &plan.spec, &device);
+        let agent = plan.agent(&device);
         let learner = Learner::new(agent, config.agent.clone(), config.optim.clone());
         let store = Store::open(run.replay(), config.replay.store())?;
         let metrics = MetricsLog::create(&run.metrics_file())?;

@@ -4,11 +4,12 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use amago_agent::{AgentConfig, CriticKind, Filter};
 use amago_env::exploration::ExplorationConfig;
-use amago_seqmodel::TrajEncoderConfig;
-use amago_trainer::{Plan, RunConfig, RunDir};
+use amago_seqmodel::{Identity, TrajEncoder, TrajEncoderConfig};
+use amago_trainer::{EncoderFactory, OwnParts, Plan, RunConfig, RunDir};
 use support::{TINY, load, tiny};
 
 /// Loads what a run folder would hold.
@@ -61,7 +62,7 @@ fn a_preset_chooses_the_defaults_of_the_agent() {
 #[test]
 fn a_resolved_config_loads_equal() {
     let minimal = "env.id = \"tmaze-passive\"\n";
-    let cases: [(&str, &[&str]); 10] = [
+    let cases: [(&str, &[&str]); 15] = [
         (minimal, &[]),
         (minimal, &["replay.max_trajectories=0"]),
         (TINY, &["agent.filter.kind=exponential"]),
@@ -71,6 +72,22 @@ fn a_resolved_config_loads_equal() {
             &["agent.preset=amago2", "agent.critic.bins.labels=hl-gauss", "agent.critic.bins.symlog=false"],
         ),
         (minimal, &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.n_layers=2"]),
+        (minimal, &["agent.traj_encoder.kind=gru", "agent.traj_encoder.d_hidden=64"]),
+        (minimal, &["agent.traj_encoder={kind=\"mamba\", d_state=8, d_conv=2, expand=1}"]),
+        (minimal, &["agent.traj_encoder.kind=identity"]),
+        (minimal, &["agent.traj_encoder={kind=\"own\", name=\"mine\"}"]),
+        (
+            TINY,
+            &[
+                "agent.traj_encoder.pos_emb=learned",
+                "agent.traj_encoder.max_time=9",
+                "agent.traj_encoder.window_size=3",
+                "agent.traj_encoder.sink_size=1",
+                "agent.traj_encoder.sink_bias=0.3",
+                "agent.traj_encoder.logit_clip=20",
+                "agent.traj_encoder.activation=adaptive",
+            ],
+        ),
         (TINY, &["exploration={kind=\"bilevel\", horizon=4}", "agent.filter.kind=leaky_ramp"]),
         (TINY, &["exploration.kind=tmaze", "replay.max_bytes=100000", "replay.traj_save_len=3"]),
         (TINY, &["agent.tstep_encoder.obs_keys=[\"observation\"]", "train.context_refresh=keep"]),
@@ -144,6 +161,22 @@ fn settings_of_another_kind_are_refused() {
         &["agent.traj_encoder.kind=mammoth"],
         &["agent.traj_encoder", "mammoth", "transformer", "feed_forward"],
     );
+    check_refused(
+        minimal,
+        &["agent.traj_encoder.kind=identity", "agent.traj_encoder.d_model=2"],
+        &["agent.traj_encoder", "d_model"],
+    );
+    check_refused(
+        minimal,
+        &["agent.traj_encoder.kind=gru", "agent.traj_encoder.n_heads=2"],
+        &["agent.traj_encoder", "n_heads"],
+    );
+    check_refused(minimal, &["agent.traj_encoder.kind=own"], &["agent.traj_encoder", "name"]);
+    check_refused(
+        minimal,
+        &["agent.traj_encoder.pos_emb=absolute"],
+        &["agent.traj_encoder", "absolute", "rope"],
+    );
     check_refused(minimal, &["agent.traj_encoder.kind=3"], &["agent.traj_encoder", "3"]);
     check_refused(
         minimal,
@@ -212,8 +245,18 @@ fn broken_toml_names_the_source_and_the_line() {
 
 #[test]
 fn a_plan_refuses_settings_that_cannot_work() {
-    let cases: [(&[&str], &[&str]); 13] = [
+    let cases: [(&[&str], &[&str]); 17] = [
         (&["agent.traj_encoder.n_heads=3"], &["[agent]", "traj_encoder", "n_heads = 3", "d_model = 8"]),
+        (
+            &["agent.traj_encoder.pos_emb=rope", "agent.traj_encoder.n_heads=8"],
+            &["[agent]", "pos_emb = \"rope\"", "d_model = 8", "n_heads = 8"],
+        ),
+        (&["agent.traj_encoder.sink_size=2"], &["sink_size = 2", "window_size = 0"]),
+        (&["agent.traj_encoder.sink_bias=1.5"], &["sink_bias = 1.5", "sink_size = 0"]),
+        (
+            &["agent.traj_encoder={kind=\"own\", name=\"mine\"}"],
+            &["agent.traj_encoder.kind = \"own\"", "\"mine\"", "with_parts"],
+        ),
         (&["env.id=tmaze-pasive"], &["tmaze-pasive", "meta-frozen-lake", "did you mean \"tmaze-passive\""]),
         (&["env.options.corridor=3"], &["tmaze-passive", "corridor", "corridor_length"]),
         (&["env.options.corridor_length=far"], &["corridor_length", "far"]),
@@ -239,4 +282,14 @@ fn a_plan_refuses_settings_that_cannot_work() {
             assert!(error.contains(part), "{overrides:?}: \"{part}\" is not in: {error}");
         }
     }
+}
+
+#[test]
+fn an_encoder_that_nobody_asked_for_is_refused() {
+    let encoder: EncoderFactory = Arc::new(|d, _| TrajEncoder::new(Identity::new(d)));
+    let parts = OwnParts { encoder: Some(encoder), env: None };
+    let error = Plan::with_parts(tiny(&[]), parts.clone()).map(|_| ()).expect_err("unused").to_string();
+    assert!(error.contains("OwnParts::encoder") && error.contains("agent.traj_encoder.kind"), "{error}");
+    let own = "agent.traj_encoder={kind=\"own\", name=\"mine\"}";
+    Plan::with_parts(tiny(&[own]), parts).expect("a legal plan");
 }

@@ -128,9 +128,28 @@ fn a_window_shorter_than_the_episodes() {
     check(1, &["agent.traj_encoder.n_layers=1"]);
 }
 
+/// A short attention window reaches no further back per layer, so the inputs it needs can be kept; the
+/// sinks are kept as well.
 #[test]
-fn an_encoder_without_memory() {
-    let ff = "agent.traj_encoder={kind=\"feed_forward\", d_model=8, d_ff=8}";
-    let [every_step, once, _] = play(4, &[ff]);
-    assert_eq!((every_step, once), (0.0, 0.0));
+fn an_attention_window_with_sinks() {
+    let window = ["agent.traj_encoder.n_layers=3", "agent.traj_encoder.window_size=2"];
+    check(4, &window);
+    check(3, &[&window[..], &["agent.traj_encoder.sink_size=2"]].concat());
+}
+
+/// The state of a recurrent network depends on the whole episode, however short the window is.
+#[test]
+fn recurrent_encoders() {
+    for context in [2, 12] {
+        check(context, &["agent.traj_encoder={kind=\"gru\", d_hidden=8, d_output=8}"]);
+        check(context, &["agent.traj_encoder={kind=\"mamba\", d_model=8, d_state=4, n_layers=2}"]);
+    }
+}
+
+#[test]
+fn encoders_without_memory() {
+    for kind in ["kind=\"feed_forward\", d_model=8, d_ff=8", "kind=\"identity\""] {
+        let [every_step, once, _] = play(4, &[&format!("agent.traj_encoder={{{kind}}}")]);
+        assert_eq!((every_step, once), (0.0, 0.0), "{kind}");
+    }
 }

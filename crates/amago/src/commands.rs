@@ -102,7 +102,7 @@ fn load_run(run_dir: &Path, device: &Device) -> Result<(Plan, Agent)> {
     for error in damaged {
         tell(format_args!("warning: {error}; using {}", checkpoint.path().display()));
     }
-    let agent = checkpoint.load_agent(Agent::new(&plan.config.agent, &plan.spec, device))?;
+    let agent = checkpoint.load_agent(plan.agent(device))?;
     tell(format_args!("policy after {} updates: {}", checkpoint.meta.updates, checkpoint.path().display()));
     Ok((plan, agent))
 }

@@ -107,14 +107,23 @@ impl Draft {
     fn set(&mut self, class: &str, option: &str, value: &Value) -> Result<(), Refusal> {
         let classification = self.config.critic.kind == CriticKind::Classification;
         match (class, option) {
-            ("TformerTrajEncoder", "attention_type") if *value == "VanillaAttention" => {}
-            ("TformerTrajEncoder", "pos_emb") if *value == "fixed" => {}
-            ("TformerTrajEncoder", "attention_type" | "pos_emb") => {
-                return pending(format!("{option} {value}"));
+            // Which of them says nothing yet; the options of sparse attention have a class of their own.
+            ("TformerTrajEncoder", "attention_type") => {}
+            ("TformerTrajEncoder", "pos_emb") if *value == "learnable" => {
+                self.traj_encoder["pos_emb"] = json!("learned");
             }
-            ("TformerTrajEncoder", _) => self.traj_encoder[option] = value.clone(),
-            ("FFTrajEncoder", _) => {
-                self.traj_encoder["kind"] = json!("feed_forward");
+            ("LearnablePosEmb", "max_time_idx") => self.traj_encoder["max_time"] = value.clone(),
+            ("SlidingWindowFlexAttention" | "ClippedSlidingSinkAttention", _) | ("TformerTrajEncoder", _) => {
+                self.traj_encoder[option] = value.clone();
+            }
+            ("FFTrajEncoder" | "GRUTrajEncoder" | "MambaTrajEncoder", _) => {
+                let kinds = [
+                    ("FFTrajEncoder", "feed_forward"),
+                    ("GRUTrajEncoder", "gru"),
+                    ("MambaTrajEncoder", "mamba"),
+                ];
+                let (_, kind) = kinds.iter().find(|(name, _)| *name == class).expect("one of these");
+                self.traj_encoder["kind"] = json!(kind);
                 self.traj_encoder[option] = value.clone();
             }
             (other, _) if other.ends_with("TrajEncoder") || other == "CNNTstepEncoder" => {

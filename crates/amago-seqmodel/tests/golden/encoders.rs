@@ -6,30 +6,18 @@ use amago_golden::modules::{self, What};
 use amago_golden::{Case, Report};
 use amago_seqmodel::*;
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::layers::transformer_config;
 use super::{FORWARD, GRADIENT, device, forward_backward, ints, mask, norm_kind, parse};
 
 fn traj_encoder(case: &Case) -> TrajEncoder {
     let config = TrajEncoderConfig::Transformer(transformer_config(case));
-    let module = config.init(case.need("tstep_dim"), &device());
-    modules::load(module, &unprefixed(case), &["param.", "buffer."])
-}
-
-/// The recorded names start with `tformer.`, ours with the enum's variant.
-fn unprefixed(case: &Case) -> Case {
-    let mut case = case.clone();
-    let renamed = case.tensors.iter().map(|(k, v)| (k.replace(".tformer.", ".Transformer."), v.clone()));
-    case.tensors = renamed.collect();
-    case
+    config.validate().expect("a recorded configuration is legal");
+    modules::load(config.init(case.need("tstep_dim"), &device()), case, &["param.", "buffer."])
 }
 
 pub fn tformer(case: &Case, report: &mut Report) {
-    if case.need::<String>("pos_emb") != "fixed" {
-        return report.pending("learned and rotary positions");
-    }
-    let case = &unprefixed(case);
     let mut module = traj_encoder(case);
     module.begin_update();
     let shape = &case.get("in.time_idxs").shape;
@@ -44,9 +32,6 @@ pub fn tformer(case: &Case, report: &mut Report) {
 }
 
 pub fn kv_cache(case: &Case, report: &mut Report) {
-    if case.need::<String>("pos_emb") != "fixed" {
-        return report.pending("learned and rotary positions");
-    }
     let device = modules::device();
     let module = traj_encoder(case).valid();
     let seq = modules::tensor::<3>(case.get("in.seq"), &device);
@@ -74,6 +59,32 @@ pub fn kv_cache(case: &Case, report: &mut Report) {
     let head_times = Tensor::from_data(TensorData::new(head_times, [batch, first]), &device);
     let full = modules::values(&module.forward_seq(head, head_times));
     report.close("full_forward_first", &full, &case.get("out.full_forward_first").f32(), FORWARD);
+}
+
+pub fn gru_traj_encoder(case: &Case, report: &mut Report) {
+    let config = GruConfig {
+        d_hidden: case.need("d_hidden"),
+        n_layers: case.need("n_layers"),
+        d_output: case.need("d_output"),
+        norm: norm_kind(case, "norm"),
+    };
+    let module = modules::load(config.init(case.need("tstep_dim"), &device()), case, &["param."]);
+    let seq = modules::tensor::<3>(case.get("in.seq"), &device());
+    let [batch, len, _] = seq.dims();
+    // Without meaning for a recurrent network.
+    let times = Tensor::<2, Int>::zeros([batch, len], &device());
+    forward_backward::<_, 3, 3>(&module, (case, report), "seq", |m, x| m.forward_seq(x, times.clone()));
+
+    let hidden = modules::tensor::<3>(case.get("in.hidden"), &device());
+    let mut state =
+        GruState((0..config.n_layers).map(|i| hidden.clone().narrow(0, i, 1).squeeze_dim(0)).collect());
+    let out = module.forward_step(seq.narrow(1, 0, 1), times.narrow(1, 0, 1), &mut state);
+    report.close("step_y", &modules::values(&out), &case.get("out.step_y").f32(), FORWARD);
+    let joined = |state: &GruState| modules::values(&Tensor::stack::<3>(state.0.clone(), 0));
+    report.close("step_hidden", &joined(&state), &case.get("out.step_hidden").f32(), FORWARD);
+    state.reset(0);
+    let name = "out.hidden_after_reset_env0";
+    report.close(name, &joined(&state), &case.get(name).f32(), FORWARD);
 }
 
 pub fn ff_traj_encoder(case: &Case, report: &mut Report) {

@@ -4,7 +4,7 @@ use amago_golden::modules::{self, What};
 use amago_golden::{Case, Report};
 use amago_seqmodel::*;
 use burn::nn::DropoutConfig;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use super::{FORWARD, GRADIENT, device, forward_backward, ints, mask, norm_kind, parse};
 
@@ -16,8 +16,8 @@ pub fn norm(case: &Case, report: &mut Report) {
 
 pub fn activation(case: &Case, report: &mut Report) {
     let act: Activation = parse(case, "activation");
-    let none = NormKind::None.init(1, &device());
-    forward_backward::<_, 3, 3>(&none, (case, report), "x", |_, x| act.forward(x));
+    let module = modules::load(act.init(&device()), case, &["param."]);
+    forward_backward::<_, 3, 3>(&module, (case, report), "x", |m, x| m.forward(x));
 }
 
 pub fn symlog_symexp(case: &Case, report: &mut Report) {
@@ -110,9 +110,6 @@ pub fn attention_core(case: &Case, report: &mut Report) {
 }
 
 pub fn attention_layer(case: &Case, report: &mut Report) {
-    if case.need("use_rope") {
-        return report.pending("rotary positions");
-    }
     let config = AttentionConfig {
         d_model: case.need("d_model"),
         n_heads: case.need("n_heads"),
@@ -120,11 +117,25 @@ pub fn attention_layer(case: &Case, report: &mut Report) {
         sigma_reparam: case.need("sigma_reparam"),
         dropout_qkv: 0.0,
         dropout_attn: 0.0,
+        pattern: AttentionPattern::default(),
     };
     let mut module = modules::load(config.init(&device()), case, &["param.", "buffer."]);
     module.power_iteration();
-    forward_backward::<_, 3, 3>(&module, (case, report), "x", |m, x| m.forward_seq(x));
+    let rotation = rotation(case, config.d_model / config.n_heads);
+    forward_backward::<_, 3, 3>(&module, (case, report), "x", |m, x| m.forward_seq(x, rotation.as_ref()));
     modules::compare(&module, case, "after1.buffer.", What::Weights, FORWARD, report);
+}
+
+/// Rotary positions, where the case has them.
+fn rotation(case: &Case, head_size: usize) -> Option<Rotation> {
+    let used = case.hyper("use_rope").unwrap_or(false);
+    used.then(|| Rotation::new(times(case), head_size, case.hyper("base").unwrap_or(ROPE_BASE)))
+}
+
+/// Recorded timesteps, `[B, L]`.
+fn times(case: &Case) -> Tensor<2, Int> {
+    let shape = &case.get("in.pos_idxs").shape;
+    ints(case, "in.pos_idxs", [shape[0], shape[1]])
 }
 
 pub fn transformer_config(case: &Case) -> TransformerConfig {
@@ -142,20 +153,37 @@ pub fn transformer_config(case: &Case) -> TransformerConfig {
         sigma_reparam: case.hyper("sigma_reparam").unwrap_or(true),
         normformer_norms: case.hyper("normformer_norms").unwrap_or(true),
         head_scaling: case.hyper("head_scaling").unwrap_or(true),
+        pos_emb: match case.hyper::<String>("pos_emb").as_deref() {
+            None | Some("fixed") => PositionKind::Fixed,
+            Some("learnable") => PositionKind::Learned,
+            Some("rope") => PositionKind::Rope,
+            Some(other) => panic!("{}: unknown positions {other}", case.name),
+        },
+        max_time: case.hyper("max_time_idx").unwrap_or(1),
+        ..TransformerConfig::default()
     }
 }
 
 pub fn transformer_layer(case: &Case, report: &mut Report) {
-    let layer = transformer_config(case).layer();
-    let mut module = modules::load(layer.init(&device()), case, &["param.", "buffer."]);
+    let config = transformer_config(case);
+    let mut module = modules::load(config.layer().init(&device()), case, &["param.", "buffer."]);
     module.power_iteration();
-    forward_backward::<_, 3, 3>(&module, (case, report), "x", |m, x| m.forward_seq(x));
+    let rotation = rotation(case, config.d_model / config.n_heads);
+    forward_backward::<_, 3, 3>(&module, (case, report), "x", |m, x| m.forward_seq(x, rotation.as_ref()));
     modules::compare(&module, case, "after1.buffer.", What::Weights, FORWARD, report);
 }
 
 pub fn pos_emb_fixed(case: &Case, report: &mut Report) {
-    let shape = &case.get("in.pos_idxs").shape;
-    let times = ints(case, "in.pos_idxs", [shape[0], shape[1]]);
-    let out = sinusoid(times, case.need("d_model"), &device());
+    let out = sinusoid(times(case), case.need("d_model"), &device());
     report.close("y", &modules::values(&out), &case.get("out.y").f32(), FORWARD);
+}
+
+pub fn pos_emb_rope(case: &Case, report: &mut Report) {
+    let rotation = Rotation::new(times(case), case.need("head_dim"), case.need("base"));
+    let qkv = modules::tensor::<5>(case.get("in.qkv"), &device());
+    // Recorded as (three, heads, size); ours takes (three, size, heads).
+    let [b, l, three, heads, size] = qkv.dims();
+    let packed = qkv.swap_dims(3, 4).reshape([b, l, three * size * heads]);
+    let out = rotation.apply(packed, heads).reshape([b, l, three, size, heads]).swap_dims(3, 4);
+    report.close("qkv", &modules::values(&out), &case.get("out.qkv").f32(), FORWARD);
 }
