@@ -9,13 +9,14 @@ use zip::{CompressionMethod, ZipWriter};
 
 /// One array: type, shape, bytes.
 type Npy = (&'static str, &'static str, Vec<u8>);
+type Named = Vec<(&'static str, Npy)>;
 
 fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
 /// A trajectory of two steps with two actions, that begins at time 5 of its episode.
-fn arrays() -> Vec<(&'static str, Npy)> {
+fn arrays() -> Named {
     let times: Vec<u8> = [5_i64, 6, 7].into_iter().flat_map(i64::to_le_bytes).collect();
     vec![
         ("rl2s", ("<f4", "(3, 3)", floats(&[0.5, 0.0, 1.0, 1.5, 1.0, 0.0, -2.0, 0.0, 1.0]))),
@@ -66,7 +67,7 @@ fn a_recorded_trajectory_becomes_ours() {
 
 #[test]
 fn every_fault_names_its_array() {
-    let check = |edit: &dyn Fn(&mut Vec<(&'static str, Npy)>), expected: &str| {
+    let check = |edit: &dyn Fn(&mut Named), expected: &str| {
         let mut broken = arrays();
         edit(&mut broken);
         let error = read(&broken, CompressionMethod::Stored).unwrap_err().to_string();
