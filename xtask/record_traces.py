@@ -8,6 +8,9 @@ sources of
 
     python xtask/record_traces.py crates/amago-env/tests/traces
 
+The committed files were recorded from the environment classes of amago at commits 01448ca (mazerunner),
+40d4eb8 (toy_gym) and 10654a8 (tmaze) and of pomdp-baselines at 23031e9, without their plotting code.
+
 Every episode holds its hidden part, the actions and all that came back, so that a test can rebuild
 the hidden part and replay the actions. `random_play` holds means and standard errors of uniform
 actions, to compare distributions.
