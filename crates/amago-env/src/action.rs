@@ -66,6 +66,21 @@ impl Action {
         }
     }
 
+    /// The numbers from -1 to 1, one per entry, checked against a box.
+    ///
+    /// # Errors
+    /// When the action is of another kind or width, or a number is out of range.
+    pub fn numbers(&self, space: &Space) -> Result<&[f32], ActionError> {
+        match (self, space) {
+            (Action::Continuous(a), Space::Box(_))
+                if a.len() == space.width() && a.iter().all(|x| (-1.0..=1.0).contains(x)) =>
+            {
+                Ok(a)
+            }
+            _ => Err(self.error(space)),
+        }
+    }
+
     fn error(&self, space: &Space) -> ActionError {
         ActionError { action: self.clone(), space: space.to_string() }
     }
@@ -100,9 +115,9 @@ impl Action {
                 out.iter_mut().zip(bits).for_each(|(o, b)| *o = f32::from(*b));
                 true
             }
-            (Action::Continuous(a), Space::Box(_)) if a.len() == out.len() => {
-                out.copy_from_slice(a);
-                a.iter().all(|x| (-1.0..=1.0).contains(x))
+            (Action::Continuous(_), Space::Box(_)) => {
+                out.copy_from_slice(self.numbers(space)?);
+                true
             }
             _ => false,
         };

@@ -1,17 +1,25 @@
-//! The built-in environments, one file each.
+//! The built-in environments, one file or folder each.
 //!
 //! They behave as the tasks of the original implementation; where one deliberately differs, its
 //! struct says so. Make them by name with [`crate::registry::make`].
+//!
+//! What an episode hides is drawn in one place; `reset_to` starts an episode with a hidden part of
+//! your own instead.
 
+mod cells;
 mod frozen_lake;
 mod key_to_door;
+mod mazerunner;
+mod navigation;
 mod tmaze;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use frozen_lake::{FrozenLake, FrozenLakeOptions};
-pub use key_to_door::{KeyToDoor, KeyToDoorOptions, Location};
+pub use frozen_lake::{FrozenLake, FrozenLakeOptions, LakeTask};
+pub use key_to_door::{KeyToDoor, KeyToDoorOptions, KeyToDoorTask, Location};
+pub use mazerunner::{MazeRunner, MazeRunnerOptions, MazeTask};
+pub use navigation::{PointReward, PointRobot, PointRobotOptions, PointTask, Wind, WindOptions};
 pub use tmaze::{TMazeActive, TMazeActiveOptions, TMazePassive, TMazePassiveOptions};
 
 use crate::{Env, EnvError};
