@@ -66,6 +66,21 @@ impl Action {
         }
     }
 
+    /// The numbers of a continuous action, checked against a box.
+    ///
+    /// # Errors
+    /// When there are more or fewer than the box has entries, or one is outside `[-1, 1]`.
+    pub fn numbers(&self, space: &Space) -> Result<&[f32], ActionError> {
+        match (self, space) {
+            (Action::Continuous(a), Space::Box(_))
+                if a.len() == space.width() && a.iter().all(|x| (-1.0..=1.0).contains(x)) =>
+            {
+                Ok(a)
+            }
+            _ => Err(self.error(space)),
+        }
+    }
+
     fn error(&self, space: &Space) -> ActionError {
         ActionError { action: self.clone(), space: space.to_string() }
     }
@@ -168,6 +183,17 @@ mod tests {
                 assert_eq!(Action::random(&space, &mut rng).encode(&space, &mut out), Ok(()));
             }
         }
+    }
+
+    #[test]
+    fn numbers_accepts_only_numbers_of_the_box() {
+        let space = Space::box_f32(&[2], -5.0, 5.0);
+        let numbers = |values: &[f32]| Action::Continuous(values.to_vec());
+        assert_eq!(numbers(&[-1.0, 0.5]).numbers(&space), Ok(&[-1.0, 0.5][..]));
+        for bad in [numbers(&[0.5]), numbers(&[0.0, 1.5]), numbers(&[f32::NAN, 0.0]), Action::Discrete(0)] {
+            assert!(bad.numbers(&space).is_err(), "{bad:?}");
+        }
+        assert!(numbers(&[0.0, 0.0]).numbers(&Space::Discrete { n: 2 }).is_err());
     }
 
     #[test]

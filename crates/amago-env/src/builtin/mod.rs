@@ -1,10 +1,11 @@
-//! The built-in environments, one file each.
+//! The built-in environments, one file each (POPGym: one file per family of tasks).
 //!
 //! They behave as the tasks of the original implementation; where one deliberately differs, its
 //! struct says so. Make them by name with [`crate::registry::make`].
 
 mod frozen_lake;
 mod key_to_door;
+mod popgym;
 mod tmaze;
 
 use serde::Serialize;
@@ -12,6 +13,8 @@ use serde::de::DeserializeOwned;
 
 pub use frozen_lake::{FrozenLake, FrozenLakeOptions};
 pub use key_to_door::{KeyToDoor, KeyToDoorOptions, Location};
+pub(crate) use popgym::TASKS as POPGYM_TASKS;
+pub use popgym::{MultiDomain, MultiDomainOptions, PopGym, PopGymOptions};
 pub use tmaze::{TMazeActive, TMazeActiveOptions, TMazePassive, TMazePassiveOptions};
 
 use crate::{Env, EnvError};
