@@ -31,8 +31,7 @@ impl Battleship {
         let side = self.side;
         loop {
             let start = rng.random_range(0..side * side);
-            let (along, stride) =
-                if rng.random() { (start / side, side) } else { (start % side, 1) };
+            let (along, stride) = if rng.random() { (start / side, side) } else { (start % side, 1) };
             // How far the ship reaches back towards the edge when it points there.
             let back = if rng.random() { length - 1 } else { 0 };
             if along < back || along - back + length > side {

@@ -41,7 +41,7 @@ pub(super) struct CartPole {
     /// Standard deviation of the noise.
     sigma: f64,
     horizon: usize,
-    state: State,
+    pub state: State,
     time: usize,
 }
 
@@ -72,8 +72,8 @@ impl CartPole {
         let (sin, cos) = theta.sin_cos();
         let pole = POLE_MASS * LENGTH;
         let push = (force + pole * (theta_dot * theta_dot) * sin) / TOTAL_MASS;
-        let theta_acc = (GRAVITY * sin - cos * push)
-            / (LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS));
+        let theta_acc =
+            (GRAVITY * sin - cos * push) / (LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS));
         let x_acc = push - pole * theta_acc * cos / TOTAL_MASS;
         self.state =
             [x + TAU * x_dot, x_dot + TAU * x_acc, theta + TAU * theta_dot, theta_dot + TAU * theta_acc];

@@ -13,7 +13,7 @@ use crate::{Rng, Space, Step};
 /// of cards `n` (the package writes `ceil(2n − n/(2n − 1))`, which is the same).
 pub(super) struct Concentration {
     decks: usize,
-    feature: Feature,
+    pub feature: Feature,
     up: Vec<bool>,
     /// How many of them are up.
     ups: usize,

@@ -10,7 +10,7 @@ use crate::{Rng, Space, Step};
 /// Observation: one-hot of the dealt card, then of the asked one.
 pub(super) struct CountRecall {
     decks: usize,
-    feature: Feature,
+    pub feature: Feature,
     counts: [usize; 13],
     asked: usize,
     dealt: usize,

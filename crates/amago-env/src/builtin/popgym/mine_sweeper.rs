@@ -12,7 +12,7 @@ use crate::{Rng, Space, Step};
 /// reward is 1/c for a new clear tile, −0.5/(c − 2) for one seen before and −0.5 − 1/c for a mine,
 /// which ends the episode. It also ends when all is uncovered, and is truncated after `c` steps.
 pub(super) struct MineSweeper {
-    side: usize,
+    pub side: usize,
     mines: usize,
     uncovered: Vec<bool>,
     /// Clear tiles still covered.

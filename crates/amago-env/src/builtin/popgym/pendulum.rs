@@ -27,8 +27,8 @@ pub(super) struct Pendulum {
     /// Standard deviation of the noise.
     sigma: f64,
     horizon: usize,
-    theta: f64,
-    speed: f64,
+    pub theta: f64,
+    pub speed: f64,
     time: usize,
 }
 

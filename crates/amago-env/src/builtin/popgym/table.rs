@@ -65,7 +65,9 @@ pub(crate) static TASKS: [Entry; 42] = [
     entry("popgym-VelocityOnlyCartpoleMedium-v0", VELOCITY_CART, || boxed(CartPole::new(Velocity, 0.0, 400))),
     entry("popgym-VelocityOnlyCartpoleHard-v0", VELOCITY_CART, || boxed(CartPole::new(Velocity, 0.0, 600))),
     entry("popgym-NoisyPositionOnlyCartPoleEasy-v0", NOISY_CART, || boxed(CartPole::new(Position, 0.1, 200))),
-    entry("popgym-NoisyPositionOnlyCartPoleMedium-v0", NOISY_CART, || boxed(CartPole::new(Position, 0.2, 200))),
+    entry("popgym-NoisyPositionOnlyCartPoleMedium-v0", NOISY_CART, || {
+        boxed(CartPole::new(Position, 0.2, 200))
+    }),
     entry("popgym-NoisyPositionOnlyCartPoleHard-v0", NOISY_CART, || boxed(CartPole::new(Position, 0.3, 200))),
     entry("popgym-PositionOnlyPendulumEasy-v0", PENDULUM, || boxed(Pendulum::new(0.0, 200))),
     entry("popgym-PositionOnlyPendulumMedium-v0", PENDULUM, || boxed(Pendulum::new(0.0, 150))),
