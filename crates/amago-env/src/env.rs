@@ -1,5 +1,6 @@
 //! The environment trait.
 
+use crate::render::{Frame, Grid};
 use crate::{Action, ActionError, Column, DictSpace, Dtype, Observation, Space};
 
 /// What one step gave, besides the observation.
@@ -44,6 +45,19 @@ pub trait Env: Send {
     /// When the task cannot be set up or the observation does not fit its space.
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError>;
 
+    /// Starts another attempt at the task that `reset(task)` draws: the same hidden layout, goal or
+    /// dynamics, while randomness beyond the task comes from `attempt`. [`crate::kshot`] uses it.
+    ///
+    /// The default plays the seed `task` again, which is right where all of an episode's randomness
+    /// is its task.
+    ///
+    /// # Errors
+    /// As [`Env::reset`].
+    fn retry(&mut self, task: u64, attempt: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        let _ = attempt;
+        self.reset(task, obs)
+    }
+
     /// Takes one action and writes the next observation.
     ///
     /// # Errors
@@ -56,6 +70,21 @@ pub trait Env: Send {
     /// Whether the episode solved the task, where the task defines success.
     fn success(&self) -> Option<bool> {
         None
+    }
+
+    /// Draws the current state, hidden parts included, where the environment knows how.
+    fn draw(&self) -> Option<Grid> {
+        None
+    }
+
+    /// The current state as an image: that of [`Env::draw`], unless the environment has a better one.
+    fn render(&self) -> Option<Frame> {
+        self.draw().map(|grid| grid.frame())
+    }
+
+    /// The current state as text: that of [`Env::draw`], unless the environment has a better one.
+    fn render_text(&self) -> Option<String> {
+        self.draw().map(|grid| grid.text())
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Role {
     Learner,
     /// Initial weights.
     Init,
+    /// Later attempts at one task.
+    Attempt,
 }
 
 /// Seed of one stream: SplitMix64 over the four parts.

@@ -1,0 +1,125 @@
+//! Several attempts at the same task as one episode.
+
+use std::collections::BTreeMap;
+
+use crate::render::{Frame, Grid};
+use crate::{Action, DictSpace, Env, EnvError, Observation, Role, Space, Step, stream_seed};
+
+/// Any environment, played `k` times on the same task.
+///
+/// Where the environment's episode ends, the next attempt begins within the same step: its first
+/// observation is the one that the step writes, and the last one of the attempt before is not
+/// seen. Only the end of attempt `k` ends the episode, terminated or truncated as that attempt was.
+///
+/// The observation gets one more key, [`KShot::KEY`], with two numbers from 0 to 1: whether an
+/// attempt just began, and the number of attempts that have ended, over `k`.
+///
+/// Metrics: `attempt {i} return` and, where the task defines success, `attempt {i} success`. The
+/// episode is a success when its last attempt is.
+///
+/// In configuration files it is the option `k_shot` of any environment, see
+/// [`crate::registry::make`].
+pub struct KShot {
+    env: Box<dyn Env>,
+    observation_space: DictSpace,
+    k: usize,
+    task: u64,
+    /// Of the attempts that have ended.
+    outcomes: Vec<(f64, Option<bool>)>,
+    attempt_return: f64,
+}
+
+impl KShot {
+    /// Key of the reset signal in the observation.
+    pub const KEY: &'static str = "attempt";
+
+    /// Makes `k` attempts of an environment's episode.
+    ///
+    /// # Errors
+    /// When `k` is zero, or the environment has an observation of that key.
+    pub fn new(env: Box<dyn Env>, k: usize) -> Result<Self, EnvError> {
+        let refuse = |message| Err(EnvError::Option { env: env.name().to_owned(), message });
+        if k == 0 {
+            return refuse("k_shot must be at least 1".to_owned());
+        }
+        let mut keys: BTreeMap<_, _> = env.observation_space().0.clone();
+        if keys.insert(Self::KEY.to_owned(), Space::box_f32(&[2], 0.0, 1.0)).is_some() {
+            return refuse(format!("k_shot needs the observation key \"{}\", which is taken", Self::KEY));
+        }
+        let outcomes = Vec::with_capacity(k.min(1024));
+        let observation_space = DictSpace(keys);
+        Ok(Self { env, observation_space, k, task: 0, outcomes, attempt_return: 0.0 })
+    }
+
+    fn signal(&self, begins: bool, obs: &mut Observation) -> Result<(), EnvError> {
+        obs.write(Self::KEY, &[f32::from(begins), self.outcomes.len() as f32 / self.k as f32])
+    }
+}
+
+impl Env for KShot {
+    fn name(&self) -> &str {
+        self.env.name()
+    }
+
+    fn observation_space(&self) -> &DictSpace {
+        &self.observation_space
+    }
+
+    fn action_space(&self) -> &Space {
+        self.env.action_space()
+    }
+
+    fn horizon(&self) -> Option<usize> {
+        self.env.horizon().map(|h| h.saturating_mul(self.k))
+    }
+
+    fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        self.task = seed;
+        self.outcomes.clear();
+        self.attempt_return = 0.0;
+        self.env.reset(seed, obs)?;
+        self.signal(true, obs)
+    }
+
+    fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
+        let mut step = self.env.step(action, obs)?;
+        self.attempt_return += f64::from(step.reward);
+        let ends = step.done();
+        if ends {
+            self.outcomes.push((self.attempt_return, self.env.success()));
+            self.attempt_return = 0.0;
+            let attempt = self.outcomes.len();
+            if attempt < self.k {
+                self.env.retry(self.task, stream_seed(self.task, Role::Attempt, 0, attempt as u64), obs)?;
+                step = Step { terminated: false, truncated: false, ..step };
+            }
+        }
+        self.signal(ends && !step.done(), obs)?;
+        Ok(step)
+    }
+
+    fn metrics(&self, report: &mut dyn FnMut(&str, f64)) {
+        for (i, (attempt_return, success)) in self.outcomes.iter().enumerate() {
+            report(&format!("attempt {i} return"), *attempt_return);
+            if let Some(success) = success {
+                report(&format!("attempt {i} success"), f64::from(u8::from(*success)));
+            }
+        }
+    }
+
+    fn success(&self) -> Option<bool> {
+        self.outcomes.last()?.1
+    }
+
+    fn draw(&self) -> Option<Grid> {
+        self.env.draw()
+    }
+
+    fn render(&self) -> Option<Frame> {
+        self.env.render()
+    }
+
+    fn render_text(&self) -> Option<String> {
+        self.env.render_text()
+    }
+}
