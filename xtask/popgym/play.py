@@ -7,20 +7,20 @@ import zlib
 
 import numpy as np
 
-from tasks import FOLDER, VERSION, Flat, names
+from tasks import FOLDER, VERSION, make, names
 
 
 def play(name, episodes, seed):
     """Returns and lengths."""
-    env = Flat(name)
+    env = make(name)
     env.reset(seed=seed)
-    rng = np.random.default_rng([seed, 1])
+    env.action_space.seed(seed + 1)
     returns, lengths = np.zeros(episodes), np.zeros(episodes)
     for i in range(episodes):
         env.reset()
         over = False
         while not over:
-            _, reward, terminated, truncated = env.step(env.random_action(rng))
+            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
             over = terminated or truncated
             returns[i] += reward
             lengths[i] += 1
@@ -29,12 +29,12 @@ def play(name, episodes, seed):
 
 def summary(values):
     """Mean and its standard error."""
-    return {"mean": values.mean(), "error": values.std(ddof=1) / np.sqrt(len(values))}
+    return {"mean": float(values.mean()), "error": float(values.std(ddof=1) / np.sqrt(len(values)))}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--episodes", type=int, default=1000)
+    parser.add_argument("--episodes", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", default=os.path.join(FOLDER, "random_play.json"))
     args = parser.parse_args()

@@ -1,6 +1,9 @@
 //! Built-in environments by name.
 
-use amago_env::builtin::{FrozenLakeOptions, KeyToDoorOptions, TMazeActiveOptions, TMazePassiveOptions};
+use amago_env::builtin::{
+    FrozenLakeOptions, KeyToDoorOptions, MultiDomainOptions, PopGymOptions, TMazeActiveOptions,
+    TMazePassiveOptions,
+};
 use amago_env::{EnvError, conformance, registry};
 use toml::Table;
 
@@ -22,9 +25,11 @@ fn documented_options_are_the_real_ones() {
         "dark-key-to-door" => Table::try_from(KeyToDoorOptions::default()),
         "tmaze-passive" => Table::try_from(TMazePassiveOptions::default()),
         "tmaze-active" => Table::try_from(TMazeActiveOptions::default()),
+        "multi-domain-popgym" => Table::try_from(MultiDomainOptions::default()),
+        id if id.starts_with("popgym-") => Table::try_from(PopGymOptions::default()),
         other => panic!("{other} is new: add it here"),
     };
-    assert_eq!(registry::specs().len(), 4);
+    assert_eq!(registry::specs().len(), 5 + 42);
     for spec in registry::specs() {
         let fields = defaults(spec.id).expect("options are plain TOML");
         let mut documented: Vec<_> = spec.options().iter().map(|o| o.name).collect();
@@ -72,6 +77,8 @@ fn bad_options_are_explained() {
         ("tmaze-passive", "oracle_length = 1", ["no option \"oracle_length\"", "corridor_length"]),
         ("tmaze-passive", "penalty = 0.5", ["penalty", "not be above 0"]),
         ("tmaze-active", "corridor_length = 0", ["corridor_length", "at least 1"]),
+        ("multi-domain-popgym", "warmup_episodes = 0", ["warmup_episodes", "from 1"]),
+        ("popgym-HigherLowerEasy-v0", "truncated = true", ["no option", "truncated_is_done"]),
         ("tmaze-active", "oracle_length = 0", ["oracle_length", "at least 1"]),
     ] {
         let error = refused(id, options);
@@ -94,8 +101,11 @@ fn every_environment_conforms() {
         ("dark-key-to-door", "dark = false\nrandomize_actions = true\nsize = 3\nstart_location = [0, 2]"),
         ("tmaze-passive", ""),
         ("tmaze-active", "corridor_length = 3\npenalty = -0.25\noracle_length = 2"),
+        ("multi-domain-popgym", ""),
+        ("popgym-MultiarmedBanditEasy-v0", "truncated_is_done = false"),
     ];
-    for (id, options) in variants {
+    let popgym = registry::specs().iter().map(|spec| spec.id).filter(|id| id.starts_with("popgym-"));
+    for (id, options) in variants.into_iter().chain(popgym.map(|id| (id, ""))) {
         let options = table(options);
         let make = || registry::make(id, &options);
         let report = conformance::check(&make, &conformance::CheckOptions::default())

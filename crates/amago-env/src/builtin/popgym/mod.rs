@@ -99,6 +99,14 @@ impl PopGym {
             rng: Rng::seed_from_u64(0),
         })
     }
+
+    fn begin(&mut self, obs: &mut Observation) -> Result<(), EnvError> {
+        self.time = 0;
+        let timer = self.seen.len() - 1;
+        self.seen[timer] = 0.0;
+        self.game.begin(&mut self.rng, &mut self.seen[..timer]);
+        obs.write(DictSpace::SINGLE, &self.seen)
+    }
 }
 
 /// How a number of steps is shown.
@@ -131,11 +139,15 @@ impl Env for PopGym {
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
         self.rng = Rng::seed_from_u64(seed);
-        self.time = 0;
-        let timer = self.seen.len() - 1;
-        self.seen[timer] = 0.0;
-        self.game.begin(&mut self.rng, &mut self.seen[..timer]);
-        obs.write(DictSpace::SINGLE, &self.seen)
+        self.game.draw(&mut self.rng);
+        self.begin(obs)
+    }
+
+    /// The hidden state is the task; noise, and the luck of a bandit's arms, are not.
+    fn retry(&mut self, task: u64, attempt: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        self.game.draw(&mut Rng::seed_from_u64(task));
+        self.rng = Rng::seed_from_u64(attempt);
+        self.begin(obs)
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {

@@ -107,6 +107,17 @@ impl MultiDomain {
         })
     }
 
+    fn begin(&mut self, obs: &mut Observation) -> Result<(), EnvError> {
+        self.episode = 0;
+        self.over = false;
+        self.time = 0;
+        self.seen.fill(0.0);
+        let Domain { game, width, .. } = &mut self.domains[self.active];
+        game.draw(&mut self.rng);
+        game.begin(&mut self.rng, &mut self.seen[..*width]);
+        self.observe(true, 0.0, obs)
+    }
+
     fn observe(&mut self, valid: bool, reward: f32, obs: &mut Observation) -> Result<(), EnvError> {
         let episode = self.episode as f32 / self.options.warmup_episodes as f32;
         let rest = [timer_value(self.time), episode, f32::from(valid), reward];
@@ -155,13 +166,14 @@ impl Env for MultiDomain {
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
         self.rng = Rng::seed_from_u64(seed);
         self.active = self.rng.random_range(0..self.domains.len());
-        self.episode = 0;
-        self.over = false;
-        self.time = 0;
-        self.seen.fill(0.0);
-        let Domain { game, width, .. } = &mut self.domains[self.active];
-        game.begin(&mut self.rng, &mut self.seen[..*width]);
-        self.observe(true, 0.0, obs)
+        self.begin(obs)
+    }
+
+    /// Which of the tasks is played is the task; decks, boards and noise are not.
+    fn retry(&mut self, task: u64, attempt: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        self.active = Rng::seed_from_u64(task).random_range(0..self.domains.len());
+        self.rng = Rng::seed_from_u64(attempt);
+        self.begin(obs)
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
@@ -176,6 +188,7 @@ impl Env for MultiDomain {
         let seen = &mut self.seen[..*width];
         let mut reward = 0.0;
         if self.over {
+            game.draw(&mut self.rng);
             game.begin(&mut self.rng, seen);
             self.episode += 1;
             self.over = false;

@@ -76,7 +76,10 @@ pub(super) trait Game: Any + Send {
     /// Longest possible episode.
     fn horizon(&self) -> usize;
 
-    /// Starts an episode of chance.
+    /// Draws the hidden state of the next episode.
+    fn draw(&mut self, rng: &mut Rng);
+
+    /// Starts an episode with the hidden state that was drawn last.
     fn begin(&mut self, rng: &mut Rng, seen: &mut [f32]);
 
     /// Takes one action.
@@ -108,8 +111,11 @@ impl<T: Task> Game for Round<T> {
         self.task.horizon()
     }
 
-    fn begin(&mut self, rng: &mut Rng, seen: &mut [f32]) {
+    fn draw(&mut self, rng: &mut Rng) {
         self.task.draw(&mut self.hidden, rng);
+    }
+
+    fn begin(&mut self, rng: &mut Rng, seen: &mut [f32]) {
         let noise = self.task.noise(rng);
         self.task.begin(&self.hidden, noise, seen);
     }
