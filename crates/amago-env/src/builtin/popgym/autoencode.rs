@@ -1,7 +1,9 @@
 //! Autoencode: see a deck, then name its suits backwards.
 
 use super::deck::{CARDS, Deck, Feature};
+use super::picture::{ASKED, IN_SIGHT};
 use super::task::{Task, bits, one_hot, share};
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 /// Watch a deck card by card, then name the suits from the last card to the first.
@@ -73,5 +75,10 @@ impl Task for Autoencode {
         let reward = if action == deck.dealt(self.held) { part } else { -part };
         self.observe(0, seen);
         Step { reward, terminated: self.held == 0, truncated: false }
+    }
+
+    fn picture(&self, deck: &Deck) -> Grid {
+        let mark = if self.watching { IN_SIGHT } else { ASKED };
+        deck.picture([(self.held.checked_sub(1), mark)])
     }
 }

@@ -2,7 +2,9 @@
 
 use rand::RngExt;
 
+use super::picture;
 use super::task::{Task, bits, one_hot, share};
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 /// Lengths of the ships.
@@ -93,5 +95,14 @@ impl Task for Battleship {
         let tiles = board.len();
         let reward = if hit { share(TARGETS) } else { -share(tiles - TARGETS) };
         Step { reward, terminated: self.hits == TARGETS, truncated: self.time >= tiles }
+    }
+
+    fn picture(&self, board: &Vec<bool>) -> Grid {
+        picture::board(self.side, |tile| match (self.shot_at[tile], board[tile]) {
+            (true, true) => picture::HIT,
+            (true, false) => picture::MISS,
+            (false, true) => picture::THING,
+            (false, false) => picture::PLAIN,
+        })
     }
 }

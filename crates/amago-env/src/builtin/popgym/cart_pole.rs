@@ -6,7 +6,9 @@
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
+use super::picture;
 use super::task::{Task, share};
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 const GRAVITY: f64 = 9.8;
@@ -126,6 +128,16 @@ impl Task for CartPole {
             terminated: x.abs() > MAX_X || theta.abs() > MAX_THETA,
             truncated: self.time >= self.horizon,
         }
+    }
+
+    fn picture(&self, _start: &State) -> Grid {
+        let [x, _, theta, _] = self.state;
+        let mut grid = Grid::new(41, 8, picture::EMPTY);
+        (0..41).for_each(|column| grid.set(column, 7, picture::PLAIN));
+        let column = 20.0 * (1.0 + x / MAX_X);
+        picture::rod(&mut grid, column, 7.0, theta);
+        grid.set(column.round() as usize, 7, picture::CART);
+        grid
     }
 }
 

@@ -1,7 +1,9 @@
 //! Concentration: turn up pairs of equal cards.
 
 use super::deck::{CARDS, Deck, Feature};
+use super::picture::{self, FOUND, IN_SIGHT};
 use super::task::{Task, bits, one_hot, share};
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 /// Cards lie face down; turn up two at a time. A pair of equal colour (or rank) stays up.
@@ -107,5 +109,11 @@ impl Task for Concentration {
         let reward = self.resolve(deck, action);
         self.time += 1;
         Step { reward, terminated: self.ups == deck.len(), truncated: self.time >= self.horizon() }
+    }
+
+    fn picture(&self, deck: &Deck) -> Grid {
+        let up = (0..self.up.len()).filter(|place| self.up[*place]).map(|place| (place, FOUND));
+        let shown = self.shown.iter().copied().chain([self.first]).flatten();
+        picture::cards(&deck.symbols(), up.chain(shown.map(|place| (place, IN_SIGHT))))
     }
 }

@@ -1,7 +1,9 @@
 //! CountRecall: how often was this card dealt so far?
 
 use super::deck::{CARDS, Deck, Feature};
+use super::picture::{self, ASKED, IN_SIGHT};
 use super::task::{Task, bits, one_hot, share};
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 /// Two decks are dealt side by side: a card to count, and a card to ask about. The answer is how
@@ -81,5 +83,12 @@ impl Task for CountRecall {
         let part = share(cards - 1);
         let reward = if right { part } else { -part };
         Step { reward, terminated: self.dealt == cards, truncated: false }
+    }
+
+    fn picture(&self, hidden: &Decks) -> Grid {
+        let dealt = |deck: &Deck| deck.symbols().into_iter().rev();
+        let symbols: Vec<char> = dealt(&hidden.values).chain(dealt(&hidden.queries)).collect();
+        let turn = self.dealt.saturating_sub(1);
+        picture::cards(&symbols, [(turn, IN_SIGHT), (hidden.values.len() + turn, ASKED)].into_iter())
     }
 }

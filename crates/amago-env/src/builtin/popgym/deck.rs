@@ -5,7 +5,9 @@
 
 use rand::seq::SliceRandom;
 
+use super::picture;
 use crate::Rng;
+use crate::render::{Cell, Grid};
 
 /// Cards in one deck.
 pub(super) const CARDS: usize = 52;
@@ -35,11 +37,21 @@ impl Feature {
         };
         value as u8
     }
+
+    fn symbol(self, value: u8) -> char {
+        let symbols = match self {
+            Feature::Colors => "BR",
+            Feature::Suits => "SDCH",
+            Feature::Ranks => "A23456789TJQK",
+        };
+        symbols.chars().nth(usize::from(value)).unwrap_or(' ')
+    }
 }
 
 /// One feature of every card of some decks put together.
 #[derive(Debug)]
 pub(super) struct Deck {
+    feature: Feature,
     sorted: Vec<u8>,
     order: Vec<u8>,
 }
@@ -53,7 +65,7 @@ impl Deck {
     /// Cards in a given order.
     pub fn stacked(feature: Feature, cards: impl Iterator<Item = usize>) -> Self {
         let order: Vec<u8> = cards.map(|card| feature.of(card)).collect();
-        Self { sorted: order.clone(), order }
+        Self { feature, sorted: order.clone(), order }
     }
 
     /// Shuffles the cards, whatever their order was.
@@ -75,5 +87,17 @@ impl Deck {
     /// Feature of the card dealt in turn `turn`, from 0. Cards are dealt from the end.
     pub fn dealt(&self, turn: usize) -> usize {
         self.at(self.len() - 1 - turn)
+    }
+
+    /// A sign for each place.
+    pub fn symbols(&self) -> Vec<char> {
+        self.order.iter().map(|value| self.feature.symbol(*value)).collect()
+    }
+
+    /// The cards in the order they are dealt in, with marks below some turns.
+    pub fn picture(&self, marks: impl IntoIterator<Item = (Option<usize>, Cell)>) -> Grid {
+        let mut symbols = self.symbols();
+        symbols.reverse();
+        picture::cards(&symbols, marks.into_iter().filter_map(|(turn, mark)| Some((turn?, mark))))
     }
 }

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 
 use super::deck::{CARDS, Deck, Feature};
+use super::picture::IN_SIGHT;
 use super::task::{Task, bits, one_hot, share};
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 /// Guess whether the rank of the next card is higher (action 0) or lower (action 1) than that of the
@@ -62,5 +64,9 @@ impl Task for HigherLower {
         one_hot(seen, next);
         self.dealt += 1;
         Step { reward, terminated: self.dealt == deck.len(), truncated: false }
+    }
+
+    fn picture(&self, deck: &Deck) -> Grid {
+        deck.picture([(self.dealt.checked_sub(1), IN_SIGHT)])
     }
 }

@@ -2,7 +2,9 @@
 
 use rand::RngExt;
 
+use super::picture;
 use super::task::{Task, bits, one_hot, share};
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 /// Uncover the tiles of a hidden board, row by row numbered.
@@ -119,5 +121,13 @@ impl Task for MineSweeper {
         one_hot(seen, usize::from(field.count[action]));
         let terminated = mine || self.left == 0;
         Step { reward, terminated, truncated: self.time == clear && !terminated }
+    }
+
+    fn picture(&self, field: &Field) -> Grid {
+        picture::board(self.side, |tile| match (field.mine[tile], self.uncovered[tile]) {
+            (true, _) => picture::THING,
+            (false, true) => picture::number(field.count[tile]),
+            (false, false) => picture::PLAIN,
+        })
     }
 }

@@ -11,6 +11,7 @@ mod mine_sweeper;
 mod multi_domain;
 mod multiarmed_bandit;
 mod pendulum;
+mod picture;
 mod repeat_first;
 mod repeat_previous;
 mod table;
@@ -25,6 +26,7 @@ pub use multi_domain::{MultiDomain, MultiDomainOptions};
 pub(crate) use table::{Entry, TASKS};
 use task::Game;
 
+use crate::render::Grid;
 use crate::{Action, BoxSpace, DictSpace, Dtype, Env, EnvError, Observation, Rng, Space, Step};
 
 /// The step counter is shown divided by this.
@@ -158,5 +160,9 @@ impl Env for PopGym {
         obs.write(DictSpace::SINGLE, &self.seen)?;
         let terminated = step.terminated || (self.options.truncated_is_done && step.truncated);
         Ok(Step { terminated, ..step })
+    }
+
+    fn draw(&self) -> Option<Grid> {
+        Some(self.game.picture())
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::task::Game;
 use super::{Entry, TASKS, flat_space, timer_value};
 use crate::builtin::{Builtin, require};
+use crate::render::Grid;
 use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
 
 /// Families of which every size takes part.
@@ -201,6 +202,10 @@ impl Env for MultiDomain {
         let paid = if self.episode < self.options.warmup_episodes { 0.0 } else { reward };
         let terminated = self.episode > self.options.warmup_episodes;
         Ok(Step { reward: paid, terminated, truncated: false })
+    }
+
+    fn draw(&self) -> Option<Grid> {
+        Some(self.domains[self.active].game.picture())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use rand::RngExt;
 
+use super::picture;
 use super::task::{Task, bits, one_hot, share};
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 /// Pull one of several arms. Each pays with a chance that is drawn uniformly for every episode.
@@ -63,5 +65,15 @@ impl Task for MultiarmedBandit {
         self.time += 1;
         let reward = if paid { share(self.horizon) } else { -share(self.horizon) };
         Step { reward, terminated: false, truncated: self.time >= self.horizon }
+    }
+
+    fn picture(&self, chances: &Vec<f32>) -> Grid {
+        let mut grid = Grid::new(self.arms, 10, picture::PLAIN);
+        for (arm, chance) in chances.iter().enumerate() {
+            // From the lowest row up, one row for each tenth.
+            let rows = (chance * 10.0).round() as usize;
+            (0..rows).for_each(|row| grid.set(arm, 9 - row, picture::THING));
+        }
+        grid
     }
 }

@@ -7,7 +7,9 @@ use std::f64::consts::PI;
 use rand::RngExt;
 
 use super::cart_pole::noise;
+use super::picture;
 use super::task::Task;
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 const GRAVITY: f64 = 10.0;
@@ -93,5 +95,12 @@ impl Task for Pendulum {
         self.observe(noise, seen);
         let reward = (HALF_COST - cost) / HALF_COST / self.horizon as f64;
         Step { reward: reward as f32, terminated: false, truncated: self.time >= self.horizon }
+    }
+
+    fn picture(&self, _start: &[f64; 2]) -> Grid {
+        let mut grid = Grid::new(15, 15, picture::EMPTY);
+        picture::rod(&mut grid, 7.0, 7.0, self.theta);
+        grid.set(7, 7, picture::CART);
+        grid
     }
 }

@@ -1,7 +1,9 @@
 //! RepeatFirst: name the suit of the first card, again and again.
 
 use super::deck::{CARDS, Deck, Feature};
+use super::picture::{ASKED, IN_SIGHT};
 use super::task::{Task, bits, one_hot, share};
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 /// Cards are dealt one by one; always name the suit of the first. Reward ±1/(cards − 1).
@@ -54,5 +56,9 @@ impl Task for RepeatFirst {
         one_hot(seen, deck.dealt(self.dealt));
         self.dealt += 1;
         Step { reward, terminated: self.dealt == deck.len(), truncated: false }
+    }
+
+    fn picture(&self, deck: &Deck) -> Grid {
+        deck.picture([(self.dealt.checked_sub(1), IN_SIGHT), (Some(0), ASKED)])
     }
 }

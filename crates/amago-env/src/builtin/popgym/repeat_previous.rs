@@ -1,7 +1,9 @@
 //! RepeatPrevious: name the suit of the card dealt some turns ago.
 
 use super::deck::{CARDS, Deck, Feature};
+use super::picture::{ASKED, IN_SIGHT};
 use super::task::{Task, bits, one_hot, share};
+use crate::render::Grid;
 use crate::{Rng, Space, Step};
 
 /// Cards are dealt one by one; name the suit of the card `k - 1` turns before the one in sight.
@@ -61,5 +63,9 @@ impl Task for RepeatPrevious {
         one_hot(seen, deck.dealt(self.dealt));
         self.dealt += 1;
         Step { reward, terminated: self.dealt == deck.len(), truncated: false }
+    }
+
+    fn picture(&self, deck: &Deck) -> Grid {
+        deck.picture([(self.dealt.checked_sub(1), IN_SIGHT), (self.dealt.checked_sub(self.k), ASKED)])
     }
 }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use crate::render::Grid;
 use crate::{Action, ActionError, Rng, Space, Step};
 
 /// The rules of one task, as a function of what chance decided.
@@ -45,6 +46,9 @@ pub(super) trait Task: Send + 'static {
         noise: Self::Noise,
         seen: &mut [f32],
     ) -> Step;
+
+    /// Draws where the episode stands, hidden parts included.
+    fn picture(&self, hidden: &Self::Hidden) -> Grid;
 }
 
 /// Kinds of action.
@@ -84,6 +88,9 @@ pub(super) trait Game: Any + Send {
 
     /// Takes one action.
     fn step(&mut self, action: &Action, rng: &mut Rng, seen: &mut [f32]) -> Result<Step, ActionError>;
+
+    /// Draws where the episode stands, hidden parts included.
+    fn picture(&self) -> Grid;
 }
 
 /// A task and the hidden state of its running episode.
@@ -124,6 +131,10 @@ impl<T: Task> Game for Round<T> {
         let action = T::Action::decode(action, &self.action_space)?;
         let noise = self.task.noise(rng);
         Ok(self.task.step(&self.hidden, action, noise, seen))
+    }
+
+    fn picture(&self) -> Grid {
+        self.task.picture(&self.hidden)
     }
 }
 
