@@ -66,10 +66,10 @@ impl Action {
         }
     }
 
-    /// The numbers of a continuous action, checked against a box.
+    /// The numbers from -1 to 1, one per entry, checked against a box.
     ///
     /// # Errors
-    /// When there are more or fewer than the box has entries, or one is outside `[-1, 1]`.
+    /// When the action is of another kind or width, or a number is out of range.
     pub fn numbers(&self, space: &Space) -> Result<&[f32], ActionError> {
         match (self, space) {
             (Action::Continuous(a), Space::Box(_))
@@ -115,9 +115,9 @@ impl Action {
                 out.iter_mut().zip(bits).for_each(|(o, b)| *o = f32::from(*b));
                 true
             }
-            (Action::Continuous(a), Space::Box(_)) if a.len() == out.len() => {
-                out.copy_from_slice(a);
-                a.iter().all(|x| (-1.0..=1.0).contains(x))
+            (Action::Continuous(_), Space::Box(_)) => {
+                out.copy_from_slice(self.numbers(space)?);
+                true
             }
             _ => false,
         };

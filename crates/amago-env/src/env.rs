@@ -46,7 +46,7 @@ pub trait Env: Send {
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError>;
 
     /// Starts another attempt at the task that `reset(task)` draws: the same hidden layout, goal or
-    /// dynamics, while randomness beyond the task comes from `attempt`. [`crate::kshot`] uses it.
+    /// dynamics, while randomness beyond the task comes from `attempt`. Called after `reset(task)`.
     ///
     /// The default plays the seed `task` again, which is right where all of an episode's randomness
     /// is its task.

@@ -7,9 +7,10 @@ use serde::de::DeserializeOwned;
 use toml::Table;
 
 use crate::builtin::{
-    Builtin, FrozenLake, KeyToDoor, MultiDomain, POPGYM_TASKS, PopGym, PopGymOptions, TMazeActive,
-    TMazePassive,
+    Builtin, FrozenLake, KeyToDoor, MazeRunner, MultiDomain, POPGYM_TASKS, PointRobot, PopGym, PopGymOptions,
+    TMazeActive, TMazePassive, Wind,
 };
+use crate::kshot::KShot;
 use crate::{Env, EnvError};
 
 type Made = Result<Box<dyn Env>, EnvError>;
@@ -38,11 +39,13 @@ pub struct OptionDoc {
 }
 
 impl EnvSpec {
-    /// The options with their defaults and meanings.
+    /// The options with their defaults and meanings: the environment's own, then `k_shot`.
     pub fn options(&self) -> Vec<OptionDoc> {
         let defaults = (self.defaults)();
         let text = |name: &str| defaults.get(name).map(ToString::to_string).unwrap_or_default();
-        self.docs.iter().map(|&(name, doc)| OptionDoc { name, default: text(name), doc }).collect()
+        let own = self.docs.iter().map(|&(name, doc)| OptionDoc { name, default: text(name), doc });
+        let doc = "episodes on the same task that make one; above 1 it adds the observation \"attempt\"";
+        own.chain([OptionDoc { name: K_SHOT, default: "1".to_owned(), doc }]).collect()
     }
 
     const fn of<B: Builtin>() -> Self {
@@ -56,7 +59,7 @@ impl EnvSpec {
     }
 
     fn known(&self) -> String {
-        self.docs.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+        self.docs.iter().map(|(name, _)| *name).chain([K_SHOT]).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -66,6 +69,9 @@ static SPECS: LazyLock<Vec<EnvSpec>> = LazyLock::new(|| {
         EnvSpec::of::<KeyToDoor>(),
         EnvSpec::of::<TMazePassive>(),
         EnvSpec::of::<TMazeActive>(),
+        EnvSpec::of::<MazeRunner>(),
+        EnvSpec::of::<Wind>(),
+        EnvSpec::of::<PointRobot>(),
         EnvSpec::of::<MultiDomain>(),
     ];
     specs.extend(POPGYM_TASKS.iter().map(|task| EnvSpec {
@@ -78,20 +84,35 @@ static SPECS: LazyLock<Vec<EnvSpec>> = LazyLock::new(|| {
     specs
 });
 
+/// Option of every environment, see [`make`].
+const K_SHOT: &str = "k_shot";
+
 /// All built-in environments.
 pub fn specs() -> &'static [EnvSpec] {
     &SPECS
 }
 
-/// Makes a built-in environment.
+/// Makes a built-in environment. Every one takes the option `k_shot` besides its own: how many of its
+/// episodes on the same task make one episode, see [`KShot`]; 1, the default, leaves it as it is.
 ///
 /// # Errors
 /// When no environment has this id, or an option is unknown, of the wrong type or out of its range.
 pub fn make(id: &str, options: &Table) -> Result<Box<dyn Env>, EnvError> {
-    match SPECS.iter().find(|s| s.id == id) {
-        Some(spec) => (spec.build)(spec, options),
-        None => Err(unknown(id)),
-    }
+    let spec = SPECS.iter().find(|s| s.id == id).ok_or_else(|| unknown(id))?;
+    let mut own = options.clone();
+    let k_shot = match own.remove(K_SHOT) {
+        None => 1,
+        Some(value) => {
+            value.as_integer().and_then(|k| usize::try_from(k).ok()).filter(|k| *k > 0).ok_or_else(|| {
+                EnvError::Option {
+                    env: id.to_owned(),
+                    message: format!("{K_SHOT} must be a whole number of at least 1, not {value}"),
+                }
+            })?
+        }
+    };
+    let env = (spec.build)(spec, &own)?;
+    if k_shot == 1 { Ok(env) } else { Ok(Box::new(KShot::new(env, k_shot)?)) }
 }
 
 fn unknown(id: &str) -> EnvError {

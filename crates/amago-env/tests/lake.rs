@@ -3,14 +3,21 @@
 #[path = "support/play.rs"]
 mod play;
 
-use amago_env::builtin::{FrozenLake, FrozenLakeOptions};
-use amago_env::{Env, Step};
+use amago_env::builtin::{FrozenLake, FrozenLakeOptions, LakeTask};
+use amago_env::{Env, Observation, Step};
 use play::Play;
 
-fn lake(options: FrozenLakeOptions) -> Play<FrozenLake> {
-    let rows = ["FFH", "HFF", "FFF"];
-    Play::new(FrozenLake::with_layout(options, &rows).expect("a legal layout"))
+fn play(options: FrozenLakeOptions) -> Play<FrozenLake> {
+    Play::new(FrozenLake::new(options).expect("legal options"))
 }
+
+/// Starts on a layout; the seed decides the rest.
+fn start(play: &mut Play<FrozenLake>, rows: &[&str], swapped: bool, seed: u64) -> Vec<f32> {
+    let task = LakeTask::new(rows, swapped).expect("a legal layout");
+    play.reset_to(|env, obs| env.reset_to(task, seed, obs))
+}
+
+const LAKE: [&str; 3] = ["FFH", "HFF", "FFF"];
 
 fn small(k_episodes: usize) -> FrozenLakeOptions {
     FrozenLakeOptions { size: 3, k_episodes, ..FrozenLakeOptions::default() }
@@ -21,9 +28,9 @@ const WAY: [usize; 4] = [3, 1, 1, 3];
 
 #[test]
 fn frozen_lake_counts_attempts() {
-    let mut play = lake(small(3));
+    let mut play = play(small(3));
     let third = 1.0 / 3.0;
-    assert_eq!(play.reset(0), [0.0, 0.0, 1.0, 0.0]);
+    assert_eq!(start(&mut play, &LAKE, false, 0), [0.0, 0.0, 1.0, 0.0]);
     assert_eq!(play.step(1), (vec![0.0, 0.0, 1.0, 0.0], Step::default()), "a hole ends the attempt");
     assert_eq!(play.step(0), (vec![0.0, 0.0, 0.0, third], Step::default()));
     for (attempt, at) in [(1, third), (2, 2.0 * third)] {
@@ -42,8 +49,8 @@ fn frozen_lake_counts_attempts() {
 
 #[test]
 fn recovering_from_a_hole_costs_a_tenth() {
-    let mut play = lake(FrozenLakeOptions { recover_mode: true, ..small(1) });
-    play.reset(0);
+    let mut play = play(FrozenLakeOptions { recover_mode: true, ..small(1) });
+    start(&mut play, &LAKE, false, 0);
     assert_eq!(play.step(1), (vec![0.0; 4], Step { reward: -0.1, ..Step::default() }));
     assert_eq!(play.step(2), (vec![0.0; 4], Step::default()), "a wall");
     let rewards: Vec<_> = WAY.iter().map(|a| play.step(*a).1.reward).collect();
@@ -52,8 +59,8 @@ fn recovering_from_a_hole_costs_a_tenth() {
 
 #[test]
 fn the_horizon_truncates_a_lake() {
-    let mut play = lake(FrozenLakeOptions { horizon: 2, ..small(1) });
-    play.reset(0);
+    let mut play = play(FrozenLakeOptions { horizon: 2, ..small(1) });
+    start(&mut play, &LAKE, false, 0);
     assert_eq!(play.step(0).1, Step::default());
     assert_eq!(play.step(0).1, Step { truncated: true, ..Step::default() });
     assert_eq!(play.env.success(), Some(false));
@@ -65,10 +72,10 @@ fn the_horizon_truncates_a_lake() {
 fn hard_mode_breaks_ice_only_behind_the_agent() {
     let options =
         FrozenLakeOptions { size: 2, k_episodes: 50, hard_mode: true, ..FrozenLakeOptions::default() };
-    let mut play = Play::new(FrozenLake::with_layout(options, &["FF", "FF"]).expect("a legal layout"));
+    let mut play = play(options);
     let mut fell = 0;
     for seed in 0..200 {
-        play.reset(seed);
+        start(&mut play, &["FF", "FF"], seed % 2 == 0, seed);
         for _ in 0..20 {
             assert_eq!(play.step(0).0[2], 0.0, "standing still ended an attempt");
         }
@@ -85,30 +92,36 @@ fn hard_mode_breaks_ice_only_behind_the_agent() {
 fn hard_mode_swaps_actions_and_blurs_the_position() {
     let options =
         FrozenLakeOptions { size: 9, hard_mode: true, horizon: 10_000, ..FrozenLakeOptions::default() };
-    let mut play = Play::new(FrozenLake::with_layout(options, &["FFFFFFFFF"; 9]).expect("a legal layout"));
-    let (mut swapped, mut blurred) = (0, 0);
-    for seed in 0..200 {
+    let mut play = play(options);
+    let (mut lakes, mut swapped, mut blurred) = (0, 0, 0);
+    for seed in 0..250 {
         play.reset(seed);
-        play.step(1);
+        if play.step(1).0[2] == 1.0 {
+            continue; // a hole
+        }
         // A quarter of the sensor readings is off by up to one tile; the mean tells the true place.
         let seen: Vec<_> = (0..50).map(|_| play.step(0).0).collect();
         let mean = |axis: usize| seen.iter().map(|s| s[axis] * 9.0).sum::<f32>() / 50.0;
         assert!((mean(0) + mean(1) - 1.0).abs() < 0.4, "{} {}", mean(0), mean(1));
+        lakes += 1;
         swapped += usize::from(mean(1) > mean(0));
         let place = if mean(1) > mean(0) { [0.0, 1.0] } else { [1.0, 0.0] };
         blurred += seen.iter().filter(|s| [s[0] * 9.0, s[1] * 9.0] != place).count();
     }
-    assert!((75..125).contains(&swapped), "{swapped} of 200 lakes swap actions, half was expected");
-    // Off along x in 2/3, along y at the wall in 1/3 of a quarter of the readings: 7/36 of 10 000.
-    assert!((1800..2100).contains(&blurred), "{blurred} blurred readings, about 1944 were expected");
+    assert!((175..225).contains(&lakes), "{lakes} of 250 lakes have ice ahead, four fifths were expected");
+    let half = lakes / 2;
+    assert!(swapped.abs_diff(half) < 25, "{swapped} of {lakes} lakes swap actions, half was expected");
+    // Off along x in 2/3, along y at the wall in 1/3 of a quarter of the readings: 7/36 of them.
+    let expected = lakes * 50 * 7 / 36;
+    assert!(blurred.abs_diff(expected) < 150, "{blurred} blurred readings, about {expected} were expected");
 }
 
 #[test]
 fn a_slippery_lake_moves_at_random() {
     let options =
         FrozenLakeOptions { slip_chance: 1.0, size: 9, horizon: 10_000, ..FrozenLakeOptions::default() };
-    let mut play = Play::new(FrozenLake::with_layout(options, &["FFFFFFFFF"; 9]).expect("a legal layout"));
-    play.reset(0);
+    let mut play = play(options);
+    start(&mut play, &["FFFFFFFFF"; 9], false, 0);
     let mut axes = [0, 0];
     let mut before = play.seen();
     for i in 0..400 {
@@ -135,7 +148,7 @@ fn random_lakes_are_solvable() {
         horizon: 20_000,
         ..FrozenLakeOptions::default()
     };
-    let mut play = Play::new(FrozenLake::new(options).expect("legal options"));
+    let mut play = play(options);
     let mut falls = 0;
     for seed in 0..100 {
         play.reset(seed);
@@ -154,8 +167,12 @@ fn random_lakes_are_solvable() {
 
 #[test]
 fn layouts_without_a_way_are_refused() {
-    for rows in [&["FH", "HF"][..], &["FF"][..], &["FFF", "FF"][..]] {
-        let options = FrozenLakeOptions { size: 2, ..FrozenLakeOptions::default() };
-        assert!(FrozenLake::with_layout(options, rows).is_err(), "{rows:?}");
+    for rows in [&["FH", "HF"][..], &["FF"][..], &["FFF", "FF"][..], &[][..], &["F"][..]] {
+        assert!(LakeTask::new(rows, false).is_err(), "{rows:?}");
     }
+    let mut env = FrozenLake::new(small(1)).expect("legal options");
+    let mut obs = Observation::new(env.observation_space());
+    let two = LakeTask::new(&["FF", "FF"], false).expect("a legal layout");
+    let error = env.reset_to(two, 0, &mut obs).expect_err("another size");
+    assert!(error.to_string().contains("must have 3 rows, not 2"), "{error}");
 }

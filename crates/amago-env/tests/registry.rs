@@ -1,8 +1,8 @@
 //! Built-in environments by name.
 
 use amago_env::builtin::{
-    FrozenLakeOptions, KeyToDoorOptions, MultiDomainOptions, PopGymOptions, TMazeActiveOptions,
-    TMazePassiveOptions,
+    FrozenLakeOptions, KeyToDoorOptions, MazeRunnerOptions, MultiDomainOptions, PointRobotOptions,
+    PopGymOptions, TMazeActiveOptions, TMazePassiveOptions, WindOptions,
 };
 use amago_env::{EnvError, conformance, registry};
 use toml::Table;
@@ -25,13 +25,17 @@ fn documented_options_are_the_real_ones() {
         "dark-key-to-door" => Table::try_from(KeyToDoorOptions::default()),
         "tmaze-passive" => Table::try_from(TMazePassiveOptions::default()),
         "tmaze-active" => Table::try_from(TMazeActiveOptions::default()),
+        "mazerunner" => Table::try_from(MazeRunnerOptions::default()),
+        "wind" => Table::try_from(WindOptions::default()),
+        "point-robot" => Table::try_from(PointRobotOptions::default()),
         "multi-domain-popgym" => Table::try_from(MultiDomainOptions::default()),
         id if id.starts_with("popgym-") => Table::try_from(PopGymOptions::default()),
         other => panic!("{other} is new: add it here"),
     };
-    assert_eq!(registry::specs().len(), 5 + 42);
+    assert_eq!(registry::specs().len(), 8 + 42);
     for spec in registry::specs() {
-        let fields = defaults(spec.id).expect("options are plain TOML");
+        let mut fields = defaults(spec.id).expect("options are plain TOML");
+        fields.insert("k_shot".to_owned(), 1.into());
         let mut documented: Vec<_> = spec.options().iter().map(|o| o.name).collect();
         documented.sort_unstable();
         let mut names: Vec<_> = fields.keys().map(String::as_str).collect();
@@ -80,6 +84,16 @@ fn bad_options_are_explained() {
         ("multi-domain-popgym", "warmup_episodes = 0", ["warmup_episodes", "from 1"]),
         ("popgym-HigherLowerEasy-v0", "truncated = true", ["no option", "truncated_is_done"]),
         ("tmaze-active", "oracle_length = 0", ["oracle_length", "at least 1"]),
+        ("mazerunner", "maze_dim = 5", ["maze_dim", "from 7"]),
+        ("mazerunner", "maze_dim = 7\nnum_goals = 14", ["num_goals", "from 1 to 13"]),
+        ("mazerunner", "time_limit = 0", ["time_limit", "at least 1"]),
+        ("wind", "horizon = 0", ["horizon", "at least 1"]),
+        ("wind", "wind_max = -0.1", ["wind_max", "-0.1"]),
+        ("point-robot", "goal_radius = nan", ["goal_radius", "NaN"]),
+        ("point-robot", "reward = \"good\"", ["option \"reward\"", "sparse"]),
+        ("wind", "k_shot = 0", ["k_shot", "at least 1"]),
+        ("wind", "k_shot = 1.5", ["k_shot", "1.5"]),
+        ("wind", "kshot = 2", ["no option \"kshot\"", "wind_max, k_shot"]),
     ] {
         let error = refused(id, options);
         for part in parts {
@@ -103,6 +117,17 @@ fn every_environment_conforms() {
         ("tmaze-active", "corridor_length = 3\npenalty = -0.25\noracle_length = 2"),
         ("multi-domain-popgym", ""),
         ("popgym-MultiarmedBanditEasy-v0", "truncated_is_done = false"),
+        ("mazerunner", ""),
+        ("mazerunner", "maze_dim = 8\nnum_goals = 1\nrandomized_action_space = true\ntime_limit = 60"),
+        ("wind", ""),
+        ("wind", "goal_radius = 0.5\nhorizon = 30"),
+        ("point-robot", ""),
+        ("point-robot", "horizon = 60\nreward = \"indicator\"\nrandom_start = true\nk_shot = 2"),
+        ("point-robot", "reward = \"dense\""),
+        ("meta-frozen-lake", "k_shot = 3\nk_episodes = 1\nslip_chance = 0.3\nhorizon = 50"),
+        ("dark-key-to-door", "k_shot = 2\nmeta_rollout_horizon = 60"),
+        ("tmaze-passive", "k_shot = 4"),
+        ("mazerunner", "k_shot = 2\ntime_limit = 40"),
     ];
     let popgym = registry::specs().iter().map(|spec| spec.id).filter(|id| id.starts_with("popgym-"));
     for (id, options) in variants.into_iter().chain(popgym.map(|id| (id, ""))) {

@@ -1,18 +1,26 @@
-//! The built-in environments, one file each (POPGym: one file per family of tasks).
+//! The built-in environments, one file or folder each (POPGym: one file per family of tasks).
 //!
 //! They behave as the tasks of the original implementation; where one deliberately differs, its
 //! struct says so. Make them by name with [`crate::registry::make`].
+//!
+//! What an episode hides is drawn in one place; `reset_to` starts an episode with a hidden part of
+//! your own instead.
 
+mod cells;
 mod frozen_lake;
 mod key_to_door;
+mod mazerunner;
+mod navigation;
 mod popgym;
 mod tmaze;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use frozen_lake::{FrozenLake, FrozenLakeOptions};
-pub use key_to_door::{KeyToDoor, KeyToDoorOptions, Location};
+pub use frozen_lake::{FrozenLake, FrozenLakeOptions, LakeTask};
+pub use key_to_door::{KeyToDoor, KeyToDoorOptions, KeyToDoorTask, Location};
+pub use mazerunner::{MazeRunner, MazeRunnerOptions, MazeTask};
+pub use navigation::{PointReward, PointRobot, PointRobotOptions, PointTask, Wind, WindOptions};
 pub(crate) use popgym::TASKS as POPGYM_TASKS;
 pub use popgym::{MultiDomain, MultiDomainOptions, PopGym, PopGymOptions};
 pub use tmaze::{TMazeActive, TMazeActiveOptions, TMazePassive, TMazePassiveOptions};

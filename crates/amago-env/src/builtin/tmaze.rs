@@ -3,7 +3,8 @@
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::{Builtin, require};
+use super::{Builtin, cells, require};
+use crate::render::Grid;
 use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
 
 /// Moves of the four actions: forward, up, back, down.
@@ -100,7 +101,11 @@ impl Maze {
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
-        self.goal = if Rng::seed_from_u64(seed).random() { 1 } else { -1 };
+        self.reset_to(Rng::seed_from_u64(seed).random(), obs)
+    }
+
+    fn reset_to(&mut self, up: bool, obs: &mut Observation) -> Result<(), EnvError> {
+        self.goal = if up { 1 } else { -1 };
         self.position = (self.options.oracle_length as i64, 0);
         self.sign_seen = false;
         self.time = 0;
@@ -130,6 +135,24 @@ impl Maze {
 
     fn at_goal(&self) -> bool {
         self.position.1 == self.goal
+    }
+
+    /// At most the last hundred places before the junction: corridors may be very long.
+    fn draw(&self) -> Grid {
+        let shown = self.junction.min(99);
+        let first = self.junction - shown;
+        let mut grid = Grid::new(shown as usize + 1, 3, cells::WALL);
+        let mut set = |(x, y): (i64, i64), cell| {
+            if let (Ok(column), Ok(row)) = (usize::try_from(x - first), usize::try_from(1 - y)) {
+                grid.set(column, row, cell);
+            }
+        };
+        (first..=self.junction).for_each(|x| set((x, 0), cells::FLOOR));
+        set((0, 0), if self.goal > 0 { cells::SIGN_UP } else { cells::SIGN_DOWN });
+        set((self.junction, -self.goal), cells::FLOOR);
+        set((self.junction, self.goal), cells::GOAL);
+        set(self.position, cells::AGENT);
+        grid
     }
 
     /// The sign shows only on the first visit; the whole corridor looks the same.
@@ -199,6 +222,16 @@ impl TMazeActive {
 /// Both mazes are the same task with other options, so their trait code is written once.
 macro_rules! maze_env {
     ($maze:ident) => {
+        impl $maze {
+            /// Starts an episode whose sign points up (1) or down (-1).
+            ///
+            /// # Errors
+            /// When the observation does not fit its space.
+            pub fn reset_to(&mut self, up: bool, obs: &mut Observation) -> Result<(), EnvError> {
+                self.0.reset_to(up, obs)
+            }
+        }
+
         impl Env for $maze {
             fn name(&self) -> &str {
                 Self::ID
@@ -226,6 +259,10 @@ macro_rules! maze_env {
 
             fn success(&self) -> Option<bool> {
                 Some(self.0.at_goal())
+            }
+
+            fn draw(&self) -> Option<Grid> {
+                Some(self.0.draw())
             }
         }
     };

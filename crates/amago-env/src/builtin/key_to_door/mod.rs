@@ -1,61 +1,18 @@
 //! Dark key-to-door: find a key, then a door, again and again in the same hidden layout.
 
-use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
+mod task;
+
+use rand::SeedableRng;
 use serde::{Deserialize, Serialize};
 
-use super::{Builtin, require};
+use super::{Builtin, cells, require};
+use crate::render::Grid;
 use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+use task::MOVES;
+pub use task::{KeyToDoorTask, Location};
 
 /// Trials whose returns get a metric of their own.
 const REPORTED_TRIALS: usize = 10;
-
-/// A place in the room: `"random"` or `[x, y]` in a configuration file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "LocationForm", into = "LocationForm")]
-pub enum Location {
-    /// Drawn uniformly for every episode; two things may share a place.
-    Random,
-    /// Always here.
-    At(usize, usize),
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a location is \"random\" or [x, y]")]
-enum LocationForm {
-    Word(String),
-    At([usize; 2]),
-}
-
-impl TryFrom<LocationForm> for Location {
-    type Error = String;
-
-    fn try_from(form: LocationForm) -> Result<Self, String> {
-        match form {
-            LocationForm::At([x, y]) => Ok(Location::At(x, y)),
-            LocationForm::Word(word) if word == "random" => Ok(Location::Random),
-            LocationForm::Word(word) => Err(format!("a location is \"random\" or [x, y], not \"{word}\"")),
-        }
-    }
-}
-
-impl From<Location> for LocationForm {
-    fn from(location: Location) -> Self {
-        match location {
-            Location::Random => LocationForm::Word("random".to_owned()),
-            Location::At(x, y) => LocationForm::At([x, y]),
-        }
-    }
-}
-
-impl Location {
-    fn draw(self, size: usize, rng: &mut Rng) -> (usize, usize) {
-        match self {
-            Location::Random => (rng.random_range(0..size), rng.random_range(0..size)),
-            Location::At(x, y) => (x, y),
-        }
-    }
-}
 
 /// Options of [`KeyToDoor`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,10 +70,7 @@ pub struct KeyToDoor {
     options: KeyToDoorOptions,
     observation_space: DictSpace,
     action_space: Space,
-    moves: [(isize, isize); 5],
-    start: (usize, usize),
-    key: (usize, usize),
-    door: (usize, usize),
+    task: KeyToDoorTask,
     position: (usize, usize),
     has_key: bool,
     trial_over: bool,
@@ -151,24 +105,38 @@ impl KeyToDoor {
         Ok(Self {
             observation_space: DictSpace::single(Space::box_f32(&[width], 0.0, 1.0)),
             action_space: Space::Discrete { n: 5 },
-            moves: MOVES,
-            start: (0, 0),
-            key: (0, 0),
-            door: (0, 0),
+            task: KeyToDoorTask { start: (0, 0), key: (0, 0), door: (0, 0), moves: MOVES },
             position: (0, 0),
             has_key: false,
             trial_over: false,
             trial_time: 0,
             time: 0,
             trial_return: 0.0,
-            returns: Vec::new(),
+            // A trial takes at least one step, and another one to begin the next.
+            returns: Vec::with_capacity(options.meta_rollout_horizon.div_ceil(2).min(1 << 16)),
             completed: 0,
             options,
         })
     }
 
+    /// Starts an episode in a given room.
+    ///
+    /// # Errors
+    /// When a place is outside the room.
+    pub fn reset_to(&mut self, task: KeyToDoorTask, obs: &mut Observation) -> Result<(), EnvError> {
+        let size = self.options.size;
+        let inside = [task.start, task.key, task.door].iter().all(|(x, y)| *x < size && *y < size);
+        require(Self::ID, inside, || format!("{task:?} is outside a room of size {size}"))?;
+        self.task = task;
+        self.time = 0;
+        self.returns.clear();
+        self.completed = 0;
+        self.begin_trial();
+        self.observe(obs)
+    }
+
     fn begin_trial(&mut self) {
-        self.position = self.start;
+        self.position = self.task.start;
         self.has_key = false;
         self.trial_over = false;
         self.trial_time = 0;
@@ -178,12 +146,12 @@ impl KeyToDoor {
     /// One step inside a trial; gives the reward.
     fn walk(&mut self, action: usize) -> f32 {
         self.trial_time += 1;
-        let (dx, dy) = self.moves[action];
+        let (dx, dy) = self.task.moves[action];
         let last = self.options.size - 1;
         let shift = |at: usize, by: isize| at.saturating_add_signed(by).min(last);
         self.position = (shift(self.position.0, dx), shift(self.position.1, dy));
-        let opened = self.has_key && self.position == self.door;
-        let took = !self.has_key && self.position == self.key;
+        let opened = self.has_key && self.position == self.task.door;
+        let took = !self.has_key && self.position == self.task.key;
         self.has_key |= took;
         let reward = f32::from(opened || took);
         self.trial_return += reward;
@@ -203,16 +171,14 @@ impl KeyToDoor {
             part(self.position.1),
             f32::from(self.has_key),
             time,
-            part(self.door.0),
-            part(self.door.1),
-            part(self.key.0),
-            part(self.key.1),
+            part(self.task.door.0),
+            part(self.task.door.1),
+            part(self.task.key.0),
+            part(self.task.key.1),
         ];
         obs.write(DictSpace::SINGLE, if self.options.dark { &values[..4] } else { &values })
     }
 }
-
-const MOVES: [(isize, isize); 5] = [(0, -1), (-1, 0), (0, 1), (1, 0), (0, 0)];
 
 impl Env for KeyToDoor {
     fn name(&self) -> &str {
@@ -232,20 +198,8 @@ impl Env for KeyToDoor {
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
-        let mut rng = Rng::seed_from_u64(seed);
-        let size = self.options.size;
-        self.start = self.options.start_location.draw(size, &mut rng);
-        self.key = self.options.key_location.draw(size, &mut rng);
-        self.door = self.options.goal_location.draw(size, &mut rng);
-        self.moves = MOVES;
-        if self.options.randomize_actions {
-            self.moves.shuffle(&mut rng);
-        }
-        self.time = 0;
-        self.returns.clear();
-        self.completed = 0;
-        self.begin_trial();
-        self.observe(obs)
+        let task = KeyToDoorTask::draw(&self.options, &mut Rng::seed_from_u64(seed));
+        self.reset_to(task, obs)
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
@@ -272,6 +226,16 @@ impl Env for KeyToDoor {
         for (i, r) in self.returns.iter().take(REPORTED_TRIALS).enumerate() {
             report(&format!("trial {i} return"), f64::from(*r));
         }
+    }
+
+    fn draw(&self) -> Option<Grid> {
+        let mut grid = Grid::new(self.options.size, self.options.size, cells::FLOOR);
+        let key = (!self.has_key).then_some((self.task.key, cells::KEY));
+        let things = [Some((self.task.door, cells::DOOR)), key, Some((self.position, cells::AGENT))];
+        for ((x, y), cell) in things.into_iter().flatten() {
+            grid.set(y, x, cell);
+        }
+        Some(grid)
     }
 }
 

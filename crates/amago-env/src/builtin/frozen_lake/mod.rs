@@ -1,19 +1,20 @@
 //! Meta frozen lake: several attempts to cross the same unknown lake.
 
+mod task;
+
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::{Builtin, require};
+use super::{Builtin, cells, require};
+use crate::render::Grid;
 use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+pub use task::LakeTask;
+use task::{Search, Tile};
 
-/// Chance that a tile of a random lake is frozen, as in Gymnasium's map generator.
-const FROZEN_CHANCE: f64 = 0.8;
 /// Hard mode: chance that the position sensor is off.
 const SENSOR_NOISE_CHANCE: f64 = 0.25;
 /// Hard mode: chance that the ice breaks behind the agent.
 const BREAK_CHANCE: f64 = 0.33;
-/// Hard mode: chance that two action indices are swapped for the whole episode.
-const SWAP_CHANCE: f64 = 0.5;
 /// A larger lake is a typing error, and would not fit in memory twice per actor.
 const MAX_SIZE: usize = 1000;
 
@@ -48,13 +49,6 @@ impl Default for FrozenLakeOptions {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tile {
-    Ice,
-    Hole,
-    Goal,
-}
-
 /// An unknown lake and `k_episodes` attempts to walk from one corner to the opposite one.
 ///
 /// Observation: `x / size`, `y / size`, whether an attempt just began, `attempt / k_episodes`. As in
@@ -75,13 +69,11 @@ pub struct FrozenLake {
     options: FrozenLakeOptions,
     observation_space: DictSpace,
     action_space: Space,
-    /// A layout that replaces the random ones.
-    fixed: Option<Vec<Tile>>,
     /// The lake of this episode.
-    lake: Vec<Tile>,
-    /// The lake of this attempt, with the holes that broke in it.
+    task: LakeTask,
+    /// The tiles of this attempt, with the holes that broke in it.
     active: Vec<Tile>,
-    moves: [(isize, isize); 5],
+    search: Search,
     position: (usize, usize),
     outcomes: Vec<bool>,
     time: usize,
@@ -103,14 +95,13 @@ impl FrozenLake {
         require(id, (0.0..=1.0).contains(&options.slip_chance), || {
             format!("slip_chance is a probability, not {}", options.slip_chance)
         })?;
-        let tiles = vec![Tile::Ice; options.size * options.size];
+        let task = LakeTask::flat(options.size);
         Ok(Self {
             observation_space: DictSpace::single(Space::box_f32(&[4], 0.0, 1.0)),
             action_space: Space::Discrete { n: 5 },
-            fixed: None,
-            lake: tiles.clone(),
-            active: tiles,
-            moves: MOVES,
+            active: task.tiles.clone(),
+            task,
+            search: Search::default(),
             position: (0, 0),
             outcomes: Vec::with_capacity(options.k_episodes.min(1024)),
             time: 0,
@@ -119,51 +110,41 @@ impl FrozenLake {
         })
     }
 
-    /// A lake that always has the same layout: one string per `x`, `H` for a hole.
+    /// Starts an episode on a given lake; what the hidden part leaves to chance comes from `seed`.
     ///
     /// # Errors
-    /// When an option is out of its range, or the rows are not `size` by `size` with a way to the goal.
-    pub fn with_layout(options: FrozenLakeOptions, rows: &[&str]) -> Result<Self, EnvError> {
-        let size = options.size;
-        let mut env = Self::new(options)?;
-        let square = rows.len() == size && rows.iter().all(|r| r.len() == size);
-        require(Self::ID, square, || format!("the layout must have {size} rows of {size} tiles"))?;
-        let tile = |c| if c == b'H' { Tile::Hole } else { Tile::Ice };
-        let mut tiles: Vec<_> = rows.iter().flat_map(|r| r.bytes().map(tile)).collect();
-        tiles[0] = Tile::Ice;
-        tiles[size * size - 1] = Tile::Goal;
-        require(Self::ID, solvable(&tiles, size), || "the layout has no way to the goal".to_owned())?;
-        env.fixed = Some(tiles);
-        Ok(env)
+    /// When the lake is of another size than the option says.
+    pub fn reset_to(&mut self, task: LakeTask, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        let size = self.options.size;
+        require(Self::ID, task.size == size, || {
+            format!("the layout must have {size} rows, not {}", task.size)
+        })?;
+        self.task = task;
+        self.rng = Rng::seed_from_u64(seed);
+        self.begin(obs)
     }
 
-    fn draw_lake(&mut self) {
-        if let Some(fixed) = &self.fixed {
-            self.lake.copy_from_slice(fixed);
-            return;
-        }
-        let size = self.options.size;
-        loop {
-            for tile in &mut self.lake {
-                *tile = if self.rng.random_bool(FROZEN_CHANCE) { Tile::Ice } else { Tile::Hole };
-            }
-            self.lake[0] = Tile::Ice;
-            self.lake[size * size - 1] = Tile::Goal;
-            if solvable(&self.lake, size) {
-                return;
-            }
-        }
+    fn draw_task(&mut self, seed: u64) {
+        self.rng = Rng::seed_from_u64(seed);
+        self.task.draw(self.options.hard_mode, &mut self.search, &mut self.rng);
+    }
+
+    fn begin(&mut self, obs: &mut Observation) -> Result<(), EnvError> {
+        self.outcomes.clear();
+        self.time = 0;
+        self.begin_attempt();
+        self.observe(true, 0, obs)
     }
 
     fn begin_attempt(&mut self) {
-        self.active.copy_from_slice(&self.lake);
+        self.active.copy_from_slice(&self.task.tiles);
         self.position = (0, 0);
     }
 
     /// Where the action leads, walls included.
     fn target(&mut self, action: usize) -> (usize, usize) {
-        let slips = self.moves[action] != (0, 0) && self.rng.random_bool(self.options.slip_chance);
-        let (dx, dy) = self.moves[if slips { self.rng.random_range(1..5) } else { action }];
+        let slips = self.task.step(action) != (0, 0) && self.rng.random_bool(self.options.slip_chance);
+        let (dx, dy) = self.task.step(if slips { self.rng.random_range(1..5) } else { action });
         let last = self.options.size - 1;
         let shift = |at: usize, by: isize| at.saturating_add_signed(by).min(last);
         (shift(self.position.0, dx), shift(self.position.1, dy))
@@ -181,27 +162,6 @@ impl FrozenLake {
         let attempt = attempt as f32 / self.options.k_episodes as f32;
         obs.write(DictSpace::SINGLE, &[x as f32 / size, y as f32 / size, f32::from(reset), attempt])
     }
-}
-
-const MOVES: [(isize, isize); 5] = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)];
-
-/// Whether the goal corner can be reached from the start corner.
-fn solvable(tiles: &[Tile], size: usize) -> bool {
-    let mut seen = vec![false; tiles.len()];
-    let mut frontier = vec![(0usize, 0usize)];
-    while let Some((x, y)) = frontier.pop() {
-        let at = x * size + y;
-        if seen[at] || tiles[at] == Tile::Hole {
-            continue;
-        }
-        if tiles[at] == Tile::Goal {
-            return true;
-        }
-        seen[at] = true;
-        let next = |(dx, dy)| Some((x.checked_add_signed(dx)?, y.checked_add_signed(dy)?));
-        frontier.extend(MOVES.into_iter().filter_map(next).filter(|(x, y)| *x < size && *y < size));
-    }
-    false
 }
 
 impl Env for FrozenLake {
@@ -222,16 +182,14 @@ impl Env for FrozenLake {
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
-        self.rng = Rng::seed_from_u64(seed);
-        self.draw_lake();
-        self.moves = MOVES;
-        if self.options.hard_mode && self.rng.random_bool(SWAP_CHANCE) {
-            self.moves.swap(1, 3);
-        }
-        self.outcomes.clear();
-        self.time = 0;
-        self.begin_attempt();
-        self.observe(true, 0, obs)
+        self.draw_task(seed);
+        self.begin(obs)
+    }
+
+    fn retry(&mut self, task: u64, attempt: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        self.draw_task(task);
+        self.rng = Rng::seed_from_u64(attempt);
+        self.begin(obs)
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
@@ -270,6 +228,20 @@ impl Env for FrozenLake {
 
     fn success(&self) -> Option<bool> {
         Some(self.outcomes.get(self.options.k_episodes - 1).copied().unwrap_or(false))
+    }
+
+    fn draw(&self) -> Option<Grid> {
+        let size = self.options.size;
+        let mut grid = Grid::new(size, size, cells::FLOOR);
+        for (i, tile) in self.active.iter().enumerate() {
+            match tile {
+                Tile::Ice => {}
+                Tile::Hole => grid.set(i % size, i / size, cells::HOLE),
+                Tile::Goal => grid.set(i % size, i / size, cells::GOAL),
+            }
+        }
+        grid.set(self.position.1, self.position.0, cells::AGENT);
+        Some(grid)
     }
 }
 
