@@ -16,21 +16,21 @@ const SIZES: [&str; 3] = ["Easy", "Medium", "Hard"];
 
 /// Observation entries without the timer, choices of action and longest episodes, by size. The
 /// pendulum's action is one number.
-const FAMILIES: [(&str, [usize; 3], [usize; 3], [usize; 3]); 14] = [
-    ("Autoencode", [6; 3], [4; 3], [103, 207, 311]),
-    ("RepeatPrevious", [4; 3], [4; 3], [51, 103, 155]),
-    ("RepeatFirst", [4; 3], [4; 3], [51, 415, 831]),
-    ("CountRecall", [4, 8, 26], [27, 27, 17], [51, 103, 207]),
-    ("PositionOnlyCartPole", [2; 3], [2; 3], [200, 400, 600]),
-    ("VelocityOnlyCartpole", [2; 3], [2; 3], [200, 400, 600]),
-    ("NoisyPositionOnlyCartPole", [2; 3], [2; 3], [200; 3]),
-    ("PositionOnlyPendulum", [2; 3], [1; 3], [200, 150, 100]),
-    ("NoisyPositionOnlyPendulum", [2; 3], [1; 3], [200; 3]),
-    ("MultiarmedBandit", [2; 3], [10, 20, 30], [200, 400, 600]),
-    ("HigherLower", [13; 3], [2; 3], [51, 103, 155]),
-    ("Battleship", [2; 3], [64, 100, 144], [64, 100, 144]),
-    ("Concentration", [156, 312, 728], [52, 104, 52], [104, 208, 104]),
-    ("MineSweeper", [3, 7, 10], [16, 36, 64], [14, 30, 54]),
+const FAMILIES: [(&str, [[usize; 3]; 3]); 14] = [
+    ("Autoencode", [[6; 3], [4; 3], [103, 207, 311]]),
+    ("RepeatPrevious", [[4; 3], [4; 3], [51, 103, 155]]),
+    ("RepeatFirst", [[4; 3], [4; 3], [51, 415, 831]]),
+    ("CountRecall", [[4, 8, 26], [27, 27, 17], [51, 103, 207]]),
+    ("PositionOnlyCartPole", [[2; 3], [2; 3], [200, 400, 600]]),
+    ("VelocityOnlyCartpole", [[2; 3], [2; 3], [200, 400, 600]]),
+    ("NoisyPositionOnlyCartPole", [[2; 3], [2; 3], [200; 3]]),
+    ("PositionOnlyPendulum", [[2; 3], [1; 3], [200, 150, 100]]),
+    ("NoisyPositionOnlyPendulum", [[2; 3], [1; 3], [200; 3]]),
+    ("MultiarmedBandit", [[2; 3], [10, 20, 30], [200, 400, 600]]),
+    ("HigherLower", [[13; 3], [2; 3], [51, 103, 155]]),
+    ("Battleship", [[2; 3], [64, 100, 144], [64, 100, 144]]),
+    ("Concentration", [[156, 312, 728], [52, 104, 52], [104, 208, 104]]),
+    ("MineSweeper", [[3, 7, 10], [16, 36, 64], [14, 30, 54]]),
 ];
 
 fn popgym(id: &str) -> PopGym {
@@ -40,7 +40,7 @@ fn popgym(id: &str) -> PopGym {
 #[test]
 fn all_tasks_are_there_with_the_spaces_of_the_package() {
     let mut expected = BTreeSet::new();
-    for (family, widths, actions, horizons) in FAMILIES {
+    for (family, [widths, actions, horizons]) in FAMILIES {
         for (i, size) in SIZES.iter().enumerate() {
             let id = format!("popgym-{family}{size}-v0");
             let env = popgym(&id);
@@ -105,6 +105,33 @@ fn a_retry_keeps_the_hidden_state_and_draws_new_luck() {
     assert_ne!(first, second);
     // Standard error of a difference of means of 600 rewards: at most 0.06.
     assert!((a - b).abs() < 0.2, "{a} and {b} from one arm");
+}
+
+#[test]
+fn every_task_can_be_drawn() {
+    let ids = registry::specs().iter().map(|spec| spec.id).filter(|id| id.contains("popgym"));
+    for id in ids {
+        let mut env = registry::make(id, &toml::Table::new()).expect("defaults");
+        assert!(env.render().is_some(), "{id}: before the first reset");
+        let mut obs = Observation::new(env.observation_space());
+        let mut choices = rng(1, Role::Policy, 0, 0);
+        let mut drawings = BTreeSet::new();
+        env.reset(1, &mut obs).expect("a reset");
+        for _ in 0..10 {
+            let (frame, text) = (env.render().expect("an image"), env.render_text().expect("text"));
+            assert_eq!(frame.rgb.len(), 3 * frame.width * frame.height, "{id}");
+            assert_eq!(frame.height / 8, text.lines().count(), "{id}");
+            drawings.insert(text);
+            let action = Action::random(env.action_space(), &mut choices);
+            if env.step(&action, &mut obs).expect("a step").done() {
+                drawings.insert(env.render_text().expect("text"));
+                break;
+            }
+        }
+        // The chances of a bandit's arms are all there is to see, and an exploded mine looks like another.
+        let still = ["Bandit", "MineSweeper"].iter().any(|name| env.name().contains(name));
+        assert!(drawings.len() > 1 || still, "{}", env.name());
+    }
 }
 
 #[derive(Deserialize)]

@@ -60,3 +60,79 @@ pub(super) fn rod(grid: &mut Grid, column: f64, row: f64, angle: f64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::battleship::Battleship;
+    use super::super::cart_pole::{CartPole, Sensor};
+    use super::super::concentration::Concentration;
+    use super::super::count_recall::{CountRecall, Decks};
+    use super::super::deck::{Deck, Feature};
+    use super::super::mine_sweeper::{Field, MineSweeper};
+    use super::super::repeat_previous::RepeatPrevious;
+    use super::super::task::Task;
+
+    /// Lines of a task's picture after some actions.
+    fn lines<T: Task<Noise = (), Action = usize>>(
+        mut task: T,
+        hidden: &T::Hidden,
+        actions: &[usize],
+    ) -> Vec<String> {
+        let mut seen = vec![0.0; task.bounds().len()];
+        task.begin(hidden, (), &mut seen);
+        for action in actions {
+            task.step(hidden, *action, (), &mut seen);
+        }
+        task.picture(hidden).text().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn cards_are_marked() {
+        let suits = Deck::new(1, Feature::Suits);
+        let shown = lines(RepeatPrevious::new(1, 4), &suits, &[0; 5]);
+        assert!(shown[0].starts_with("H C D S H C D S"), "dealt from the end: {}", shown[0]);
+        assert_eq!(shown[1], "    ?     ^");
+        assert_eq!(shown.len(), 4);
+        let ranks = || Deck::new(4, Feature::Ranks);
+        let decks = Decks { values: ranks(), queries: ranks() };
+        let shown = lines(CountRecall::new(4, Feature::Ranks), &decks, &[0; 4]);
+        assert!(shown[0].starts_with("K K K K Q Q"));
+        assert_eq!((shown[1].as_str(), shown[17].as_str()), ("        ^", "        ?"));
+    }
+
+    #[test]
+    fn places_of_cards_are_marked() {
+        let colors = Deck::new(1, Feature::Colors);
+        let shown = lines(Concentration::new(1, Feature::Colors), &colors, &[0, 2, 1, 4]);
+        assert!(shown[0].starts_with("B R B R"));
+        assert_eq!(shown[1], "+ ^ +   ^");
+    }
+
+    #[test]
+    fn boards_show_what_is_hidden() {
+        let mut board = vec![false; 64];
+        board[..3].fill(true);
+        let shown = lines(Battleship::new(8), &board, &[1, 8]);
+        assert_eq!(shown[..2], ["# X # . . . . .", "o . . . . . . ."]);
+        let mut field = Field::clear(4);
+        assert!(field.lay(5, 4));
+        assert_eq!(
+            lines(MineSweeper::new(4, 2), &field, &[0, 3]),
+            ["1 . . 0", ". # . .", ". . . .", ". . . ."]
+        );
+    }
+
+    #[test]
+    fn a_pole_stands_on_its_cart() {
+        let mut task = CartPole::new(Sensor::Position, 0.0, 200);
+        task.begin(&[0.0; 4], [0.0; 2], &mut [0.0; 2]);
+        let text = task.picture(&[0.0; 4]).text();
+        let column = |row: usize| text.lines().nth(row).and_then(|line| line.find(['#', 'C']));
+        assert_eq!((column(0), column(1), column(6), column(7)), (None, Some(40), Some(40), Some(40)));
+        // Far to the left, the pole lies partly outside.
+        task.begin(&[-2.4, 0.0, -1.5, 0.0], [0.0; 2], &mut [0.0; 2]);
+        assert!(task.picture(&[0.0; 4]).text().ends_with(
+            "C . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . . .\n"
+        ));
+    }
+}
