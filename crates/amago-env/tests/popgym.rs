@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use amago_env::builtin::{MultiDomain, MultiDomainOptions, PopGym, PopGymOptions};
-use amago_env::{Action, Env, Observation, Role, Space, registry, rng};
+use amago_env::{Action, Env, Observation, Role, Space, registry, rng, stream_seed};
 use play::Play;
 use serde::Deserialize;
 
@@ -117,7 +117,7 @@ fn every_task_can_be_drawn() {
         let mut choices = rng(1, Role::Policy, 0, 0);
         let mut drawings = BTreeSet::new();
         env.reset(1, &mut obs).expect("a reset");
-        for _ in 0..10 {
+        for _ in 0..40 {
             let (frame, text) = (env.render().expect("an image"), env.render_text().expect("text"));
             assert_eq!(frame.rgb.len(), 3 * frame.width * frame.height, "{id}");
             assert_eq!(frame.height / 8, text.lines().count(), "{id}");
@@ -168,13 +168,13 @@ impl Summary {
     }
 }
 
-fn random_play(id: &str, episodes: u64) -> (Summary, Summary) {
+fn random_play(id: &str, stream: u64, episodes: u64) -> (Summary, Summary) {
     let mut env = popgym(id);
     let mut obs = Observation::new(env.observation_space());
-    let mut choices = rng(5, Role::Policy, 0, 0);
+    let mut choices = rng(0, Role::Policy, stream, 0);
     let (mut returns, mut lengths) = (Vec::new(), Vec::new());
     for episode in 0..episodes {
-        env.reset(episode, &mut obs).expect("a reset");
+        env.reset(stream_seed(0, Role::EvalEnv, stream, episode), &mut obs).expect("a reset");
         let (mut total, mut length, mut over) = (0.0, 0.0, false);
         while !over {
             let action = Action::random(env.action_space(), &mut choices);
@@ -195,8 +195,8 @@ fn random_play_scores_as_in_the_package() {
     let text = std::fs::read_to_string(path).expect("recorded by xtask/popgym/play.py");
     let recorded: Recorded = serde_json::from_str(&text).expect("as play.py writes it");
     assert_eq!(recorded.tasks.len(), 42);
-    for row in recorded.tasks {
-        let (returns, lengths) = random_play(&row.task, 1000);
+    for (row, stream) in recorded.tasks.iter().zip(0..) {
+        let (returns, lengths) = random_play(&row.task, stream, 1000);
         let apart = (returns.distance(row.returns), lengths.distance(row.lengths));
         println!(
             "{}: return {:.4} (package {:.4}), length {:.2} ({:.2}); {:.1} and {:.1} standard errors",
