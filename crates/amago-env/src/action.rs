@@ -186,6 +186,17 @@ mod tests {
     }
 
     #[test]
+    fn numbers_accepts_only_numbers_of_the_box() {
+        let space = Space::box_f32(&[2], -5.0, 5.0);
+        let numbers = |values: &[f32]| Action::Continuous(values.to_vec());
+        assert_eq!(numbers(&[-1.0, 0.5]).numbers(&space), Ok(&[-1.0, 0.5][..]));
+        for bad in [numbers(&[0.5]), numbers(&[0.0, 1.5]), numbers(&[f32::NAN, 0.0]), Action::Discrete(0)] {
+            assert!(bad.numbers(&space).is_err(), "{bad:?}");
+        }
+        assert!(numbers(&[0.0, 0.0]).numbers(&Space::Discrete { n: 2 }).is_err());
+    }
+
+    #[test]
     fn choice_accepts_only_choices() {
         let space = Space::Discrete { n: 3 };
         assert_eq!(Action::Discrete(2).choice(&space), Ok(2));

@@ -1,10 +1,14 @@
 //! Built-in environments by name, with documented options.
 
-use serde::Deserialize;
+use std::sync::LazyLock;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use toml::Table;
 
 use crate::builtin::{
-    Builtin, FrozenLake, KeyToDoor, MazeRunner, PointRobot, TMazeActive, TMazePassive, Wind,
+    Builtin, FrozenLake, KeyToDoor, MazeRunner, MultiDomain, POPGYM_TASKS, PointRobot, PopGym, PopGymOptions,
+    TMazeActive, TMazePassive, Wind,
 };
 use crate::kshot::KShot;
 use crate::{Env, EnvError};
@@ -49,8 +53,8 @@ impl EnvSpec {
             id: B::ID,
             summary: B::SUMMARY,
             docs: B::OPTION_DOCS,
-            defaults: defaults::<B>,
-            build: build::<B>,
+            defaults: defaults::<B::Options>,
+            build: |spec, options| Ok(Box::new(B::build(parse(spec, options)?)?)),
         }
     }
 
@@ -59,15 +63,26 @@ impl EnvSpec {
     }
 }
 
-static SPECS: [EnvSpec; 7] = [
-    EnvSpec::of::<FrozenLake>(),
-    EnvSpec::of::<KeyToDoor>(),
-    EnvSpec::of::<TMazePassive>(),
-    EnvSpec::of::<TMazeActive>(),
-    EnvSpec::of::<MazeRunner>(),
-    EnvSpec::of::<Wind>(),
-    EnvSpec::of::<PointRobot>(),
-];
+static SPECS: LazyLock<Vec<EnvSpec>> = LazyLock::new(|| {
+    let mut specs = vec![
+        EnvSpec::of::<FrozenLake>(),
+        EnvSpec::of::<KeyToDoor>(),
+        EnvSpec::of::<TMazePassive>(),
+        EnvSpec::of::<TMazeActive>(),
+        EnvSpec::of::<MazeRunner>(),
+        EnvSpec::of::<Wind>(),
+        EnvSpec::of::<PointRobot>(),
+        EnvSpec::of::<MultiDomain>(),
+    ];
+    specs.extend(POPGYM_TASKS.iter().map(|task| EnvSpec {
+        id: task.id,
+        summary: task.summary,
+        docs: PopGymOptions::DOCS,
+        defaults: defaults::<PopGymOptions>,
+        build: |spec, options| Ok(Box::new(PopGym::new(spec.id, parse(spec, options)?)?)),
+    }));
+    specs
+});
 
 /// Option of every environment, see [`make`].
 const K_SHOT: &str = "k_shot";
@@ -126,20 +141,19 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-fn defaults<B: Builtin>() -> Table {
-    Table::try_from(B::Options::default()).unwrap_or_default()
+fn defaults<O: Default + Serialize>() -> Table {
+    Table::try_from(O::default()).unwrap_or_default()
 }
 
-fn build<B: Builtin>(spec: &EnvSpec, options: &Table) -> Made {
-    let parsed = B::Options::deserialize(options.clone()).map_err(|e| explain::<B>(spec, options, &e))?;
-    Ok(Box::new(B::build(parsed)?))
+fn parse<O: DeserializeOwned>(spec: &EnvSpec, options: &Table) -> Result<O, EnvError> {
+    O::deserialize(options.clone()).map_err(|e| explain::<O>(spec, options, &e))
 }
 
 /// Names the option at fault: the first that is refused on its own.
-fn explain<B: Builtin>(spec: &EnvSpec, options: &Table, all: &toml::de::Error) -> EnvError {
+fn explain<O: DeserializeOwned>(spec: &EnvSpec, options: &Table, all: &toml::de::Error) -> EnvError {
     let alone = |(k, v): (&String, &toml::Value)| {
         let one = Table::from_iter([(k.clone(), v.clone())]);
-        B::Options::deserialize(one).err().map(|e| (k.clone(), e))
+        O::deserialize(one).err().map(|e| (k.clone(), e))
     };
     let message = match options.iter().find_map(alone) {
         Some((name, _)) if !spec.docs.iter().any(|(n, _)| *n == name) => {

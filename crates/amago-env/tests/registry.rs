@@ -1,8 +1,8 @@
 //! Built-in environments by name.
 
 use amago_env::builtin::{
-    FrozenLakeOptions, KeyToDoorOptions, MazeRunnerOptions, PointRobotOptions, TMazeActiveOptions,
-    TMazePassiveOptions, WindOptions,
+    FrozenLakeOptions, KeyToDoorOptions, MazeRunnerOptions, MultiDomainOptions, PointRobotOptions,
+    PopGymOptions, TMazeActiveOptions, TMazePassiveOptions, WindOptions,
 };
 use amago_env::{EnvError, conformance, registry};
 use toml::Table;
@@ -28,9 +28,11 @@ fn documented_options_are_the_real_ones() {
         "mazerunner" => Table::try_from(MazeRunnerOptions::default()),
         "wind" => Table::try_from(WindOptions::default()),
         "point-robot" => Table::try_from(PointRobotOptions::default()),
+        "multi-domain-popgym" => Table::try_from(MultiDomainOptions::default()),
+        id if id.starts_with("popgym-") => Table::try_from(PopGymOptions::default()),
         other => panic!("{other} is new: add it here"),
     };
-    assert_eq!(registry::specs().len(), 7);
+    assert_eq!(registry::specs().len(), 8 + 42);
     for spec in registry::specs() {
         let mut fields = defaults(spec.id).expect("options are plain TOML");
         fields.insert("k_shot".to_owned(), 1.into());
@@ -79,6 +81,8 @@ fn bad_options_are_explained() {
         ("tmaze-passive", "oracle_length = 1", ["no option \"oracle_length\"", "corridor_length"]),
         ("tmaze-passive", "penalty = 0.5", ["penalty", "not be above 0"]),
         ("tmaze-active", "corridor_length = 0", ["corridor_length", "at least 1"]),
+        ("multi-domain-popgym", "warmup_episodes = 0", ["warmup_episodes", "from 1"]),
+        ("popgym-HigherLowerEasy-v0", "truncated = true", ["no option", "truncated_is_done"]),
         ("tmaze-active", "oracle_length = 0", ["oracle_length", "at least 1"]),
         ("mazerunner", "maze_dim = 5", ["maze_dim", "from 7"]),
         ("mazerunner", "maze_dim = 7\nnum_goals = 14", ["num_goals", "from 1 to 13"]),
@@ -111,6 +115,8 @@ fn every_environment_conforms() {
         ("dark-key-to-door", "dark = false\nrandomize_actions = true\nsize = 3\nstart_location = [0, 2]"),
         ("tmaze-passive", ""),
         ("tmaze-active", "corridor_length = 3\npenalty = -0.25\noracle_length = 2"),
+        ("multi-domain-popgym", ""),
+        ("popgym-MultiarmedBanditEasy-v0", "truncated_is_done = false"),
         ("mazerunner", ""),
         ("mazerunner", "maze_dim = 8\nnum_goals = 1\nrandomized_action_space = true\ntime_limit = 60"),
         ("wind", ""),
@@ -123,7 +129,8 @@ fn every_environment_conforms() {
         ("tmaze-passive", "k_shot = 4"),
         ("mazerunner", "k_shot = 2\ntime_limit = 40"),
     ];
-    for (id, options) in variants {
+    let popgym = registry::specs().iter().map(|spec| spec.id).filter(|id| id.starts_with("popgym-"));
+    for (id, options) in variants.into_iter().chain(popgym.map(|id| (id, ""))) {
         let options = table(options);
         let make = || registry::make(id, &options);
         let report = conformance::check(&make, &conformance::CheckOptions::default())

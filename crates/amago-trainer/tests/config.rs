@@ -253,11 +253,7 @@ fn broken_toml_names_the_source_and_the_line() {
 
 #[test]
 fn a_plan_refuses_settings_that_cannot_work() {
-<<<<<<< HEAD
-    let cases: [(&[&str], &[&str]); 17] = [
-=======
-    let cases: [(&[&str], &[&str]); 15] = [
->>>>>>> env2/main
+    let cases: [(&[&str], &[&str]); 19] = [
         (&["agent.traj_encoder.n_heads=3"], &["[agent]", "traj_encoder", "n_heads = 3", "d_model = 8"]),
         (
             &["agent.traj_encoder.pos_emb=rope", "agent.traj_encoder.n_heads=8"],

@@ -1,4 +1,4 @@
-//! The built-in environments, one file or folder each.
+//! The built-in environments, one file or folder each (POPGym: one file per family of tasks).
 //!
 //! They behave as the tasks of the original implementation; where one deliberately differs, its
 //! struct says so. Make them by name with [`crate::registry::make`].
@@ -11,6 +11,7 @@ mod frozen_lake;
 mod key_to_door;
 mod mazerunner;
 mod navigation;
+mod popgym;
 mod tmaze;
 
 use serde::Serialize;
@@ -20,6 +21,8 @@ pub use frozen_lake::{FrozenLake, FrozenLakeOptions, LakeTask};
 pub use key_to_door::{KeyToDoor, KeyToDoorOptions, KeyToDoorTask, Location};
 pub use mazerunner::{MazeRunner, MazeRunnerOptions, MazeTask};
 pub use navigation::{PointReward, PointRobot, PointRobotOptions, PointTask, Wind, WindOptions};
+pub(crate) use popgym::TASKS as POPGYM_TASKS;
+pub use popgym::{MultiDomain, MultiDomainOptions, PopGym, PopGymOptions};
 pub use tmaze::{TMazeActive, TMazeActiveOptions, TMazePassive, TMazePassiveOptions};
 
 use crate::{Env, EnvError};

@@ -48,6 +48,7 @@ impl<E: Env> Play<E> {
         (self.seen(), step)
     }
 
+    #[allow(dead_code)] // each test binary uses some
     pub fn metrics(&self) -> Vec<(String, f64)> {
         let mut out = Vec::new();
         self.env.metrics(&mut |name, value| out.push((name.to_owned(), value)));
