@@ -32,7 +32,7 @@ pub enum Relabeler {
     None,
     /// A number drawn uniformly from none to all that were not reached.
     Some,
-    /// All that were not reached: every trajectory becomes a success.
+    /// All that were not reached: every trajectory that is long enough becomes a success.
     All,
 }
 
