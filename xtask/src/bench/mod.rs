@@ -1,6 +1,7 @@
 //! `xtask bench`: one file per thing measured, each printing one JSON object.
 
 mod env;
+mod learner;
 mod median;
 mod train;
 
@@ -12,6 +13,8 @@ use clap::Subcommand;
 pub enum Bench {
     /// Steps per second of the built-in environments under random actions.
     Env(env::Args),
+    /// Full updates per second on random data.
+    Learner(learner::Args),
     /// Updates and steps per second of whole training runs of the program.
     Train(train::Args),
 }
@@ -21,6 +24,7 @@ impl Bench {
     pub fn run(self) -> Result<()> {
         let report = match self {
             Bench::Env(args) => env::run(&args)?,
+            Bench::Learner(args) => learner::run(&args)?,
             Bench::Train(args) => train::run(&args)?,
         };
         println!("{}", serde_json::to_string_pretty(&report)?);
