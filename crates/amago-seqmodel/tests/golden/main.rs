@@ -2,6 +2,7 @@
 
 mod encoders;
 mod layers;
+mod tstep;
 
 use amago_golden::modules::{self, What};
 use amago_golden::{Case, Report};
@@ -31,7 +32,8 @@ fn golden() {
             ("tformer_traj_encoder_", encoders::tformer),
             ("tformer_kv_cache_", encoders::kv_cache),
             ("ff_traj_encoder", encoders::ff_traj_encoder),
-            ("ff_tstep_encoder_", encoders::ff_tstep_encoder),
+            ("ff_tstep_encoder_", tstep::ff_tstep_encoder),
+            ("cnn_tstep_encoder_", tstep::cnn_tstep_encoder),
         ],
     );
 }

@@ -1,0 +1,341 @@
+//! Encoders of images, alone and with vectors and goals: what the recorded cases leave open.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use amago_golden::modules::{device, values};
+use amago_seqmodel::*;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
+use support::{fixed, layout, vectors};
+
+const PAD: usize = 4;
+
+fn bytes(shape: [usize; 5]) -> Tensor<5, Int> {
+    let uniform = Tensor::<5>::random(shape, Distribution::Uniform(0.0, 256.0), &device());
+    let values = uniform.into_data().iter::<f32>().map(|x| x as u8).collect::<Vec<_>>();
+    Tensor::from_data(TensorData::new(values, shape), (&device(), DType::U8))
+}
+
+fn ints<const D: usize>(tensor: &Tensor<D, Int>) -> Vec<i64> {
+    tensor.to_data().iter::<i64>().collect()
+}
+
+fn shifts(values: &[i64], shape: [usize; 3]) -> Tensor<3, Int> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), &device())
+}
+
+/// Pads with the border and cuts, pixel by pixel.
+fn padded_and_cut(images: &Tensor<5, Int>, shifts: &Tensor<3, Int>) -> Vec<i64> {
+    let [b, l, h, w, c] = images.dims();
+    let (old, shifts) = (ints(images), ints(shifts));
+    let mut new = Vec::with_capacity(old.len());
+    for frame in 0..b * l {
+        let (dx, dy) = (shifts[2 * frame] as usize, shifts[2 * frame + 1] as usize);
+        // The padded image, row by row of pixels.
+        let border = |i: usize, size: usize| i.saturating_sub(PAD).min(size - 1);
+        for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
+            assert!(y + dy < h + 2 * PAD && x + dx < w + 2 * PAD, "outside the padded image");
+            let start = ((frame * h + border(y + dy, h)) * w + border(x + dx, w)) * c;
+            new.extend_from_slice(&old[start..start + c]);
+        }
+    }
+    new
+}
+
+#[test]
+fn shifts_cut_the_padded_image() {
+    for shape in [[1, 1, 1, 1, 1], [2, 3, 5, 5, 3], [1, 4, 3, 12, 2]] {
+        let images = bytes(shape);
+        let [b, l, ..] = shape;
+        // The corners, then every place in turn.
+        for start in [0, 4, 8, 13, 40, 80] {
+            let starts: Vec<i64> = (0..b * l)
+                .flat_map(|i| [(start + 7 * i as i64) % 9, (start / 9 + 5 * i as i64) % 9])
+                .collect();
+            let starts = shifts(&starts, [b, l, 2]);
+            let expected = padded_and_cut(&images, &starts);
+            let shifted = shift_images(images.clone(), starts.clone(), false);
+            assert_eq!(shifted.dims(), shape);
+            assert_eq!(shifted.dtype(), DType::U8, "bytes stay bytes");
+            assert_eq!(ints(&shifted), expected, "{shape:?} from {start}");
+            let first = images.clone().permute([0, 1, 4, 2, 3]);
+            let shifted = shift_images(first, starts, true).permute([0, 1, 3, 4, 2]);
+            assert_eq!(ints(&shifted), expected, "channels first, {shape:?} from {start}");
+        }
+    }
+}
+
+#[test]
+fn a_shift_by_the_padding_changes_nothing() {
+    let images = bytes([2, 3, 6, 7, 3]);
+    let same = shift_images(images.clone(), Tensor::full([2, 3, 2], PAD as i64, &device()), false);
+    assert_eq!(ints(&same), ints(&images));
+}
+
+/// Columns and rows are not mixed up: a bright pixel moves against the shift.
+#[test]
+fn the_first_number_shifts_columns_and_the_second_rows() {
+    let dark = Tensor::<5, Int>::zeros([1, 1, 9, 9, 1], (&device(), DType::U8));
+    let image = dark.slice_fill([0..1, 0..1, 4..5, 4..5, 0..1], 200);
+    let shifted = shift_images(image, shifts(&[6, 3], [1, 1, 2]), false);
+    let bright: Vec<usize> = (0..81).filter(|i| ints(&shifted)[*i] == 200).collect();
+    assert_eq!(bright, [5 * 9 + 2], "two to the left and one down");
+}
+
+fn small() -> CnnTstepConfig {
+    CnnTstepConfig {
+        cnn: CnnConfig::Gridworld(GridworldConfig { channels: [4, 5, 6], ..GridworldConfig::default() }),
+        img_features: 7,
+        vector_features: 3,
+        rl2_features: 2,
+        d_output: 8,
+        ..CnnTstepConfig::default()
+    }
+}
+
+#[test]
+fn augmentation_leaves_the_first_sequences_alone() {
+    let observation = layout(&[("camera", ObsKind::Image([6, 6, 3])), ("map", ObsKind::Image([4, 5, 1]))]);
+    for (batch, share, kept) in [(8, 0.75, 2), (7, 0.75, 2), (1, 0.75, 0), (3, 0.1, 2), (4, 1.0, 0)] {
+        let config = CnnTstepConfig { drqv2_aug: true, aug_pct_of_batch: share, ..small() };
+        let encoder = TstepEncoderConfig::Cnn(config).init(&observation, 3, &device());
+        let images = BTreeMap::from([
+            ("camera".to_owned(), bytes([batch, 2, 6, 6, 3])),
+            ("map".to_owned(), bytes([batch, 2, 4, 5, 1])),
+        ]);
+        let obs = ObsTensors { vectors: None, images };
+        let mut asked = Vec::new();
+        let augmented = encoder.augment(obs.clone(), |shape, n| {
+            asked.push((shape, n));
+            Tensor::full(shape, asked.len() as i64, &device())
+        });
+        let shape = [batch - kept, 2, 2];
+        assert_eq!(asked, [(shape, 9), (shape, 9)], "one call for each image key");
+        for (call, (key, old)) in (1..).zip(&obs.images) {
+            let new = &augmented.images[key];
+            assert_eq!((new.dims(), new.dtype()), (old.dims(), DType::U8));
+            if kept > 0 {
+                let first = |x: &Tensor<5, Int>| ints(&x.clone().narrow(0, 0, kept));
+                assert_eq!(first(new), first(old), "{key}, batch {batch}");
+            }
+            let rest = |x: &Tensor<5, Int>| x.clone().narrow(0, kept, batch - kept);
+            let starts = Tensor::full(shape, call, &device());
+            assert_eq!(ints(&rest(new)), padded_and_cut(&rest(old), &starts), "{key}, batch {batch}");
+        }
+    }
+}
+
+#[test]
+fn only_an_encoder_that_is_set_to_augments() {
+    let observation = layout(&[("camera", ObsKind::Image([6, 6, 3]))]);
+    let images = BTreeMap::from([("camera".to_owned(), bytes([4, 2, 6, 6, 3]))]);
+    let obs = ObsTensors { vectors: None, images };
+    let encoder = TstepEncoderConfig::Cnn(small()).init(&observation, 3, &device());
+    let same = encoder.augment(obs.clone(), |_, _| panic!("nothing is drawn"));
+    assert_eq!(ints(&same.images["camera"]), ints(&obs.images["camera"]));
+}
+
+fn cnns() -> Vec<(CnnConfig, [usize; 3])> {
+    vec![
+        (CnnConfig::default(), [36, 44, 3]),
+        (CnnConfig::Drqv2 {}, [17, 20, 3]),
+        (CnnConfig::Gridworld(GridworldConfig::default()), [5, 4, 1]),
+        (CnnConfig::Impala(ImpalaConfig::default()), [19, 15, 2]),
+        (CnnConfig::Impala(ImpalaConfig { depths: vec![5], group_norm: false }), [4, 3, 2]),
+    ]
+}
+
+#[test]
+fn every_network_gives_the_shape_it_says_and_gradients_everywhere() {
+    struct Missing<'a>(&'a burn::tensor::Gradients, usize);
+    impl ModuleVisitor for Missing<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let grad = param.val().grad(self.0).expect("takes part");
+            assert!(values(&grad).iter().all(|x| x.is_finite()));
+            self.1 += 1;
+        }
+    }
+    let device = device().autodiff();
+    for (config, [h, w, c]) in cnns() {
+        let cnn = config.init(c, Activation::LeakyRelu, &device);
+        let images = Tensor::<4>::random([3, c, h, w], Distribution::Normal(0.0, 1.0), &device);
+        let out = cnn.forward(images);
+        let expected = config.output_shape([c, h, w]).expect("large enough");
+        assert_eq!(out.dims()[1..], expected, "{config:?}");
+        let mut missing = Missing(&out.square().sum().backward(), 0);
+        cnn.visit(&mut missing);
+        assert!(missing.1 >= 6, "{config:?}: {} parameters", missing.1);
+    }
+}
+
+/// Height and width are told apart, and the two orders of channels give the same.
+#[test]
+fn channels_first_and_last_agree() {
+    for (cnn, [h, w, c]) in cnns() {
+        let encoder = |channels_first, shape| {
+            let config = CnnTstepConfig { cnn: cnn.clone(), channels_first, ..small() };
+            fixed(config.init(&layout(&[("camera", ObsKind::Image(shape))]), 3, &device()))
+        };
+        let image = bytes([2, 3, h, w, c]);
+        let rl2s = vectors([2, 3, 3]);
+        let run = |encoder: CnnTstepEncoder, image| {
+            let images = BTreeMap::from([("camera".to_owned(), image)]);
+            values(&encoder.forward(&ObsTensors { vectors: None, images }, rl2s.clone()))
+        };
+        let last = run(encoder(false, [h, w, c]), image.clone());
+        let first = run(encoder(true, [c, h, w]), image.permute([0, 1, 4, 2, 3]));
+        assert_eq!(first, last, "{cnn:?}");
+    }
+}
+
+/// Nature and DrQ-v2 start as an orthogonal map of the middle pixel.
+#[test]
+fn orthogonal_starts_keep_lengths() {
+    let conv = |config: CnnConfig| {
+        let mut first = None;
+        struct First<'a>(&'a mut Option<Tensor<4>>);
+        impl ModuleVisitor for First<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if D == 4 && self.0.is_none() {
+                    *self.0 = Some(param.val().reshape::<4, _>([32, 3, param.dims()[2], param.dims()[3]]));
+                }
+            }
+        }
+        config.init(3, Activation::LeakyRelu, &device()).visit(&mut First(&mut first));
+        first.expect("a convolution")
+    };
+    for config in [CnnConfig::default(), CnnConfig::Drqv2 {}] {
+        let weight = conv(config.clone());
+        let k = weight.dims()[2];
+        let centre = weight.clone().narrow(2, k / 2, 1).narrow(3, k / 2, 1).reshape([32, 3]);
+        let all = values(&weight.square().sum())[0];
+        assert!(
+            (all - values(&centre.clone().square().sum())[0]).abs() < 1e-4,
+            "{config:?}: not only the middle"
+        );
+        let gram = values(&centre.clone().transpose().matmul(centre));
+        let gain = 2.0 / (1.0 + 0.01f32.powi(2));
+        for (i, x) in gram.iter().enumerate() {
+            let expected = if i % 4 == 0 { gain } else { 0.0 };
+            assert!((x - expected).abs() < 1e-4, "{config:?}: {gram:?}");
+        }
+    }
+}
+
+/// An encoder of everything at once, and an observation for it.
+fn everything(goal: GoalConfig, device: &Device) -> (TstepEncoder, ObsTensors) {
+    let observation = layout(&[
+        ("camera", ObsKind::Image([6, 6, 3])),
+        ("goal", ObsKind::Vector(vec![2, 3])),
+        ("map", ObsKind::Image([4, 5, 1])),
+        ("place", ObsKind::Vector(vec![2])),
+        ("speed", ObsKind::Vector(vec![1])),
+    ]);
+    let config = TstepEncoderConfig::Cnn(CnnTstepConfig { goal: Some(goal), ..small() });
+    config.validate().expect("legal");
+    config.validate_obs(&observation).expect("legal");
+    let images = BTreeMap::from([
+        ("camera".to_owned(), bytes([2, 4, 6, 6, 3])),
+        ("map".to_owned(), bytes([2, 4, 4, 5, 1])),
+    ]);
+    (config.init(&observation, 3, device), ObsTensors { vectors: Some(vectors([2, 4, 9])), images })
+}
+
+fn goals() -> [GoalConfig; 2] {
+    [GoalConfig::FeedForward(FfGoalConfig::default()), GoalConfig::Token(TokenGoalConfig::default())]
+}
+
+#[test]
+fn every_key_has_a_say() {
+    for goal in goals() {
+        let (encoder, obs) = everything(goal.clone(), &device());
+        let rl2s = vectors([2, 4, 3]);
+        let before = values(&encoder.forward(&obs, rl2s.clone()));
+        for key in ["camera", "map"] {
+            let mut changed = obs.clone();
+            let image = changed.images.get_mut(key).expect("an image");
+            *image = bytes(image.dims());
+            assert_ne!(values(&encoder.forward(&changed, rl2s.clone())), before, "{goal:?}, {key}");
+        }
+        // Columns of the goal, of the place and of the speed.
+        for columns in [0..6, 6..8, 8..9] {
+            let all = obs.vectors.clone().expect("vectors");
+            let changed = Some(all.slice_fill([0..2, 0..4, columns.clone()], 2.5));
+            let changed = ObsTensors { vectors: changed, ..obs.clone() };
+            assert_ne!(values(&encoder.forward(&changed, rl2s.clone())), before, "{goal:?}, {columns:?}");
+        }
+        assert_ne!(values(&encoder.forward(&obs, rl2s * 2.0)), before, "{goal:?}, rl2s");
+    }
+}
+
+#[test]
+fn every_timestep_is_encoded_by_itself() {
+    for goal in goals() {
+        let (encoder, obs) = everything(goal, &device());
+        let rl2s = vectors([2, 4, 3]);
+        let whole = encoder.forward(&obs, rl2s.clone());
+        for t in 0..4 {
+            let images = obs.images.iter().map(|(key, image)| (key.clone(), image.clone().narrow(1, t, 1)));
+            let vectors = obs.vectors.clone().map(|v| v.narrow(1, t, 1));
+            let one = ObsTensors { vectors, images: images.collect() };
+            let step = values(&encoder.forward(&one, rl2s.clone().narrow(1, t, 1)));
+            let expected = values(&whole.clone().narrow(1, t, 1));
+            let apart = step.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart < 1e-5, "step {t}: {apart}");
+        }
+    }
+}
+
+/// The statistics are those of the joined vectors: five features without the goal's six.
+#[test]
+fn only_plain_vectors_are_normalised() {
+    let (mut encoder, obs) = everything(goals()[0].clone(), &device());
+    let rl2s = vectors([2, 4, 3]);
+    let before = values(&encoder.forward(&obs, rl2s.clone()));
+    let mask = Tensor::ones([2, 4, 1], &device());
+    encoder.begin_update(&obs, rl2s.clone(), mask);
+    assert_ne!(values(&encoder.forward(&obs, rl2s)), before);
+    let TstepEncoder::Cnn(encoder) = &encoder else { panic!("a CNN encoder") };
+    struct Widths(Vec<usize>, Vec<String>);
+    impl ModuleVisitor for Widths {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.1.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.1.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if self.1.join(".") == "vector_norm.mu" {
+                self.0.push(param.dims()[0]);
+            }
+        }
+    }
+    let mut widths = Widths(Vec::new(), Vec::new());
+    encoder.visit(&mut widths);
+    assert_eq!(widths.0, [3], "place and speed");
+}
+
+#[test]
+fn what_is_hidden_has_no_say() {
+    let observation = layout(&[("camera", ObsKind::Image([6, 6, 3])), ("place", ObsKind::Vector(vec![2]))]);
+    let images = BTreeMap::from([("camera".to_owned(), bytes([2, 4, 6, 6, 3]))]);
+    let obs = ObsTensors { vectors: Some(vectors([2, 4, 2])), images };
+    let keys = Some(vec!["place".to_owned()]);
+    for (hide_rl2s, hide_rewards) in [(false, false), (true, false), (false, true), (true, true)] {
+        let cnn = CnnTstepConfig { hide_rl2s, hide_rewards, ..small() };
+        let flat =
+            FfTstepConfig { hide_rl2s, hide_rewards, obs_keys: keys.clone(), ..FfTstepConfig::default() };
+        for config in [TstepEncoderConfig::Cnn(cnn), TstepEncoderConfig::FeedForward(flat)] {
+            let encoder = config.init(&observation, 3, &device());
+            let run = |rl2s| values(&encoder.forward(&obs, rl2s));
+            let rl2s = vectors([2, 4, 3]);
+            let reward = rl2s.clone().slice_fill([0..2, 0..4, 0..1], 3.0);
+            let action = rl2s.clone().slice_fill([0..2, 0..4, 1..2], 3.0);
+            let before = run(rl2s);
+            assert_eq!(run(reward) == before, hide_rl2s || hide_rewards, "{config:?}");
+            assert_eq!(run(action) == before, hide_rl2s, "{config:?}");
+        }
+    }
+}

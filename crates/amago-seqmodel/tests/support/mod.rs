@@ -1,0 +1,55 @@
+//! What several test binaries need.
+#![allow(dead_code)] // each of them uses some
+
+use std::collections::BTreeMap;
+
+use amago_golden::modules::{device, values};
+use amago_seqmodel::{ObsKind, ObsLayout};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Distribution, Tensor, TensorData};
+
+/// The keys of an observation.
+pub fn layout(keys: &[(&str, ObsKind)]) -> ObsLayout {
+    ObsLayout(keys.iter().map(|(key, kind)| ((*key).to_owned(), kind.clone())).collect())
+}
+
+/// Normal draws.
+pub fn vectors(shape: [usize; 3]) -> Tensor<3> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device())
+}
+
+/// The same weights whatever the backend's generator, which all tests of a binary share.
+pub fn fixed<M: Module>(module: M) -> M {
+    struct Fill(f32);
+    impl ModuleMapper for Fill {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            self.0 += 1.0;
+            let start = self.0;
+            param.map(|old| {
+                let values: Vec<f32> =
+                    (0..old.shape().num_elements()).map(|i| (start + 0.7 * i as f32).sin() * 0.5).collect();
+                Tensor::from_data(TensorData::new(values, old.dims()), &old.device())
+            })
+        }
+    }
+    module.map(&mut Fill(0.0))
+}
+
+/// Every parameter by its path, row-major.
+pub fn weights<M: Module>(module: &M) -> BTreeMap<String, Vec<f32>> {
+    struct Collect(Vec<String>, BTreeMap<String, Vec<f32>>);
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.0.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.insert(self.0.join("."), values(&param.val()));
+        }
+    }
+    let mut collect = Collect(Vec::new(), BTreeMap::new());
+    module.visit(&mut collect);
+    collect.1
+}
