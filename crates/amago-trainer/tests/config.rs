@@ -7,7 +7,7 @@ use std::path::Path;
 
 use amago_agent::{AgentConfig, CriticKind, Filter};
 use amago_env::exploration::ExplorationConfig;
-use amago_seqmodel::TrajEncoderConfig;
+use amago_seqmodel::{CnnConfig, ImpalaConfig, TrajEncoderConfig, TstepEncoderConfig};
 use amago_trainer::{Plan, RunConfig, RunDir};
 use support::{TINY, load, tiny};
 
@@ -61,7 +61,9 @@ fn a_preset_chooses_the_defaults_of_the_agent() {
 #[test]
 fn a_resolved_config_loads_equal() {
     let minimal = "env.id = \"tmaze-passive\"\n";
-    let cases: [(&str, &[&str]); 10] = [
+    let cnn = "agent.tstep_encoder.kind=cnn";
+    let token = "agent.tstep_encoder.goal={ kind = \"token\", key = \"aim\", max_token = 9 }";
+    let cases: [(&str, &[&str]); 15] = [
         (minimal, &[]),
         (minimal, &["replay.max_trajectories=0"]),
         (TINY, &["agent.filter.kind=exponential"]),
@@ -74,6 +76,14 @@ fn a_resolved_config_loads_equal() {
         (TINY, &["exploration={kind=\"bilevel\", horizon=4}", "agent.filter.kind=leaky_ramp"]),
         (TINY, &["exploration.kind=tmaze", "replay.max_bytes=100000", "replay.traj_save_len=3"]),
         (TINY, &["agent.tstep_encoder.obs_keys=[\"observation\"]", "train.context_refresh=keep"]),
+        (TINY, &[token, "agent.tstep_encoder.hide_rewards=true"]),
+        (
+            TINY,
+            &[cnn, token, "agent.tstep_encoder.drqv2_aug=true", "agent.tstep_encoder.channels_first=true"],
+        ),
+        (TINY, &[cnn, "agent.tstep_encoder.cnn.kind=drqv2", "agent.tstep_encoder.hide_rl2s=true"]),
+        (TINY, &[cnn, "agent.tstep_encoder.cnn={ kind = \"impala\", depths = [8, 4], group_norm = false }"]),
+        (TINY, &[cnn, "agent.tstep_encoder.cnn={ kind = \"gridworld\", strides = [1, 2, 1] }"]),
         (TINY, &["agent.multi_gammas=[]", "agent.gamma=0.1", "optim.learning_rate=1", "replay.padding=both"]),
     ];
     for (text, overrides) in cases {
@@ -103,6 +113,13 @@ fn another_kind_drops_the_settings_of_the_old_one() {
         panic!("another kind")
     };
     assert_eq!(encoder.d_model, 64);
+    let images = "env.id = \"a\"\n[agent.tstep_encoder]\nkind = \"cnn\"\n\
+                  [agent.tstep_encoder.cnn]\nkind = \"gridworld\"\nkernels = [1, 1, 1]\n";
+    let settings = ["agent.tstep_encoder.cnn.kind=impala", "agent.tstep_encoder.cnn.depths=[8]"];
+    let TstepEncoderConfig::Cnn(encoder) = load(images, &settings).unwrap().agent.tstep_encoder else {
+        panic!("another kind")
+    };
+    assert_eq!(encoder.cnn, CnnConfig::Impala(ImpalaConfig { depths: vec![8], group_norm: true }));
     let same = load(file, &["agent.traj_encoder.kind=transformer"]).unwrap().agent.traj_encoder;
     assert!(matches!(same, TrajEncoderConfig::Transformer(t) if t.n_heads == 2));
 }
@@ -143,6 +160,14 @@ fn settings_of_another_kind_are_refused() {
         minimal,
         &["agent.traj_encoder.kind=mammoth"],
         &["agent.traj_encoder", "mammoth", "transformer", "feed_forward"],
+    );
+    let cnn = "agent.tstep_encoder.kind=cnn";
+    check_refused(minimal, &[cnn, "agent.tstep_encoder.d_hidden=8"], &["agent.tstep_encoder", "d_hidden"]);
+    check_refused(minimal, &["agent.tstep_encoder.img_features=8"], &["agent.tstep_encoder", "img_features"]);
+    check_refused(
+        minimal,
+        &[cnn, "agent.tstep_encoder.cnn={ kind = \"drqv2\", channels = [1, 1, 1] }"],
+        &["agent.tstep_encoder", "channels"],
     );
     check_refused(minimal, &["agent.traj_encoder.kind=3"], &["agent.traj_encoder", "3"]);
     check_refused(

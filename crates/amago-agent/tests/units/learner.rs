@@ -1,10 +1,13 @@
+use std::collections::BTreeMap;
+
 use amago_agent::{
     Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, StepInput, TrainBatch, UpdateReport,
     soft_update,
 };
 use amago_golden::modules::{device, values};
 use amago_seqmodel::{
-    FfTstepConfig, ObsKind, ObsLayout, TrajEncoderConfig, TransformerConfig, TstepEncoderConfig,
+    CnnConfig, CnnTstepConfig, FfTstepConfig, GridworldConfig, ObsKind, ObsLayout, ObsTensors,
+    TrajEncoderConfig, TransformerConfig, TstepEncoderConfig,
 };
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
@@ -60,6 +63,51 @@ fn vectors(batch: &TrainBatch) -> Tensor<3> {
 
 fn update(learner: &mut Learner, batch: &TrainBatch) -> UpdateReport {
     learner.update(batch, &mut RandomDraws)
+}
+
+/// Counts the calls for shifts of images, and draws at random.
+struct Counted(usize);
+
+impl amago_agent::Draws for Counted {
+    fn critic_subset(&mut self, n: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
+        RandomDraws.critic_subset(n, shape, device)
+    }
+
+    fn actions(&mut self, probs: Tensor<4>, k: usize) -> Tensor<5> {
+        RandomDraws.actions(probs, k)
+    }
+
+    fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int> {
+        self.0 += 1;
+        assert_eq!((shape, n), ([1, L + 1, 2], 9), "half of the batch, every frame by itself");
+        RandomDraws.image_shifts(shape, n, device)
+    }
+}
+
+#[test]
+fn only_updates_shift_images() {
+    let device = device().autodiff();
+    let gridworld = CnnConfig::Gridworld(GridworldConfig::default());
+    let cnn = CnnTstepConfig {
+        cnn: gridworld,
+        drqv2_aug: true,
+        aug_pct_of_batch: 0.5,
+        ..CnnTstepConfig::default()
+    };
+    let mut config = small(AgentConfig::amago());
+    config.tstep_encoder = TstepEncoderConfig::Cnn(cnn);
+    let obs = ObsLayout(vec![("camera".into(), ObsKind::Image([4, 4, 1]))]);
+    let agent = Agent::new(&config, &ObsSpec { obs, n_actions: ACTIONS }, &device);
+    let image = Tensor::<1, Int>::arange(0..(B * (L + 1) * 16) as i64, &device);
+    let images = BTreeMap::from([("camera".into(), image.reshape([B, L + 1, 4, 4, 1]))]);
+    let batch = TrainBatch { obs: ObsTensors { vectors: None, images }, ..batch(&device) };
+    let mut draws = Counted(0);
+    agent.states(&batch);
+    amago_agent::loss(&agent, &config, &batch, &mut draws);
+    assert_eq!(draws.0, 0, "a loss alone changes no image");
+    let report = Learner::new(agent, config, OptimConfig::default()).update(&batch, &mut draws);
+    assert!(report.loss.is_finite());
+    assert_eq!(draws.0, 1);
 }
 
 #[test]

@@ -4,13 +4,37 @@
 use std::collections::BTreeMap;
 
 use amago_golden::modules::{device, values};
-use amago_seqmodel::{ObsKind, ObsLayout};
+use amago_seqmodel::{CnnConfig, CnnTstepConfig, GridworldConfig, ObsKind, ObsLayout};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Distribution, Tensor, TensorData};
+use burn::tensor::{DType, Distribution, Int, Tensor, TensorData};
 
 /// The keys of an observation.
 pub fn layout(keys: &[(&str, ObsKind)]) -> ObsLayout {
     ObsLayout(keys.iter().map(|(key, kind)| ((*key).to_owned(), kind.clone())).collect())
+}
+
+/// Random images, as bytes.
+pub fn bytes(shape: [usize; 5]) -> Tensor<5, Int> {
+    let uniform = Tensor::<5>::random(shape, Distribution::Uniform(0.0, 256.0), &device());
+    let values = uniform.into_data().iter::<f32>().map(|x| x as u8).collect::<Vec<_>>();
+    Tensor::from_data(TensorData::new(values, shape), (&device(), DType::U8))
+}
+
+/// The values of whole numbers, row-major.
+pub fn ints<const D: usize>(tensor: &Tensor<D, Int>) -> Vec<i64> {
+    tensor.to_data().iter::<i64>().collect()
+}
+
+/// A small CNN for images from 4 by 4 pixels.
+pub fn small() -> CnnTstepConfig {
+    CnnTstepConfig {
+        cnn: CnnConfig::Gridworld(GridworldConfig { channels: [4, 5, 6], ..GridworldConfig::default() }),
+        img_features: 7,
+        vector_features: 3,
+        rl2_features: 2,
+        d_output: 8,
+        ..CnnTstepConfig::default()
+    }
 }
 
 /// Normal draws.
