@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use amago_golden::modules::device;
 use amago_seqmodel::*;
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use support::{bytes, ints, layout, small};
 
 const PAD: usize = 4;
@@ -47,7 +47,7 @@ fn shifts_cut_the_padded_image() {
             let expected = padded_and_cut(&images, &starts);
             let shifted = shift_images(images.clone(), starts.clone(), false);
             assert_eq!(shifted.dims(), shape);
-            assert_eq!(shifted.dtype(), DType::U8, "bytes stay bytes");
+            assert_eq!(shifted.dtype(), images.dtype(), "bytes stay bytes");
             assert_eq!(ints(&shifted), expected, "{shape:?} from {start}");
             let first = images.clone().permute([0, 1, 4, 2, 3]);
             let shifted = shift_images(first, starts, true).permute([0, 1, 3, 4, 2]);
@@ -66,7 +66,7 @@ fn a_shift_by_the_padding_changes_nothing() {
 /// Columns and rows are not mixed up: a bright pixel moves against the shift.
 #[test]
 fn the_first_number_shifts_columns_and_the_second_rows() {
-    let dark = Tensor::<5, Int>::zeros([1, 1, 9, 9, 1], (&device(), DType::U8));
+    let dark = Tensor::<5, Int>::zeros([1, 1, 9, 9, 1], &device());
     let image = dark.slice_fill([0..1, 0..1, 4..5, 4..5, 0..1], 200);
     let shifted = shift_images(image, shifts(&[6, 3], [1, 1, 2]), false);
     let bright: Vec<usize> = (0..81).filter(|i| ints(&shifted)[*i] == 200).collect();
@@ -93,7 +93,7 @@ fn augmentation_leaves_the_first_sequences_alone() {
         assert_eq!(asked, [(shape, 9), (shape, 9)], "one call for each image key");
         for (call, (key, old)) in (1..).zip(&obs.images) {
             let new = &augmented.images[key];
-            assert_eq!((new.dims(), new.dtype()), (old.dims(), DType::U8));
+            assert_eq!((new.dims(), new.dtype()), (old.dims(), old.dtype()));
             if kept > 0 {
                 let first = |x: &Tensor<5, Int>| ints(&x.clone().narrow(0, 0, kept));
                 assert_eq!(first(new), first(old), "{key}, batch {batch}");

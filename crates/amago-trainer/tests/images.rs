@@ -124,7 +124,7 @@ fn steps_equal_sequences() {
 /// Mean return of the last evaluation of a short run. Chance is half of the steps.
 fn learned(dir: &Path, mirror: bool, overrides: &[&str]) -> f64 {
     let settings = [
-        "train.epochs=6",
+        "train.epochs=4",
         "train.parallel_actors=16",
         "train.timesteps_per_epoch=32",
         "train.batches_per_epoch=60",
@@ -140,7 +140,9 @@ fn learned(dir: &Path, mirror: bool, overrides: &[&str]) -> f64 {
     ];
     let plan = plan(mirror, &[&settings[..], overrides].concat());
     let outcome = train(&plan, dir, &mut Recorder::default()).expect("a whole run");
-    outcome.eval.expect("an evaluation").return_mean
+    let mean = outcome.eval.expect("an evaluation").return_mean;
+    println!("{}: {mean}", dir.display());
+    mean
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use amago_golden::modules::{self, What, values};
 use amago_golden::{Case, Report};
 use amago_seqmodel::*;
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use serde_json::json;
 
 use super::{FORWARD, GRADIENT, device, mask, norm_kind};
@@ -89,13 +89,13 @@ fn cnn_config(case: &Case) -> CnnConfig {
     serde_json::from_value(settings).expect("settings of a CNN")
 }
 
-/// The recorded image, as bytes.
+/// The recorded image.
 fn image(case: &Case) -> (String, Tensor<5, Int>) {
     let is_image = |name: &&String| name.starts_with("in.obs.");
     let name = case.tensors.keys().find(is_image).expect("an observation");
     let array = case.get(name);
     let bytes: Vec<u8> = array.i64().iter().map(|x| u8::try_from(*x).expect("a byte")).collect();
-    let tensor = Tensor::from_data(TensorData::new(bytes, array.shape.clone()), (&device(), DType::U8));
+    let tensor = Tensor::from_data(TensorData::new(bytes, array.shape.clone()), &device());
     (name.trim_start_matches("in.obs.").to_owned(), tensor)
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use amago_golden::modules::{device, values};
-use amago_seqmodel::{CnnConfig, CnnTstepConfig, GridworldConfig, ObsKind, ObsLayout};
+use amago_seqmodel::{CnnConfig, CnnTstepConfig, GridworldConfig, ImpalaConfig, ObsKind, ObsLayout};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Distribution, Int, Tensor, TensorData};
 
@@ -13,11 +13,15 @@ pub fn layout(keys: &[(&str, ObsKind)]) -> ObsLayout {
     ObsLayout(keys.iter().map(|(key, kind)| ((*key).to_owned(), kind.clone())).collect())
 }
 
-/// Random images, as bytes.
+/// Random images, as bytes where the device can compute with them.
 pub fn bytes(shape: [usize; 5]) -> Tensor<5, Int> {
     let uniform = Tensor::<5>::random(shape, Distribution::Uniform(0.0, 256.0), &device());
     let values = uniform.into_data().iter::<f32>().map(|x| x as u8).collect::<Vec<_>>();
-    Tensor::from_data(TensorData::new(values, shape), (&device(), DType::U8))
+    let data = TensorData::new(values, shape);
+    match device().supports_dtype(DType::U8) {
+        true => Tensor::from_data(data, (&device(), DType::U8)),
+        false => Tensor::from_data(data, &device()),
+    }
 }
 
 /// The values of whole numbers, row-major.
@@ -35,6 +39,17 @@ pub fn small() -> CnnTstepConfig {
         d_output: 8,
         ..CnnTstepConfig::default()
     }
+}
+
+/// Every network, with images [height, width, channels] that it can read.
+pub fn cnns() -> Vec<(CnnConfig, [usize; 3])> {
+    vec![
+        (CnnConfig::default(), [36, 44, 3]),
+        (CnnConfig::Drqv2 {}, [17, 20, 3]),
+        (CnnConfig::Gridworld(GridworldConfig::default()), [5, 4, 1]),
+        (CnnConfig::Impala(ImpalaConfig::default()), [19, 15, 2]),
+        (CnnConfig::Impala(ImpalaConfig { depths: vec![5], group_norm: false }), [4, 3, 2]),
+    ]
 }
 
 /// Normal draws.
