@@ -1,16 +1,18 @@
 //! The agent: encoders, actor, critics and their slow copies.
 
-use amago_seqmodel::{RolloutState, TrajEncoder, TstepEncoder};
+use amago_seqmodel::{ObsLayout, RolloutState, TrajEncoder, TstepEncoder};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::{Actor, AgentConfig, Critic, Policy, PopArt, StepInput, TrainBatch, copy_into, soft_update};
+use crate::{
+    Actor, AgentConfig, Critic, Draws, Policy, PopArt, StepInput, TrainBatch, copy_into, soft_update,
+};
 
 /// What an agent must know of its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObsSpec {
-    /// Observation keys and widths, in column order.
-    pub obs: Vec<(String, usize)>,
+    /// Observation keys.
+    pub obs: ObsLayout,
     /// Number of discrete actions.
     pub n_actions: usize,
 }
@@ -80,16 +82,23 @@ impl Agent {
         }
     }
 
+    /// The batch with its images changed at random, where the timestep encoder is set to. Training only.
+    pub fn augment(&self, batch: &TrainBatch, draws: &mut dyn Draws) -> TrainBatch {
+        let device = batch.rl2s.device();
+        let draw = |shape, n| draws.image_shifts(shape, n, &device);
+        TrainBatch { obs: self.tstep_encoder.augment(batch.obs.clone(), draw), ..batch.clone() }
+    }
+
     /// What changes before the forward pass of an update: input statistics and power iterations.
     pub fn begin_update(&mut self, batch: &TrainBatch) {
         let mask = batch.mask.clone().unsqueeze_dim(2);
-        self.tstep_encoder.begin_update(batch.obs.clone(), batch.rl2s.clone(), mask);
+        self.tstep_encoder.begin_update(&batch.obs, batch.rl2s.clone(), mask);
         self.traj_encoder.begin_update();
     }
 
     /// State representations of a batch, `[B, L+1, D]`.
     pub fn states(&self, batch: &TrainBatch) -> Tensor<3> {
-        let encoded = self.tstep_encoder.forward(batch.obs.clone(), batch.rl2s.clone());
+        let encoded = self.tstep_encoder.forward(&batch.obs, batch.rl2s.clone());
         self.traj_encoder.forward_seq(encoded, batch.times.clone())
     }
 
@@ -118,7 +127,7 @@ impl Agent {
 
     /// Action probabilities of the acting discount for one step of `B` environments, `[B, A]`.
     pub fn act(&self, input: StepInput, state: &mut RolloutState) -> Tensor<2> {
-        let encoded = self.tstep_encoder.forward(input.obs, input.rl2s);
+        let encoded = self.tstep_encoder.forward(&input.obs, input.rl2s);
         let states = self.traj_encoder.forward_step(encoded, input.times, state);
         let probs = self.policy(&self.actor, states).probs;
         let [batch, _, g, a] = probs.dims();

@@ -1,12 +1,13 @@
 //! What the agent sees: training batches and single steps, as tensors.
 
+use amago_seqmodel::ObsTensors;
 use burn::tensor::{Int, Tensor};
 
 /// A training batch of `B` sequences with `L + 1` observations and `L` transitions, right-padded.
 #[derive(Debug, Clone)]
 pub struct TrainBatch {
-    /// Observations, all keys joined, `[B, L+1, d_obs]`.
-    pub obs: Tensor<3>,
+    /// Observations of `[B, L+1]` timesteps.
+    pub obs: ObsTensors,
     /// Previous reward and action, `[B, L+1, 1+A]`.
     pub rl2s: Tensor<3>,
     /// Global timesteps, `[B, L+1]`.
@@ -32,8 +33,8 @@ impl TrainBatch {
 /// One timestep of `B` environments.
 #[derive(Debug, Clone)]
 pub struct StepInput {
-    /// Observations, all keys joined, `[B, 1, d_obs]`.
-    pub obs: Tensor<3>,
+    /// Observations of `[B, 1]` timesteps.
+    pub obs: ObsTensors,
     /// Previous reward and action, `[B, 1, 1+A]`.
     pub rl2s: Tensor<3>,
     /// Global timesteps, `[B, 1]`.

@@ -9,6 +9,9 @@ pub trait Draws {
 
     /// `k` one-hot actions from probabilities `[B, L, G, A]`; gives `[K, B, L, G, A]`.
     fn actions(&mut self, probs: Tensor<4>, k: usize) -> Tensor<5>;
+
+    /// Whole numbers below `n`: where the augmented images of one observation key are cut.
+    fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int>;
 }
 
 /// Draws from the device's generator. Seed the device to make them repeatable.
@@ -17,9 +20,7 @@ pub struct RandomDraws;
 
 impl Draws for RandomDraws {
     fn critic_subset(&mut self, n_critics: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
-        let uniform = Tensor::<4>::random(shape, Distribution::Uniform(0.0, n_critics as f64), device);
-        // Rounding can lift a draw to the open end of the range.
-        uniform.floor().int().clamp(0, n_critics as i64 - 1)
+        below(n_critics, shape, device)
     }
 
     fn actions(&mut self, probs: Tensor<4>, k: usize) -> Tensor<5> {
@@ -32,4 +33,15 @@ impl Draws for RandomDraws {
         let classes = Tensor::<1, Int>::arange(0..a as i64, &device).reshape([1, 1, 1, 1, a]);
         index.expand([k, b, l, g, a]).equal(classes.expand([k, b, l, g, a])).float()
     }
+
+    fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int> {
+        below(n, shape, device)
+    }
+}
+
+/// Uniform whole numbers below `n`.
+fn below<const D: usize>(n: usize, shape: [usize; D], device: &Device) -> Tensor<D, Int> {
+    let uniform = Tensor::<D>::random(shape, Distribution::Uniform(0.0, n as f64), device);
+    // Rounding can lift a draw to the open end of the range.
+    uniform.floor().int().clamp(0, n as i64 - 1)
 }

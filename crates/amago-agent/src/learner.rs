@@ -54,14 +54,15 @@ impl Learner {
         Self { agent, optimizer: optim.init(), updates: 0, config, optim }
     }
 
-    /// One update: statistics, loss, backward, clip, targets, AdamW. The targets move *before* the
+    /// One update: augmentation, statistics, loss, backward, clip, targets, AdamW. The targets move *before* the
     /// optimiser step, from the weights that the loss saw.
     ///
     /// When the loss or its gradient is not finite nothing changes, and the report shows why.
     pub fn update(&mut self, batch: &TrainBatch, draws: &mut dyn Draws) -> UpdateReport {
         let mut agent = self.agent.clone();
-        agent.begin_update(batch);
-        let loss = loss(&agent, &self.config, batch, draws);
+        let batch = agent.augment(batch, draws);
+        agent.begin_update(&batch);
+        let loss = loss(&agent, &self.config, &batch, draws);
         let mut grads = GradientsParams::from_grads(loss.total.backward(), &agent);
         let norm = clip_by_global_norm(&agent, &mut grads, self.optim.grad_clip);
         let norm = norm.unwrap_or_else(|| Tensor::zeros([1], &loss.total.device().inner()));

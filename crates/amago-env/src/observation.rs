@@ -1,5 +1,7 @@
 //! One observation, stored as one flat column per key.
 
+use std::ops::Range;
+
 use crate::{DictSpace, Dtype, EnvError, Space};
 
 /// Flat values of one observation key, row-major.
@@ -38,6 +40,18 @@ impl Column {
         match self {
             Column::F32(_) => Dtype::F32,
             Column::U8(_) => Dtype::U8,
+        }
+    }
+
+    /// Appends entries `range` of another column.
+    ///
+    /// # Panics
+    /// When the types differ or the other column is shorter.
+    pub fn extend(&mut self, other: &Column, range: Range<usize>) {
+        match (self, other) {
+            (Column::F32(to), Column::F32(from)) => to.extend_from_slice(&from[range]),
+            (Column::U8(to), Column::U8(from)) => to.extend_from_slice(&from[range]),
+            _ => panic!("columns of different types"),
         }
     }
 }

@@ -98,6 +98,14 @@ impl Space {
         }
     }
 
+    /// Shape of a value that is an image: a box of bytes with three dimensions. The rest are vectors.
+    pub fn image_shape(&self) -> Option<[usize; 3]> {
+        match self {
+            Space::Box(b) if b.dtype == Dtype::U8 => b.shape.as_slice().try_into().ok(),
+            _ => None,
+        }
+    }
+
     /// Refuses empty spaces and boxes whose bounds are unusable.
     ///
     /// # Errors
@@ -237,6 +245,15 @@ mod tests {
         for (space, value, expected) in cases {
             assert_eq!(space.contains(value), expected, "{value:?} in {space}");
         }
+    }
+
+    #[test]
+    fn bytes_with_three_dimensions_are_an_image() {
+        let boxed =
+            |dtype, shape| Space::Box(BoxSpace { shape, low: vec![0.0; 8], high: vec![9.0; 8], dtype });
+        assert_eq!(boxed(Dtype::U8, vec![2, 2, 2]).image_shape(), Some([2, 2, 2]));
+        let vectors = [boxed(Dtype::F32, vec![2, 2, 2]), boxed(Dtype::U8, vec![4, 2])];
+        assert!(vectors.iter().all(|space| space.image_shape().is_none()));
     }
 
     #[test]

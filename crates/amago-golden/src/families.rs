@@ -32,7 +32,7 @@ const FAMILIES: &[(&str, Owner)] = &[
     ("gru_traj_encoder", SEQMODEL),
     ("ff_traj_encoder", SEQMODEL),
     ("ff_tstep_encoder_", SEQMODEL),
-    ("cnn_tstep_encoder_", Owner::Pending("CNN timestep encoders")),
+    ("cnn_tstep_encoder_", SEQMODEL),
     ("policy_discrete_", AGENT),
     ("policy_", Owner::Pending("continuous and multi-binary policies")),
     ("actor_discrete", AGENT),

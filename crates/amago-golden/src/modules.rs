@@ -41,6 +41,10 @@ pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
 fn recorded(path: &[String], strip: &str) -> String {
     let path = path.join(".");
     let path = recurrent(path.strip_prefix(strip).unwrap_or(&path));
+    let path = path.replace("tstep_encoder.FeedForward.", "tstep_encoder.");
+    let path = path.replace("tstep_encoder.Cnn.", "tstep_encoder.");
+    // Ours takes several images, the original one.
+    let path = path.replace("cnn.0.", "cnn.").replace("img_features.0.", "img_features.");
     path.replace("in_norm.t", "in_norm._t").replace("popart.t", "popart._t")
 }
 

@@ -96,12 +96,8 @@ impl TrajectoryBuilder {
         }
         let mut next = empty(&self.layout, self.columns.start_time + steps as i64, prev);
         for (i, spec) in self.layout.columns.iter().enumerate() {
-            let from = steps * spec.width;
-            match (&mut next.obs[i], &self.columns.obs[i]) {
-                (Column::F32(to), Column::F32(v)) => to.extend_from_slice(&v[from..]),
-                (Column::U8(to), Column::U8(v)) => to.extend_from_slice(&v[from..]),
-                _ => unreachable!("both follow the layout"),
-            }
+            let all = &self.columns.obs[i];
+            next.obs[i].extend(all, steps * spec.width..all.len());
         }
         Trajectory::from_checked(self.layout.clone(), std::mem::replace(&mut self.columns, next))
     }
@@ -136,11 +132,7 @@ impl TrajectoryBuilder {
 
     fn append_obs(&mut self, obs: &Observation) {
         for (to, from) in self.columns.obs.iter_mut().zip(obs.columns()) {
-            match (to, from) {
-                (Column::F32(to), Column::F32(v)) => to.extend_from_slice(v),
-                (Column::U8(to), Column::U8(v)) => to.extend_from_slice(v),
-                _ => unreachable!("the observation was checked"),
-            }
+            to.extend(from, 0..from.len());
         }
     }
 }

@@ -46,12 +46,74 @@ pub enum ModelError {
     #[error("the simnorm needs a width that is a multiple of 8, not {0}")]
     SimNorm(usize),
     /// A key that the observation does not have.
-    #[error("obs_keys names \"{key}\", but the observation has {known}")]
+    #[error("{setting} names \"{key}\", but the observation has {known}")]
     ObsKey {
+        /// Setting.
+        setting: &'static str,
         /// The unknown key.
         key: String,
         /// All keys of the observation.
         known: String,
+    },
+    /// An image in front of an encoder without a CNN.
+    #[error(
+        "kind = \"feed_forward\" cannot read the image \"{key}\" of shape {shape:?}: set kind = \"cnn\", or name \
+         other keys in obs_keys"
+    )]
+    UnreadImage {
+        /// Key of the image.
+        key: String,
+        /// Its shape.
+        shape: [usize; 3],
+    },
+    /// A CNN without an image.
+    #[error(
+        "kind = \"cnn\" needs an image, which is a box of bytes with three dimensions, but none is chosen from the \
+         observation's keys {0}: set kind = \"feed_forward\", or name an image in obs_keys"
+    )]
+    NoImage(String),
+    /// An image that a CNN shrinks to nothing.
+    #[error(
+        "cnn.kind = \"{cnn}\" shrinks the image \"{key}\" of shape {shape:?} (channels_first = {channels_first}) to \
+         nothing: set another cnn.kind, smaller kernels and strides, or channels_first = {}", !channels_first
+    )]
+    SmallImage {
+        /// Key of the image.
+        key: String,
+        /// Its shape.
+        shape: [usize; 3],
+        /// Kind of network.
+        cnn: &'static str,
+        /// How the shape is read.
+        channels_first: bool,
+    },
+    /// Channels that the group norm cannot split.
+    #[error("cnn.depths = {0} must be a multiple of 4 with cnn.group_norm = true")]
+    GroupNorm(usize),
+    /// Augmentation of no or too many sequences.
+    #[error(
+        "aug_pct_of_batch = {0} must be above 0 and at most 1; to shift no images, set drqv2_aug = false"
+    )]
+    AugmentedShare(String),
+    /// A width that follows the input, with a norm that needs groups of eight.
+    #[error("auto_scale = true widens to the input's width, which {0} = \"simnorm\" may not divide by 8")]
+    AutoScale(&'static str),
+    /// A goal that is an image.
+    #[error("goal.key = \"{0}\" is an image; goals are vectors")]
+    GoalImage(String),
+    /// A goal that is also read as a plain vector.
+    #[error("obs_keys and goal.key both name \"{0}\": leave it out of obs_keys")]
+    GoalTwice(String),
+    /// A goal encoded as a single number, which the norm makes a constant.
+    #[error("goal.d_output = {0} must be at least 2")]
+    GoalWidth(usize),
+    /// No tokens.
+    #[error("goal.min_token = {min} is above goal.max_token = {max}")]
+    Tokens {
+        /// Smallest token.
+        min: i32,
+        /// Largest token.
+        max: i32,
     },
     /// A dropout probability outside `[0, 1)`.
     #[error("{name} = {value} must be at least 0 and below 1")]

@@ -57,22 +57,25 @@ impl InputNorm {
         set_buffer(&mut self.t, t);
     }
 
-    /// Standard deviation of each feature, `[d]`.
+    /// Standard deviation of each feature, `[d]`; the smallest where the estimate of the variance is
+    /// negative.
     pub fn sigma(&self) -> Tensor<1> {
-        (self.nu.val() - self.mu.val().square() + EPS).sqrt().clamp(1e-3, 1e6)
+        (self.nu.val() - self.mu.val().square() + EPS).clamp_min(0.0).sqrt().clamp(1e-3, 1e6)
+    }
+
+    /// What features are divided by, `[d]`: σ, but one where a feature hardly varies (σ ≤ 0.01).
+    fn divisor(&self) -> Tensor<1> {
+        let sigma = self.sigma();
+        sigma.ones_like().mask_where(sigma.clone().greater_elem(0.01), sigma)
     }
 
     /// `[..., d] → [..., d]`. A feature that hardly varies (σ ≤ 0.01) is only centred.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let sigma = self.sigma();
-        // A negative variance estimate gives NaN, which fails the comparison and centres only.
-        let scale = sigma.clone().greater_elem(0.01);
-        let divisor = sigma.ones_like().mask_where(scale, sigma);
-        ((x - self.mu.val().unsqueeze()) / divisor.unsqueeze()).clamp(-1e4, 1e4)
+        ((x - self.mu.val().unsqueeze()) / self.divisor().unsqueeze()).clamp(-1e4, 1e4)
     }
 
-    /// Inverse of [`forward`](Self::forward) inside the clamp: `x σ + μ`.
+    /// Inverse of [`forward`](Self::forward) inside the clamp.
     pub fn denormalize<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        x * self.sigma().unsqueeze() + self.mu.val().unsqueeze()
+        x * self.divisor().unsqueeze() + self.mu.val().unsqueeze()
     }
 }

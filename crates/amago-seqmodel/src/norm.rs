@@ -59,16 +59,42 @@ impl NormKind {
 
     /// Builds the layer for width `d`.
     pub fn init(self, d: usize, device: &Device) -> Norm {
-        let ones = || Param::from_tensor(Tensor::ones([d], device));
         let norm = match self {
-            NormKind::Layer => {
-                let bias = Some(Param::from_tensor(Tensor::zeros([d], device)));
-                Some(Affine { weight: ones(), bias })
-            }
-            NormKind::Rmsnorm => Some(Affine { weight: ones(), bias: None }),
+            NormKind::Layer => Some(Affine::new(d, device)),
+            NormKind::Rmsnorm => Some(Affine { bias: None, ..Affine::new(d, device) }),
             _ => None,
         };
         Norm { norm, kind: self }
+    }
+}
+
+impl Affine {
+    /// Scale one, shift zero.
+    pub(crate) fn new(d: usize, device: &Device) -> Self {
+        let bias = Some(Param::from_tensor(Tensor::zeros([d], device)));
+        Self { weight: Param::from_tensor(Tensor::ones([d], device)), bias }
+    }
+
+    /// Zero mean and unit variance over the last dimension, then scale and shift.
+    pub(crate) fn layer_norm<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let bias = self.bias.as_ref().map_or_else(|| self.weight.val().zeros_like(), Param::val);
+        amago_ops::layer_norm(x, self.weight.val(), bias, EPS)
+    }
+
+    /// Zero mean and unit variance over groups of channels of `[N, C, H, W]`, then scale and shift by
+    /// channel (Wu and He 2018).
+    pub(crate) fn group_norm(&self, x: Tensor<4>, groups: usize) -> Tensor<4> {
+        let [n, c, h, w] = x.dims();
+        let x = x.reshape([n, groups, c / groups * h * w]);
+        let centred = x.clone() - x.mean_dim(2);
+        let variance = centred.clone().square().mean_dim(2);
+        let x = (centred / (variance + EPS).sqrt()).reshape([n, c, h, w]);
+        let by_channel = |p: &Param<Tensor<1>>| p.val().reshape([1, c, 1, 1]);
+        let x = x * by_channel(&self.weight);
+        match &self.bias {
+            Some(bias) => x + by_channel(bias),
+            None => x,
+        }
     }
 }
 
@@ -86,9 +112,7 @@ impl Norm {
         };
         let length = |x: &Tensor<D>| x.clone().square().sum_dim(D - 1).sqrt();
         match (self.kind, &self.norm) {
-            (NormKind::Layer, Some(Affine { weight, bias: Some(bias) })) => {
-                amago_ops::layer_norm(x, weight.val(), bias.val(), EPS)
-            }
+            (NormKind::Layer, Some(a)) => a.layer_norm(x),
             (NormKind::Rmsnorm, _) => {
                 let rms = (x.clone().square().mean_dim(D - 1) + EPS).sqrt();
                 affine(x / rms)

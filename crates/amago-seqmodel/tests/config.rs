@@ -1,9 +1,9 @@
 //! Configurations that cannot be built are refused by name.
 
-use amago_seqmodel::{
-    FeedForwardConfig, GruConfig, MambaConfig, ModelError, NormKind, PositionKind, TrajEncoderConfig,
-    TransformerConfig, TstepEncoderConfig,
-};
+mod support;
+
+use amago_seqmodel::*;
+use support::layout;
 
 fn transformer(change: impl FnOnce(&mut TransformerConfig)) -> ModelError {
     let mut config = TransformerConfig::default();
@@ -33,10 +33,20 @@ fn mamba(change: impl FnOnce(&mut MambaConfig)) -> ModelError {
     TrajEncoderConfig::Mamba(config).validate().expect_err("the change cannot be built")
 }
 
-fn tstep(change: impl FnOnce(&mut TstepEncoderConfig)) -> ModelError {
-    let mut config = TstepEncoderConfig::default();
+fn tstep(change: impl FnOnce(&mut FfTstepConfig)) -> ModelError {
+    let mut config = FfTstepConfig::default();
     change(&mut config);
-    config.validate().expect_err("the change cannot be built")
+    let error = config.validate().expect_err("the change cannot be built");
+    assert_eq!(TstepEncoderConfig::FeedForward(config).validate(), Err(error.clone()));
+    error
+}
+
+fn cnn_tstep(change: impl FnOnce(&mut CnnTstepConfig)) -> ModelError {
+    let mut config = CnnTstepConfig::default();
+    change(&mut config);
+    let error = config.validate().expect_err("the change cannot be built");
+    assert_eq!(TstepEncoderConfig::Cnn(config).validate(), Err(error.clone()));
+    error
 }
 
 #[test]
@@ -49,6 +59,7 @@ fn defaults_are_valid() {
     TrajEncoderConfig::Mamba(MambaConfig::default()).validate().expect("Mamba");
     TrajEncoderConfig::Identity {}.validate().expect("the identity");
     TstepEncoderConfig::default().validate().expect("the timestep encoder");
+    TstepEncoderConfig::Cnn(CnnTstepConfig::default()).validate().expect("the CNN encoder");
 }
 
 #[test]
@@ -145,16 +156,146 @@ fn simnorm_needs_whole_groups() {
     assert_eq!(tstep(|c| (c.out_norm, c.d_output) = (NormKind::Simnorm, 10)), ModelError::SimNorm(10));
 }
 
+fn some(keys: &[&str]) -> Option<Vec<String>> {
+    Some(keys.iter().map(|key| (*key).to_owned()).collect())
+}
+
+fn goal(key: &str) -> GoalConfig {
+    GoalConfig::FeedForward(FfGoalConfig { key: key.to_owned(), ..FfGoalConfig::default() })
+}
+
 #[test]
 fn observation_keys_must_exist() {
-    let observation = [("image".to_owned(), 9), ("position".to_owned(), 2)];
+    let observation = layout(&[("place", ObsKind::Vector(vec![9])), ("speed", ObsKind::Vector(vec![2]))]);
     let keys = |keys: &[&str]| {
-        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-        TstepEncoderConfig { obs_keys: Some(keys), ..TstepEncoderConfig::default() }
-            .validate_keys(&observation)
+        FfTstepConfig { obs_keys: some(keys), ..FfTstepConfig::default() }.validate_obs(&observation)
     };
-    keys(&["position"]).expect("a known key");
-    TstepEncoderConfig::default().validate_keys(&observation).expect("all keys");
-    let error = ModelError::ObsKey { key: "velocity".into(), known: "image, position".into() };
-    assert_eq!(keys(&["position", "velocity"]), Err(error));
+    keys(&["speed"]).expect("a known key");
+    FfTstepConfig::default().validate_obs(&observation).expect("all keys");
+    let error = ModelError::ObsKey { setting: "obs_keys", key: "mass".into(), known: "place, speed".into() };
+    assert_eq!(keys(&["speed", "mass"]), Err(error));
+}
+
+#[test]
+fn every_observation_has_its_kind_of_encoder() {
+    let image = ObsKind::Image([36, 36, 3]);
+    let vector = ObsKind::Vector(vec![2]);
+    let both = layout(&[("camera", image.clone()), ("place", vector.clone())]);
+    let feed_forward = |obs_keys| FfTstepConfig { obs_keys, ..FfTstepConfig::default() }.validate_obs(&both);
+    let cnn = |obs_keys| CnnTstepConfig { obs_keys, ..CnnTstepConfig::default() }.validate_obs(&both);
+    let error = feed_forward(None).expect_err("an image");
+    assert_eq!(error, ModelError::UnreadImage { key: "camera".into(), shape: [36, 36, 3] });
+    for part in ["kind = \"feed_forward\"", "\"camera\"", "kind = \"cnn\"", "obs_keys"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    feed_forward(some(&["place"])).expect("the image is left out");
+    cnn(None).expect("image and vector");
+    cnn(some(&["camera"])).expect("the image alone");
+    let error = cnn(some(&["place"])).expect_err("no image");
+    assert_eq!(error, ModelError::NoImage("camera, place".into()));
+    for part in ["kind = \"cnn\"", "kind = \"feed_forward\"", "obs_keys", "camera"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn images_must_be_large_enough() {
+    let check = |cnn: CnnConfig, shape, channels_first| {
+        let observation = layout(&[("camera", ObsKind::Image(shape))]);
+        CnnTstepConfig { cnn, channels_first, ..CnnTstepConfig::default() }.validate_obs(&observation)
+    };
+    let nature = CnnConfig::default;
+    check(nature(), [36, 36, 3], false).expect("one place is left");
+    check(nature(), [3, 36, 40], true).expect("one row is left");
+    check(CnnConfig::Drqv2 {}, [15, 15, 3], false).expect("one place is left");
+    check(CnnConfig::Gridworld(GridworldConfig::default()), [4, 4, 1], false).expect("one place is left");
+    check(CnnConfig::Impala(ImpalaConfig::default()), [15, 15, 1], false).expect("one place is left");
+    for (cnn, shape) in [
+        (nature(), [35, 36, 3]),
+        (nature(), [36, 35, 3]),
+        (nature(), [3, 36, 36]),
+        (CnnConfig::Drqv2 {}, [14, 15, 3]),
+        (CnnConfig::Gridworld(GridworldConfig::default()), [3, 4, 1]),
+        (CnnConfig::Impala(ImpalaConfig::default()), [14, 15, 1]),
+    ] {
+        let error = check(cnn.clone(), shape, false).expect_err("too small");
+        assert!(matches!(error, ModelError::SmallImage { .. }), "{cnn:?}: {error}");
+    }
+    let error = check(nature(), [3, 36, 36], false).expect_err("channels come first").to_string();
+    for part in ["\"nature\"", "\"camera\"", "[3, 36, 36]", "channels_first = true"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn settings_of_images_are_checked() {
+    assert_eq!(cnn_tstep(|c| c.img_features = 0), ModelError::Zero("img_features"));
+    assert_eq!(cnn_tstep(|c| c.vector_features = 0), ModelError::Zero("vector_features"));
+    assert_eq!(cnn_tstep(|c| c.rl2_features = 0), ModelError::Zero("rl2_features"));
+    assert_eq!(cnn_tstep(|c| c.d_output = 0), ModelError::Zero("d_output"));
+    let nature = NatureConfig { strides: [4, 0, 1], ..NatureConfig::default() };
+    assert_eq!(cnn_tstep(|c| c.cnn = CnnConfig::Nature(nature)), ModelError::Zero("cnn.strides"));
+    let impala = |depths: &[usize], group_norm| {
+        let depths = depths.to_vec();
+        move |c: &mut CnnTstepConfig| c.cnn = CnnConfig::Impala(ImpalaConfig { depths, group_norm })
+    };
+    assert_eq!(cnn_tstep(impala(&[], false)), ModelError::Zero("the number of cnn.depths"));
+    assert_eq!(cnn_tstep(impala(&[8, 0], false)), ModelError::Zero("cnn.depths"));
+    assert_eq!(cnn_tstep(impala(&[8, 6], true)), ModelError::GroupNorm(6));
+    let mut config = CnnTstepConfig::default();
+    impala(&[8, 6], false)(&mut config);
+    config.validate().expect("without a norm any depth will do");
+    for share in [0.0, -0.1, 1.1, f64::NAN] {
+        let shares = |c: &mut CnnTstepConfig| (c.drqv2_aug, c.aug_pct_of_batch) = (true, share);
+        assert_eq!(cnn_tstep(shares), ModelError::AugmentedShare(share.to_string()));
+    }
+}
+
+#[test]
+fn goals_are_vectors_and_read_once() {
+    let keys = layout(&[
+        ("camera", ObsKind::Image([36, 36, 3])),
+        ("goal", ObsKind::Vector(vec![2, 3])),
+        ("place", ObsKind::Vector(vec![2])),
+    ]);
+    let check = |key, obs_keys: Option<Vec<String>>| {
+        let goal = Some(goal(key));
+        let cnn =
+            CnnTstepConfig { obs_keys: obs_keys.clone(), goal: goal.clone(), ..CnnTstepConfig::default() };
+        let plain = FfTstepConfig { obs_keys, goal, ..FfTstepConfig::default() };
+        [cnn.validate_obs(&keys), plain.validate_obs(&keys)]
+    };
+    assert_eq!(check("goal", some(&["camera"]))[0], Ok(()));
+    assert_eq!(check("goal", some(&["place"]))[1], Ok(()));
+    for result in check("camera", None) {
+        assert_eq!(result, Err(ModelError::GoalImage("camera".into())));
+    }
+    for result in check("goal", some(&["goal", "place"])) {
+        assert_eq!(result, Err(ModelError::GoalTwice("goal".into())));
+    }
+    for result in check("aim", None) {
+        assert!(matches!(&result, Err(ModelError::ObsKey { setting: "goal.key", .. })), "{result:?}");
+    }
+    let tokens = |change: fn(&mut TokenGoalConfig)| {
+        let mut config = TokenGoalConfig::default();
+        change(&mut config);
+        let (mut plain, mut cnn) = (FfTstepConfig::default(), CnnTstepConfig::default());
+        (plain.goal, cnn.goal) = (Some(GoalConfig::Token(config.clone())), Some(GoalConfig::Token(config)));
+        assert_eq!(plain.validate(), cnn.validate());
+        plain.validate()
+    };
+    assert_eq!(tokens(|_| {}), Ok(()));
+    assert_eq!(tokens(|c| c.d_output = 1), Err(ModelError::GoalWidth(1)));
+    assert_eq!(tokens(|c| c.d_hidden = 0), Err(ModelError::Zero("goal.d_hidden")));
+    assert_eq!(tokens(|c| c.d_embedding = 0), Err(ModelError::Zero("goal.d_embedding")));
+    assert_eq!(tokens(|c| c.min_token = 200), Err(ModelError::Tokens { min: 200, max: 128 }));
+}
+
+#[test]
+fn a_width_that_follows_the_input_may_not_fit_the_simnorm() {
+    let norms = |norm, out_norm| {
+        move |c: &mut FfTstepConfig| (c.norm, c.out_norm, c.auto_scale) = (norm, out_norm, true)
+    };
+    assert_eq!(tstep(norms(NormKind::Simnorm, NormKind::None)), ModelError::AutoScale("norm"));
+    assert_eq!(tstep(norms(NormKind::None, NormKind::Simnorm)), ModelError::AutoScale("out_norm"));
 }

@@ -64,7 +64,7 @@ impl Collector {
             exploration[i].start_episode(&mut noise[i]);
         }
         Ok(Self {
-            driver: PolicyDriver::new(agent, n, config.train.max_seq_len, &action_space, device),
+            driver: PolicyDriver::new(agent, &envs, config.train.max_seq_len, device),
             exploration,
             noise,
             builders,

@@ -1,18 +1,18 @@
 //! Steps a policy in many environments at once: inputs, memory, choice of action.
 
 use amago_agent::{Agent, StepInput};
-use amago_env::vector::WorkerStep;
-use amago_env::{Action, Rng, Space};
-use amago_seqmodel::{Replay, RolloutState};
+use amago_env::vector::{VecEnv, WorkerStep};
+use amago_env::{Action, Column, Rng, Space};
+use amago_seqmodel::{ObsLayout, Replay, RolloutState};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 
-use crate::convert::join_columns;
+use crate::convert::{obs_layout, obs_tensors};
 
 /// What one row fed to the policy at one step.
 #[derive(Debug, Clone)]
 struct Row {
-    obs: Vec<f32>,
+    obs: Vec<Column>,
     rl2: Vec<f32>,
     time: i64,
 }
@@ -27,20 +27,23 @@ pub struct PolicyDriver {
     replay: Replay,
     rows: Vec<Vec<Row>>,
     rl2: Vec<Vec<f32>>,
+    layout: ObsLayout,
     action_space: Space,
     device: Device,
 }
 
 impl PolicyDriver {
-    /// An empty memory for `n` rows on a device without autodiff.
-    pub fn new(agent: &Agent, n: usize, context: usize, action_space: &Space, device: &Device) -> Self {
+    /// An empty memory for a row per environment, on a device without autodiff.
+    pub fn new(agent: &Agent, envs: &VecEnv, context: usize, device: &Device) -> Self {
+        let n = envs.len();
         Self {
             state: agent.rollout_state(n, context, device),
             context,
             replay: agent.traj_encoder.replay(context),
             rows: vec![Vec::new(); n],
-            rl2: vec![vec![0.0; 1 + action_space.width()]; n],
-            action_space: action_space.clone(),
+            rl2: vec![vec![0.0; 1 + envs.action_space().width()]; n],
+            layout: obs_layout(envs.observation_space()),
+            action_space: envs.action_space().clone(),
             device: device.clone(),
         }
     }
@@ -55,12 +58,11 @@ impl PolicyDriver {
     /// Takes in the current observations and gives the probabilities of every action, row by row.
     pub fn probabilities(&mut self, agent: &Agent, steps: &[WorkerStep]) -> Vec<f32> {
         for (i, step) in steps.iter().enumerate() {
-            let mut obs = Vec::new();
-            join_columns(step.obs.columns(), 1, &mut obs);
+            let obs = step.obs.columns().to_vec();
             self.rows[i].push(Row { obs, rl2: self.rl2[i].clone(), time: step.local_step as i64 });
         }
         let newest = self.rows.iter().map(|h| h.last().expect("just pushed")).collect::<Vec<_>>();
-        let probs = agent.act(step_input(&newest, &self.device), &mut self.state);
+        let probs = agent.act(step_input(&newest, &self.layout, &self.device), &mut self.state);
         let Replay { first, last } = self.replay;
         for history in self.rows.iter_mut().filter(|h| h.len() > first.saturating_add(last)) {
             history.remove(first);
@@ -105,7 +107,7 @@ impl PolicyDriver {
                 }
                 inputs.push(j.checked_sub(start).map_or(&dummy, |t| &history[t]));
             }
-            agent.act(step_input(&inputs, &self.device), &mut self.state);
+            agent.act(step_input(&inputs, &self.layout, &self.device), &mut self.state);
         }
         // A row at an episode's start was fed dummies only.
         for i in (0..self.rows.len()).filter(|i| self.rows[*i].is_empty()) {
@@ -114,14 +116,17 @@ impl PolicyDriver {
     }
 }
 
-fn step_input(rows: &[&Row], device: &Device) -> StepInput {
-    let n = rows.len();
-    let (d_obs, d_rl2) = (rows[0].obs.len(), rows[0].rl2.len());
-    let gather = |f: &dyn Fn(&Row) -> &[f32]| rows.iter().flat_map(|r| f(r).to_vec()).collect::<Vec<f32>>();
+fn step_input(rows: &[&Row], layout: &ObsLayout, device: &Device) -> StepInput {
+    let (n, d_rl2) = (rows.len(), rows[0].rl2.len());
+    let mut columns = rows[0].obs.clone();
+    for row in &rows[1..] {
+        columns.iter_mut().zip(&row.obs).for_each(|(to, from)| to.extend(from, 0..from.len()));
+    }
+    let rl2s: Vec<f32> = rows.iter().flat_map(|r| r.rl2.iter().copied()).collect();
     let times: Vec<i64> = rows.iter().map(|r| r.time).collect();
     StepInput {
-        obs: Tensor::from_data(TensorData::new(gather(&|r| &r.obs), [n, 1, d_obs]), device),
-        rl2s: Tensor::from_data(TensorData::new(gather(&|r| &r.rl2), [n, 1, d_rl2]), device),
+        obs: obs_tensors(columns, layout, [n, 1], device),
+        rl2s: Tensor::from_data(TensorData::new(rl2s, [n, 1, d_rl2]), device),
         times: Tensor::from_data(TensorData::new(times, [n, 1]), device),
     }
 }

@@ -87,9 +87,7 @@ pub fn play(
     let mut draws = rng(seed, Role::Policy, 1, 0);
     let mut driver = match who {
         Play::Random => None,
-        Play::Agent { agent, context, device, .. } => {
-            Some(PolicyDriver::new(agent, n, *context, &space, device))
-        }
+        Play::Agent { agent, context, device, .. } => Some(PolicyDriver::new(agent, &envs, *context, device)),
     };
     // Environment i plays episodes i, i + n, i + 2n, …
     let share = |i: usize| (episodes + n - 1 - i) / n;

@@ -22,7 +22,7 @@ mod trainer;
 pub use checkpoint::{Checkpoint, CheckpointMeta};
 pub use collect::{CollectReport, Collector};
 pub use config::{ContextRefresh, EnvConfig, EvalConfig, ReplayConfig, RunConfig, TrainConfig};
-pub use convert::{obs_spec, train_batch};
+pub use convert::{obs_layout, obs_spec, train_batch};
 pub use driver::PolicyDriver;
 pub use error::TrainError;
 pub use evaluate::{EvalReport, MAX_PARALLEL, Play, evaluate, play};

@@ -21,7 +21,8 @@ pub struct ConfigSource<'a> {
 }
 
 /// Settings that have no default and so are not in the default table.
-const OPTIONAL: [&str; 2] = ["agent.tstep_encoder.obs_keys", "exploration.horizon"];
+const OPTIONAL: [&str; 3] =
+    ["agent.tstep_encoder.obs_keys", "agent.tstep_encoder.goal", "exploration.horizon"];
 
 /// Reads a config.
 ///
@@ -123,5 +124,13 @@ fn merge(base: Value, over: Value, path: &str) -> Result<Value, String> {
 
 /// Tables whose settings depend on their `kind`.
 fn is_tagged(path: &str) -> bool {
-    ["agent.traj_encoder", "agent.filter", "exploration"].contains(&path)
+    const TAGGED: [&str; 6] = [
+        "agent.tstep_encoder",
+        "agent.tstep_encoder.cnn",
+        "agent.tstep_encoder.goal",
+        "agent.traj_encoder",
+        "agent.filter",
+        "exploration",
+    ];
+    TAGGED.contains(&path)
 }

@@ -103,7 +103,7 @@ impl Plan {
         observation_space.validate()?;
         action_space.validate()?;
         let spec = obs_spec(&observation_space, &action_space)?;
-        config.agent.tstep_encoder.validate_keys(&spec.obs).map_err(|source| {
+        config.agent.tstep_encoder.validate_obs(&spec.obs).map_err(|source| {
             TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", source })
         })?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;

@@ -180,7 +180,7 @@ impl Trainer {
             let mut draws = rng(config.seed, Role::Replay, 0, counter);
             let (size, len) = (config.train.batch_size, config.train.max_seq_len);
             let batch = self.store.sample_batch(size, len, config.replay.padding, &mut draws)?;
-            let batch = train_batch(&batch, &self.device);
+            let batch = train_batch(batch, &self.plan.spec.obs, &self.device);
             self.device.seed(stream_seed(config.seed, Role::Learner, 0, counter));
             let report = self.learner.update(&batch, &mut RandomDraws);
             let (loss, grad_norm) = (report.loss, report.grad_norm);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use amago_agent::{AgentConfig, CriticKind, Filter};
 use amago_env::exploration::ExplorationConfig;
-use amago_seqmodel::{Identity, TrajEncoder, TrajEncoderConfig};
+use amago_seqmodel::{CnnConfig, Identity, ImpalaConfig, TrajEncoder, TrajEncoderConfig, TstepEncoderConfig};
 use amago_trainer::{EncoderFactory, OwnParts, Plan, RunConfig, RunDir};
 use support::{TINY, load, tiny};
 
@@ -62,7 +62,9 @@ fn a_preset_chooses_the_defaults_of_the_agent() {
 #[test]
 fn a_resolved_config_loads_equal() {
     let minimal = "env.id = \"tmaze-passive\"\n";
-    let cases: [(&str, &[&str]); 15] = [
+    let cnn = "agent.tstep_encoder.kind=cnn";
+    let token = "agent.tstep_encoder.goal={ kind = \"token\", key = \"aim\", max_token = 9 }";
+    let cases: [(&str, &[&str]); 20] = [
         (minimal, &[]),
         (minimal, &["replay.max_trajectories=0"]),
         (TINY, &["agent.filter.kind=exponential"]),
@@ -99,6 +101,14 @@ fn a_resolved_config_loads_equal() {
             ],
         ),
         (TINY, &["agent.tstep_encoder.obs_keys=[\"observation\"]", "train.context_refresh=keep"]),
+        (TINY, &[token, "agent.tstep_encoder.hide_rewards=true"]),
+        (
+            TINY,
+            &[cnn, token, "agent.tstep_encoder.drqv2_aug=true", "agent.tstep_encoder.channels_first=true"],
+        ),
+        (TINY, &[cnn, "agent.tstep_encoder.cnn.kind=drqv2", "agent.tstep_encoder.hide_rl2s=true"]),
+        (TINY, &[cnn, "agent.tstep_encoder.cnn={ kind = \"impala\", depths = [8, 4], group_norm = false }"]),
+        (TINY, &[cnn, "agent.tstep_encoder.cnn={ kind = \"gridworld\", strides = [1, 2, 1] }"]),
         (TINY, &["agent.multi_gammas=[]", "agent.gamma=0.1", "optim.learning_rate=1", "replay.padding=both"]),
     ];
     for (text, overrides) in cases {
@@ -128,6 +138,13 @@ fn another_kind_drops_the_settings_of_the_old_one() {
         panic!("another kind")
     };
     assert_eq!(encoder.d_model, 64);
+    let images = "env.id = \"a\"\n[agent.tstep_encoder]\nkind = \"cnn\"\n\
+                  [agent.tstep_encoder.cnn]\nkind = \"gridworld\"\nkernels = [1, 1, 1]\n";
+    let settings = ["agent.tstep_encoder.cnn.kind=impala", "agent.tstep_encoder.cnn.depths=[8]"];
+    let TstepEncoderConfig::Cnn(encoder) = load(images, &settings).unwrap().agent.tstep_encoder else {
+        panic!("another kind")
+    };
+    assert_eq!(encoder.cnn, CnnConfig::Impala(ImpalaConfig { depths: vec![8], group_norm: true }));
     let same = load(file, &["agent.traj_encoder.kind=transformer"]).unwrap().agent.traj_encoder;
     assert!(matches!(same, TrajEncoderConfig::Transformer(t) if t.n_heads == 2));
 }
@@ -184,6 +201,14 @@ fn settings_of_another_kind_are_refused() {
         minimal,
         &["agent.traj_encoder.pos_emb=absolute"],
         &["agent.traj_encoder", "absolute", "rope"],
+    );
+    let cnn = "agent.tstep_encoder.kind=cnn";
+    check_refused(minimal, &[cnn, "agent.tstep_encoder.d_hidden=8"], &["agent.tstep_encoder", "d_hidden"]);
+    check_refused(minimal, &["agent.tstep_encoder.img_features=8"], &["agent.tstep_encoder", "img_features"]);
+    check_refused(
+        minimal,
+        &[cnn, "agent.tstep_encoder.cnn={ kind = \"drqv2\", channels = [1, 1, 1] }"],
+        &["agent.tstep_encoder", "channels"],
     );
     check_refused(minimal, &["agent.traj_encoder.kind=3"], &["agent.traj_encoder", "3"]);
     check_refused(

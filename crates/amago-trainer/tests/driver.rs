@@ -81,9 +81,8 @@ fn play(context: usize, overrides: &[&str]) -> [f32; 3] {
     let agent = Agent::new(&plan.config.agent, &plan.spec, &device().autodiff()).valid();
     let envs = LENGTHS.map(noise).into();
     let mut envs = VecEnv::new(envs, 3, Role::TrainEnv).expect("equal spaces");
-    let mut drivers: [PolicyDriver; 4] = std::array::from_fn(|_| {
-        PolicyDriver::new(&agent, LENGTHS.len(), context, &plan.action_space, &device())
-    });
+    let mut drivers: [PolicyDriver; 4] =
+        std::array::from_fn(|_| PolicyDriver::new(&agent, &envs, context, &device()));
     let mut draws = rng(0, Role::Policy, 0, 0);
     let mut apart = [0.0f32; 3];
     envs.reset_all().expect("no faults");

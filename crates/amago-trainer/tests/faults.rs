@@ -35,7 +35,7 @@ fn probabilities(plan: &Plan, run: &Path) -> Vec<f32> {
     let agent = newest(run).load_agent(fresh).expect("it fits").valid();
     let mut envs = VecEnv::new(plan.make_envs(4).expect("envs"), 0, Role::EvalEnv).expect("equal spaces");
     envs.reset_all().expect("no faults");
-    PolicyDriver::new(&agent, 4, 4, &plan.action_space, &device()).probabilities(&agent, envs.results())
+    PolicyDriver::new(&agent, &envs, 4, &device()).probabilities(&agent, envs.results())
 }
 
 /// A run whose second worker fails in epoch 2, and what must be left of it: the steps that were

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use amago_agent::{Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, TrainBatch};
+use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
@@ -54,9 +55,7 @@ fn config(args: &Args) -> AgentConfig {
         AgentKind::Amago => AgentConfig::amago(),
         AgentKind::Amago2 => AgentConfig::amago2(),
     };
-    if let (Size::Tiny, amago_seqmodel::TrajEncoderConfig::Transformer(t)) =
-        (args.size, &mut config.traj_encoder)
-    {
+    if let (Size::Tiny, TrajEncoderConfig::Transformer(t)) = (args.size, &mut config.traj_encoder) {
         (t.d_model, t.n_heads, t.d_ff, t.n_layers) = (64, 4, 256, 2);
     }
     config
@@ -68,7 +67,7 @@ fn batch(args: &Args, device: &Device) -> TrainBatch {
     let index = Tensor::<2>::random([b, l], Distribution::Uniform(0.0, a as f64), device).floor().int();
     let actions = index.clamp(0, a as i64 - 1).one_hot::<3>(a).float();
     TrainBatch {
-        obs: Tensor::random([b, l + 1, args.obs], normal(), device),
+        obs: Tensor::<3>::random([b, l + 1, args.obs], normal(), device).into(),
         rl2s: Tensor::random([b, l + 1, 1 + a], normal(), device),
         times: Tensor::<1, Int>::arange(0..l as i64 + 1, device).unsqueeze::<2>().expand([b, l + 1]),
         rewards: Tensor::random([b, l], normal(), device),
@@ -91,7 +90,8 @@ fn main() {
     let device = Device::flex().autodiff();
     device.seed(0);
     let config = config(&args);
-    let spec = ObsSpec { obs: vec![("observation".to_owned(), args.obs)], n_actions: args.actions };
+    let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![args.obs]))]);
+    let spec = ObsSpec { obs, n_actions: args.actions };
     let agent = Agent::new(&config, &spec, &device);
     let mut learner = Learner::new(agent, config, OptimConfig::default());
     let batch = batch(&args, &device);

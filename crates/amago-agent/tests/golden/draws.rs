@@ -42,4 +42,8 @@ impl Draws for Recorded<'_> {
         // states; later ones are for the states that have an action.
         all.narrow(2, usize::from(call == 0), l)
     }
+
+    fn image_shifts(&mut self, _: [usize; 3], _: usize, _: &Device) -> Tensor<3, Int> {
+        panic!("no recorded update has images")
+    }
 }

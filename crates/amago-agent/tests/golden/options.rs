@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use amago_agent::{AgentConfig, ConfigError, CriticKind, ObsSpec, OptimConfig};
 use amago_golden::Case;
+use amago_seqmodel::{ObsKind, ObsLayout};
 use serde_json::{Value, json};
 
 use super::{heads, parts};
@@ -78,13 +79,13 @@ fn action_space(text: &str) -> (&str, &str) {
     text.split_once('(').map_or((text, ""), |(kind, rest)| (kind, rest.trim_end_matches(')')))
 }
 
-/// Widths of the recorded observation keys.
-fn observations(start: &Case) -> Vec<(String, usize)> {
+/// Shapes of the recorded observation keys.
+fn observations(start: &Case) -> ObsLayout {
     let keys = start.tensors.iter().filter_map(|(name, array)| {
         let key = name.strip_prefix("in.batch1.obs.")?;
-        Some((key.to_owned(), array.shape[2..].iter().product()))
+        Some((key.to_owned(), ObsKind::Vector(array.shape[2..].to_vec())))
     });
-    keys.collect()
+    ObsLayout(keys.collect())
 }
 
 fn draft(case: &Case) -> Draft {

@@ -49,11 +49,14 @@ fn batch(case: &Case, setup: &Setup, step: usize) -> TrainBatch {
     let name = |field: &str| format!("in.batch{step}.{field}");
     let rl2s = recorded::<3>(case, &name("rl2s"));
     let [b, l1, _] = rl2s.dims();
-    let obs =
-        setup.spec.obs.iter().map(|(key, width)| shaped(case, &name(&format!("obs.{key}")), [b, l1, *width]));
+    let obs = setup
+        .spec
+        .obs
+        .vectors()
+        .map(|(key, _, columns)| shaped::<3>(case, &name(&format!("obs.{key}")), [b, l1, columns.len()]));
     let times = TensorData::new(case.get(&name("time_idxs")).i64(), [b, l1]);
     TrainBatch {
-        obs: Tensor::cat(obs.collect(), 2),
+        obs: Tensor::cat(obs.collect(), 2).into(),
         mask: rl2s.clone().not_equal_elem(PAD).any_dim(2).float().squeeze_dim(2),
         rl2s,
         times: Tensor::<2, Int>::from_data(times, &device()),
@@ -162,7 +165,7 @@ fn intermediates(
             report.close(&name, &got, &case.get(&name).f32(), FORWARD);
         }
     };
-    let embedding = agent.tstep_encoder.forward(batch.obs.clone(), batch.rl2s.clone());
+    let embedding = agent.tstep_encoder.forward(&batch.obs, batch.rl2s.clone());
     check("tstep_emb", values(&embedding));
     let states = agent.states(batch);
     check("s_rep", values(&states));
@@ -231,11 +234,11 @@ fn greedy_action(setup: &Setup, case: &Case, report: &mut Report) {
     let agent = agent(setup, case, &[&format!("after{last}.param."), &format!("after{last}.buffer.")]);
     let batch = batch(case, setup, last);
     let input = StepInput {
-        obs: batch.obs.narrow(1, 0, 1),
+        obs: batch.obs.vectors.expect("only vectors").narrow(1, 0, 1).into(),
         rl2s: batch.rl2s.narrow(1, 0, 1),
         times: batch.times.narrow(1, 0, 1),
     };
-    let rows = input.obs.dims()[0];
+    let rows = input.rl2s.dims()[0];
     let mut state = agent.rollout_state(rows, case.need("max_seq_len"), &device());
     let probs = agent.act(input, &mut state);
     let greedy: Vec<i64> = probs.argmax(1).into_data().iter::<i64>().collect();

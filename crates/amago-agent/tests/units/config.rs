@@ -1,5 +1,5 @@
 use amago_agent::{AgentConfig, ConfigError, CriticKind, Filter, OptimConfig};
-use amago_seqmodel::{ModelError, TrajEncoderConfig, TransformerConfig};
+use amago_seqmodel::{FfTstepConfig, ModelError, TrajEncoderConfig, TransformerConfig, TstepEncoderConfig};
 
 /// The error of AMAGO's defaults with one change.
 fn error(change: impl FnOnce(&mut AgentConfig)) -> ConfigError {
@@ -30,7 +30,8 @@ fn the_defaults_are_valid_and_those_of_the_papers() {
 
 #[test]
 fn errors_of_encoders_name_the_part() {
-    let tstep = error(|c| c.tstep_encoder.d_hidden = 0);
+    let narrow = FfTstepConfig { d_hidden: 0, ..FfTstepConfig::default() };
+    let tstep = error(|c| c.tstep_encoder = TstepEncoderConfig::FeedForward(narrow));
     assert_eq!(tstep, ConfigError::Model { part: "tstep_encoder", source: ModelError::Zero("d_hidden") });
     let heads = TransformerConfig { d_model: 30, n_heads: 4, ..TransformerConfig::default() };
     let traj = error(|c| c.traj_encoder = TrajEncoderConfig::Transformer(heads));

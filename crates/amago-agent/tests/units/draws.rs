@@ -46,3 +46,13 @@ fn critic_subsets_are_uniform_with_replacement() {
     let twice = first.iter().zip(second).filter(|(a, b)| a == b).count() as f32 / first.len() as f32;
     assert_close(&[twice], &[third], TOLERANCE);
 }
+
+#[test]
+fn image_shifts_are_uniform() {
+    let n = 9;
+    let shifts = RandomDraws.image_shifts([DRAWS / 10, 5, 2], n, &device());
+    assert_eq!(shifts.dims(), [DRAWS / 10, 5, 2]);
+    let shifts: Vec<i64> = shifts.into_data().iter::<i64>().collect();
+    let share = |i| shifts.iter().filter(|x| **x == i).count() as f32 / shifts.len() as f32;
+    assert_close(&(0..n as i64).map(share).collect::<Vec<_>>(), &[1.0 / n as f32; 9], TOLERANCE);
+}

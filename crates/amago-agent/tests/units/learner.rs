@@ -1,9 +1,14 @@
+use std::collections::BTreeMap;
+
 use amago_agent::{
     Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, StepInput, TrainBatch, UpdateReport,
     soft_update,
 };
 use amago_golden::modules::{device, values};
-use amago_seqmodel::{TrajEncoderConfig, TransformerConfig};
+use amago_seqmodel::{
+    CnnConfig, CnnTstepConfig, FfTstepConfig, GridworldConfig, ObsKind, ObsLayout, ObsTensors,
+    TrajEncoderConfig, TransformerConfig, TstepEncoderConfig,
+};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
 use super::{assert_close, weights};
@@ -14,8 +19,8 @@ const OBS: usize = 3;
 const ACTIONS: usize = 4;
 
 fn small(mut config: AgentConfig) -> AgentConfig {
-    config.tstep_encoder.d_hidden = 8;
-    config.tstep_encoder.d_output = 8;
+    let tstep = FfTstepConfig { d_hidden: 8, d_output: 8, ..FfTstepConfig::default() };
+    config.tstep_encoder = TstepEncoderConfig::FeedForward(tstep);
     let transformer =
         TransformerConfig { d_model: 8, n_heads: 2, d_ff: 16, n_layers: 1, ..TransformerConfig::default() };
     config.traj_encoder = TrajEncoderConfig::Transformer(transformer);
@@ -26,7 +31,8 @@ fn small(mut config: AgentConfig) -> AgentConfig {
 }
 
 fn agent(config: &AgentConfig, device: &Device) -> Agent {
-    let spec = ObsSpec { obs: vec![("observation".into(), OBS)], n_actions: ACTIONS };
+    let obs = ObsLayout(vec![("observation".into(), ObsKind::Vector(vec![OBS]))]);
+    let spec = ObsSpec { obs, n_actions: ACTIONS };
     Agent::new(config, &spec, device)
 }
 
@@ -41,7 +47,7 @@ fn batch(device: &Device) -> TrainBatch {
     let times = Tensor::<1, Int>::arange(0..(L + 1) as i64, device).unsqueeze::<2>().expand([B, L + 1]);
     let first = Tensor::<1>::from_floats([1.0, 0.0, 0.0, 0.0], device);
     TrainBatch {
-        obs: normal(OBS),
+        obs: normal(OBS).into(),
         rl2s: normal(1 + ACTIONS),
         times,
         rewards: Tensor::ones([B, L], device),
@@ -51,8 +57,57 @@ fn batch(device: &Device) -> TrainBatch {
     }
 }
 
+fn vectors(batch: &TrainBatch) -> Tensor<3> {
+    batch.obs.vectors.clone().expect("only vectors")
+}
+
 fn update(learner: &mut Learner, batch: &TrainBatch) -> UpdateReport {
     learner.update(batch, &mut RandomDraws)
+}
+
+/// Counts the calls for shifts of images, and draws at random.
+struct Counted(usize);
+
+impl amago_agent::Draws for Counted {
+    fn critic_subset(&mut self, n: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
+        RandomDraws.critic_subset(n, shape, device)
+    }
+
+    fn actions(&mut self, probs: Tensor<4>, k: usize) -> Tensor<5> {
+        RandomDraws.actions(probs, k)
+    }
+
+    fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int> {
+        self.0 += 1;
+        assert_eq!((shape, n), ([1, L + 1, 2], 9), "half of the batch, every frame by itself");
+        RandomDraws.image_shifts(shape, n, device)
+    }
+}
+
+#[test]
+fn only_updates_shift_images() {
+    let device = device().autodiff();
+    let gridworld = CnnConfig::Gridworld(GridworldConfig::default());
+    let cnn = CnnTstepConfig {
+        cnn: gridworld,
+        drqv2_aug: true,
+        aug_pct_of_batch: 0.5,
+        ..CnnTstepConfig::default()
+    };
+    let mut config = small(AgentConfig::amago());
+    config.tstep_encoder = TstepEncoderConfig::Cnn(cnn);
+    let obs = ObsLayout(vec![("camera".into(), ObsKind::Image([4, 4, 1]))]);
+    let agent = Agent::new(&config, &ObsSpec { obs, n_actions: ACTIONS }, &device);
+    let image = Tensor::<1, Int>::arange(0..(B * (L + 1) * 16) as i64, &device);
+    let images = BTreeMap::from([("camera".into(), image.reshape([B, L + 1, 4, 4, 1]))]);
+    let batch = TrainBatch { obs: ObsTensors { vectors: None, images }, ..batch(&device) };
+    let mut draws = Counted(0);
+    agent.states(&batch);
+    amago_agent::loss(&agent, &config, &batch, &mut draws);
+    assert_eq!(draws.0, 0, "a loss alone changes no image");
+    let report = Learner::new(agent, config, OptimConfig::default()).update(&batch, &mut draws);
+    assert!(report.loss.is_finite());
+    assert_eq!(draws.0, 1);
 }
 
 #[test]
@@ -92,7 +147,7 @@ fn a_loss_that_is_not_finite_changes_nothing() {
             let mut batch = batch(&device().autodiff());
             update(&mut learner, &batch);
             let before = weights(&learner.agent);
-            batch.obs = batch.obs * bad;
+            batch.obs = (vectors(&batch) * bad).into();
             let report = update(&mut learner, &batch);
             assert!(!(report.loss.is_finite() && report.grad_norm.is_finite()), "{report:?}");
             assert_eq!(weights(&learner.agent), before);
@@ -117,7 +172,7 @@ fn padding_does_not_count() {
     let clean = loss(&batch);
     batch.rewards = batch.rewards.slice_fill([0..B, kept..L], 1e6);
     batch.actions = batch.actions.slice_fill([0..B, kept..L, 0..ACTIONS], 7.0);
-    batch.obs = batch.obs.slice_fill([0..B, kept + 1..L + 1, 0..OBS], -5.0);
+    batch.obs = vectors(&batch).slice_fill([0..B, kept + 1..L + 1, 0..OBS], -5.0).into();
     assert_close(&[loss(&batch)], &[clean], 1e-5 * clean.abs());
 }
 
@@ -134,6 +189,10 @@ impl amago_agent::Draws for FirstOnly {
         let zeros = Tensor::<5>::zeros([k, b, l, g, a], &probs.device());
         zeros.slice_fill([0..k, 0..b, 0..l, 0..g, 0..1], 1.0)
     }
+
+    fn image_shifts(&mut self, shape: [usize; 3], _: usize, device: &Device) -> Tensor<3, Int> {
+        Tensor::zeros(shape, device)
+    }
 }
 
 #[test]
@@ -147,7 +206,7 @@ fn acting_step_by_step_equals_the_training_pass() {
     let mut state = agent.rollout_state(B, L + 1, &device);
     for t in 0..=L {
         let input = StepInput {
-            obs: batch.obs.clone().narrow(1, t, 1),
+            obs: vectors(&batch).narrow(1, t, 1).into(),
             rl2s: batch.rl2s.clone().narrow(1, t, 1),
             times: batch.times.clone().narrow(1, t, 1),
         };

@@ -1,6 +1,4 @@
-//! Timestep and trajectory encoders.
-
-use std::collections::BTreeMap;
+//! Trajectory encoders.
 
 use amago_golden::modules::{self, What};
 use amago_golden::{Case, Report};
@@ -9,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::layers::transformer_config;
-use super::{FORWARD, GRADIENT, device, forward_backward, ints, mask, norm_kind, parse};
+use super::{FORWARD, device, forward_backward, ints, norm_kind, parse};
 
 fn traj_encoder(case: &Case) -> TrajEncoder {
     let config = TrajEncoderConfig::Transformer(transformer_config(case));
@@ -97,48 +95,4 @@ pub fn ff_traj_encoder(case: &Case, report: &mut Report) {
     };
     let module = modules::load(config.init(case.need("tstep_dim"), &device()), case, &["param."]);
     forward_backward::<_, 3, 3>(&module, (case, report), "seq", |m, x| m.forward(x));
-}
-
-/// Observation keys in order, flattened and joined, `[B, L, d_obs]`.
-fn joined_obs(case: &Case) -> Tensor<3> {
-    let shapes: BTreeMap<String, Vec<usize>> = case.need("obs_shapes");
-    let parts = shapes.iter().map(|(key, shape)| {
-        let array = case.get(&format!("in.obs.{key}"));
-        let dims = [array.shape[0], array.shape[1], shape.iter().product()];
-        Tensor::<3>::from_data(TensorData::new(array.f32(), dims), &device())
-    });
-    Tensor::cat(parts.collect(), 2)
-}
-
-pub fn ff_tstep_encoder(case: &Case, report: &mut Report) {
-    let config = TstepEncoderConfig {
-        n_layers: case.need("n_layers"),
-        d_hidden: case.need("d_hidden"),
-        d_output: case.need("d_output"),
-        activation: case.hyper("activation").unwrap_or_default(),
-        norm: norm_kind(case, "norm"),
-        out_norm: case.hyper("out_norm").unwrap_or_default(),
-        normalize_inputs: case.hyper("normalize_inputs").unwrap_or(true),
-        hide_rl2s: case.hyper("hide_rl2s").unwrap_or(false),
-        obs_keys: case.hyper("specify_obs_keys"),
-        auto_scale: case.hyper("auto_scale").unwrap_or(false),
-    };
-    let obs = joined_obs(case);
-    let shapes: BTreeMap<String, Vec<usize>> = case.need("obs_shapes");
-    let widths = shapes.into_iter().map(|(key, shape)| (key, shape.iter().product())).collect::<Vec<_>>();
-    let module = config.init(&widths, case.need("rl2_dim"), &device());
-    let mut module = modules::load(module, case, &["param.", "buffer."]);
-    let rl2s = modules::tensor::<3>(case.get("in.rl2s"), &device());
-    // The original finds padding in the features as fed, where hidden ones are zero: with
-    // `hide_rl2s` it takes padding for data. Ours gets the mask from outside.
-    let fed = if config.hide_rl2s { rl2s.zeros_like() } else { rl2s.clone() };
-    let mask = mask(case, Tensor::cat(vec![obs.clone(), fed], 2));
-    module.begin_update(obs.clone(), rl2s.clone(), mask);
-    let out = module.forward(obs.clone(), rl2s.clone());
-    report.close("y", &modules::values(&out), &case.get("out.y").f32(), FORWARD);
-    let grads = (out * modules::tensor(case.get("in.grad_out"), &device())).sum().backward();
-    modules::compare(&module, case, "grad.param.", What::Gradients(&grads), GRADIENT, report);
-    modules::compare(&module, case, "after1.buffer.", What::Weights, FORWARD, report);
-    let out = module.forward(obs, rl2s);
-    report.close("y_eval", &modules::values(&out), &case.get("out.y_eval").f32(), FORWARD);
 }

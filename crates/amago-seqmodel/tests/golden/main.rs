@@ -2,6 +2,7 @@
 
 mod encoders;
 mod layers;
+mod tstep;
 
 use amago_golden::modules::{self, What};
 use amago_golden::{Case, Report};
@@ -33,7 +34,8 @@ fn golden() {
             ("tformer_kv_cache_", encoders::kv_cache),
             ("gru_traj_encoder", encoders::gru_traj_encoder),
             ("ff_traj_encoder", encoders::ff_traj_encoder),
-            ("ff_tstep_encoder_", encoders::ff_tstep_encoder),
+            ("ff_tstep_encoder_", tstep::ff_tstep_encoder),
+            ("cnn_tstep_encoder_", tstep::cnn_tstep_encoder),
         ],
     );
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test binary uses some
 
 pub mod envs;
+pub mod lamp;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
