@@ -52,7 +52,7 @@ fn measure(id: &str, args: &Args) -> Result<Row> {
     let mut env = registry::make(id, &toml::Table::new())?;
     let mut choices = rng(args.seed, Role::Policy, 0, 0);
     let actions: Vec<Action> =
-        (0..ACTIONS).map(|_| Action::random(env.action_space(), &mut choices)).collect();
+        (0..ACTIONS).map(|_| Action::random(env.action_space(), None, &mut choices)).collect();
     let mut rates = Vec::new();
     for repetition in 0..=args.repetitions {
         let started = Instant::now();
