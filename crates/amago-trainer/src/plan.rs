@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amago_agent::ObsSpec;
 use amago_env::exploration::Exploration;
-use amago_env::{DictSpace, Env, EnvError, Space, registry};
+use amago_env::{DictSpace, Env, EnvError, Space, registry, validate_spaces};
 
 use crate::{RunConfig, TrainError, obs_spec};
 
@@ -66,8 +66,7 @@ impl Plan {
         }
         let env = make_env()?;
         let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
-        observation_space.validate()?;
-        action_space.validate()?;
+        validate_spaces(&observation_space, &action_space)?;
         let spec = obs_spec(&observation_space, &action_space)?;
         config.agent.tstep_encoder.validate_keys(&spec.obs).map_err(|source| {
             TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", source })

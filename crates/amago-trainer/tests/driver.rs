@@ -100,7 +100,7 @@ fn play(context: usize, overrides: &[&str]) -> [f32; 3] {
             *apart = apart.max(distance(&all[0], other));
         }
         let actions: Vec<_> =
-            LENGTHS.iter().map(|_| Action::random(&plan.action_space, &mut draws)).collect();
+            LENGTHS.iter().map(|_| Action::random(&plan.action_space, None, &mut draws)).collect();
         let results = envs.step(&actions).expect("no faults");
         drivers.iter_mut().for_each(|d| d.observe(&actions, results));
     }
