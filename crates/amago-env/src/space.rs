@@ -65,17 +65,16 @@ pub enum SpaceError {
     Unbounded(String),
     /// A mask of another width than the actions, or for actions that have none.
     #[error(
-        "the observation \"{}\" is {mask}, but a mask for the action space {action} {}",
-        DictSpace::ACTION_MASK,
-        expected.as_ref().map_or("cannot exist: only discrete choices have one".to_owned(), |e| format!("is {e}"))
+        "the observation \"{}\" is {mask}, but for the actions {action} it {rule}",
+        DictSpace::ACTION_MASK
     )]
     Mask {
         /// Space of the mask.
         mask: String,
         /// Space of the actions.
         action: String,
-        /// What the mask should be, where the actions can have one.
-        expected: Option<String>,
+        /// What would be right.
+        rule: String,
     },
 }
 
@@ -253,8 +252,11 @@ pub fn validate_spaces(observation: &DictSpace, action: &Space) -> Result<(), Sp
     if expected.as_ref() == Some(mask) {
         return Ok(());
     }
-    let expected = expected.map(|e| e.to_string());
-    Err(SpaceError::Mask { mask: mask.to_string(), action: action.to_string(), expected })
+    let rule = match expected {
+        Some(space) => format!("must be {space}"),
+        None => "cannot be: only discrete choices have a mask".to_owned(),
+    };
+    Err(SpaceError::Mask { mask: mask.to_string(), action: action.to_string(), rule })
 }
 
 impl fmt::Display for DictSpace {

@@ -74,7 +74,7 @@ fn a_mask_fits_the_actions() {
     assert_eq!(check(3, Space::Discrete { n: 3 }), Ok(()));
     assert_eq!(check(5, Space::MultiDiscrete { nvec: vec![2, 3] }), Ok(()));
     let error = check(4, Space::Discrete { n: 3 }).expect_err("too wide").to_string();
-    assert!(error.contains("MultiBinary(4)") && error.contains("is MultiBinary(3)"), "{error}");
+    assert!(error.contains("MultiBinary(4)") && error.contains("must be MultiBinary(3)"), "{error}");
     for action in [Space::MultiBinary { n: 2 }, Space::box_f32(&[2], 0.0, 1.0)] {
         let error = check(2, action).expect_err("no choices").to_string();
         assert!(error.contains("only discrete choices"), "{error}");
