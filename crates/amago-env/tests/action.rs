@@ -70,7 +70,9 @@ fn random_actions_keep_to_the_mask() {
                 panic!("another kind")
             };
             assert!(mask[a[0]] > 0.0 && (mask[2 + a[1]] > 0.0 || mask[2..] == [0.0; 3]), "{a:?}");
-            seen.iter_mut().zip(a).for_each(|(seen, a)| drop(seen.insert(a)));
+            for (seen, a) in seen.iter_mut().zip(a) {
+                seen.insert(a);
+            }
         }
         assert_eq!(seen.map(|s| s.len()), expected);
     }

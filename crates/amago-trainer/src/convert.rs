@@ -5,16 +5,10 @@ use amago_env::{Column, DictSpace, Space};
 use amago_replay::Batch;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::TrainError;
-
 /// What the agent must know of the environment's spaces.
-///
-/// # Errors
-/// When the actions are not discrete.
-pub fn obs_spec(observation: &DictSpace, action: &Space) -> Result<ObsSpec, TrainError> {
-    let Space::Discrete { n } = action else { return Err(TrainError::ActionSpace(action.to_string())) };
+pub fn obs_spec(observation: &DictSpace, action: &Space) -> ObsSpec {
     let obs = observation.iter().map(|(key, space)| (key.to_owned(), space.width())).collect();
-    Ok(ObsSpec { obs, n_actions: *n })
+    ObsSpec { obs, action: action.clone() }
 }
 
 /// Appends `rows` of every column to `out`, joined per row: `[rows, Σ widths]`.
@@ -40,6 +34,11 @@ pub fn train_batch(batch: &Batch, device: &Device) -> TrainBatch {
     join_columns(&batch.obs, rows, &mut obs);
     let d_obs = obs.len() / rows;
     let a = batch.layout.action_width;
+    let mask_column = batch.layout.index(DictSpace::ACTION_MASK).map(|i| &batch.obs[i]);
+    let legal = mask_column.and_then(|column| match column {
+        Column::F32(mask) => Some(Tensor::from_data(TensorData::new(mask.clone(), [b, l1, a]), device)),
+        Column::U8(_) => None,
+    });
     let bits = |v: &[bool]| v.iter().map(|x| f32::from(*x)).collect::<Vec<_>>();
     TrainBatch {
         obs: Tensor::from_data(TensorData::new(obs, [b, l1, d_obs]), device),
@@ -48,6 +47,7 @@ pub fn train_batch(batch: &Batch, device: &Device) -> TrainBatch {
         rewards: Tensor::from_data(TensorData::new(batch.rewards.clone(), [b, l]), device),
         terminals: Tensor::from_data(TensorData::new(bits(&batch.terminals), [b, l]), device),
         actions: Tensor::from_data(TensorData::new(batch.actions.clone(), [b, l, a]), device),
+        legal,
         mask: Tensor::from_data(TensorData::new(bits(&batch.mask), [b, l1]), device),
     }
 }

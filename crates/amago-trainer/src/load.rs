@@ -21,7 +21,8 @@ pub struct ConfigSource<'a> {
 }
 
 /// Settings that have no default and so are not in the default table.
-const OPTIONAL: [&str; 2] = ["agent.tstep_encoder.obs_keys", "exploration.horizon"];
+const OPTIONAL: [&str; 3] =
+    ["agent.tstep_encoder.obs_keys", "agent.critic.bins.init_value", "exploration.horizon"];
 
 /// Reads a config.
 ///
@@ -123,5 +124,5 @@ fn merge(base: Value, over: Value, path: &str) -> Result<Value, String> {
 
 /// Tables whose settings depend on their `kind`.
 fn is_tagged(path: &str) -> bool {
-    ["agent.traj_encoder", "agent.filter", "exploration"].contains(&path)
+    ["agent.traj_encoder", "agent.filter", "agent.actor.policy", "exploration"].contains(&path)
 }

@@ -67,7 +67,8 @@ impl Plan {
         let env = make_env()?;
         let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
         validate_spaces(&observation_space, &action_space)?;
-        let spec = obs_spec(&observation_space, &action_space)?;
+        let spec = obs_spec(&observation_space, &action_space);
+        config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
         config.agent.tstep_encoder.validate_keys(&spec.obs).map_err(|source| {
             TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", source })
         })?;
