@@ -1,20 +1,22 @@
 //! The agent: encoders, actor, critics and their slow copies.
 
+use amago_env::Space;
 use amago_seqmodel::{ObsLayout, RolloutState, TrajEncoder, TstepEncoder};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::{
-    Actor, AgentConfig, Critic, Draws, Policy, PopArt, StepInput, TrainBatch, copy_into, soft_update,
+    Actor, AgentConfig, Critic, Draws, Policy, PolicyHead, PopArt, StepInput, TrainBatch, copy_into,
+    soft_update,
 };
 
 /// What an agent must know of its environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ObsSpec {
     /// Observation keys.
     pub obs: ObsLayout,
-    /// Number of discrete actions.
-    pub n_actions: usize,
+    /// Space of the actions.
+    pub action: Space,
 }
 
 /// All networks. The trained ones are the two encoders, `critics` and `actor`; the others are
@@ -37,44 +39,45 @@ pub struct Agent {
     pub target_actor: Actor,
     /// Return statistics.
     pub popart: PopArt,
+    /// Turns actor outputs into a policy.
     #[module(skip)]
-    probs: [f32; 2],
+    pub head: PolicyHead,
 }
 
 impl Agent {
     /// Fresh weights; the copies start equal to what they copy. Seed the device before.
     ///
     /// # Panics
-    /// When the config names a trajectory encoder of the program's own: see
-    /// [`with_encoder`](Self::with_encoder).
+    /// When the config names a trajectory encoder of the program's own (see
+    /// [`with_encoder`](Self::with_encoder)), or when [`AgentConfig::policy_head`] refuses the action space.
     pub fn new(config: &AgentConfig, spec: &ObsSpec, device: &Device) -> Self {
         Self::with_encoder(config, spec, &|d, device| config.traj_encoder.init(d, device), device)
     }
 
     /// The same around a trajectory encoder that `make` builds, from the width of its inputs.
+    ///
+    /// # Panics
+    /// When [`AgentConfig::policy_head`] refuses the action space.
     pub fn with_encoder(
         config: &AgentConfig,
         spec: &ObsSpec,
         make: &dyn Fn(usize, &Device) -> TrajEncoder,
         device: &Device,
     ) -> Self {
+        let head = config.policy_head(&spec.action).unwrap_or_else(|e| panic!("{e}"));
         let gammas = config.gammas();
-        let tstep_encoder = config.tstep_encoder.init(&spec.obs, 1 + spec.n_actions, device);
+        let tstep_encoder = config.tstep_encoder.init(&spec.obs, 1 + spec.action.width(), device);
         let traj_encoder = make(tstep_encoder.d_output(), device);
         let d = traj_encoder.d_output();
-        let critics = config.critic.init(config.n_critics, d, &gammas, spec.n_actions, device);
-        let actor = config.actor.init(d, gammas.len(), spec.n_actions, device);
-        let frozen_critics =
-            || config.critic.init(config.n_critics, d, &gammas, spec.n_actions, device).no_grad();
+        let new_critics = || config.critic.init(config.n_critics, d, &gammas, &spec.action, device);
+        let new_actor = || config.actor.init(d, gammas.len(), head.n_outputs(), device);
+        let (critics, actor) = (new_critics(), new_actor());
         Self {
-            target_critics: copy_into(frozen_critics(), &critics),
-            maximized_critics: copy_into(frozen_critics(), &critics),
-            target_actor: copy_into(
-                config.actor.init(d, gammas.len(), spec.n_actions, device).no_grad(),
-                &actor,
-            ),
+            target_critics: copy_into(new_critics().no_grad(), &critics),
+            maximized_critics: copy_into(new_critics().no_grad(), &critics),
+            target_actor: copy_into(new_actor().no_grad(), &actor),
             popart: PopArt::new(gammas.len(), config.popart, device),
-            probs: [config.actor.min_prob, config.actor.max_prob],
+            head,
             tstep_encoder,
             traj_encoder,
             critics,
@@ -102,14 +105,9 @@ impl Agent {
         self.traj_encoder.forward_seq(encoded, batch.times.clone())
     }
 
-    /// The policy in states `[B, L, D]`.
-    pub fn policy(&self, actor: &Actor, states: Tensor<3>) -> Policy {
-        Policy::new(actor.forward(states), self.probs)
-    }
-
-    /// Smallest and largest probability before renormalising.
-    pub fn prob_range(&self) -> [f32; 2] {
-        self.probs
+    /// The policy of an actor in states `[B, L, D]`; `legal` is `[B, L, A]`.
+    pub fn policy(&self, actor: &Actor, states: Tensor<3>, legal: Option<Tensor<3>>) -> Policy {
+        self.head.policy(actor.forward(states), legal)
     }
 
     /// Moves the slow copies towards the trained weights and refreshes the maximised critics.
@@ -125,12 +123,12 @@ impl Agent {
         self.traj_encoder.rollout_state(batch, context, device)
     }
 
-    /// Action probabilities of the acting discount for one step of `B` environments, `[B, A]`.
-    pub fn act(&self, input: StepInput, state: &mut RolloutState) -> Tensor<2> {
+    /// The acting discount's policy for one step of `B` environments: `L` and `G` are one.
+    pub fn act(&self, input: StepInput, state: &mut RolloutState) -> Policy {
         let encoded = self.tstep_encoder.forward(&input.obs, input.rl2s);
         let states = self.traj_encoder.forward_step(encoded, input.times, state);
-        let probs = self.policy(&self.actor, states).probs;
-        let [batch, _, g, a] = probs.dims();
-        probs.slice([0..batch, 0..1, g - 1..g, 0..a]).reshape([batch, a])
+        let policy = self.policy(&self.actor, states, input.legal);
+        let [_, _, g, _] = policy.dims();
+        policy.discount(g - 1)
     }
 }

@@ -18,6 +18,9 @@ pub struct TrainBatch {
     pub terminals: Tensor<2>,
     /// Actions as vectors, `[B, L, A]`.
     pub actions: Tensor<3>,
+    /// One where an option of a discrete choice is legal in a state, `[B, L+1, A]`; absent where
+    /// everything always is. Padding may hold anything.
+    pub legal: Option<Tensor<3>>,
     /// One where a timestep is real, `[B, L+1]`.
     pub mask: Tensor<2>,
 }
@@ -39,4 +42,6 @@ pub struct StepInput {
     pub rl2s: Tensor<3>,
     /// Global timesteps, `[B, 1]`.
     pub times: Tensor<2, Int>,
+    /// One where an option of a discrete choice is legal, `[B, 1, A]`; absent where everything is.
+    pub legal: Option<Tensor<3>>,
 }

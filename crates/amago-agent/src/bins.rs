@@ -9,6 +9,8 @@ use crate::ConfigError;
 const HL_GAUSS_WIDTH: f64 = 0.75;
 /// Share of that Gaussian that must lie on the bins.
 const LEAST_MASS: f64 = 1e-6;
+/// Standard deviation of a chosen first prediction, in bin widths.
+const INIT_WIDTH: f64 = 4.0;
 
 /// How a target becomes a distribution over bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -35,11 +37,14 @@ pub struct BinConfig {
     pub symlog: bool,
     /// Kind of labels.
     pub labels: Labels,
+    /// First prediction of fresh critics; absent to leave it to chance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_value: Option<f32>,
 }
 
 impl Default for BinConfig {
     fn default() -> Self {
-        Self { count: 128, min: -1e5, max: 1e5, symlog: true, labels: Labels::TwoHot }
+        Self { count: 128, min: -1e5, max: 1e5, symlog: true, labels: Labels::TwoHot, init_value: None }
     }
 }
 
@@ -53,7 +58,13 @@ impl BinConfig {
             return Err(ConfigError::BinCount(self.count));
         }
         let usable = self.min.is_finite() && self.max.is_finite() && self.min < self.max;
-        if usable { Ok(()) } else { Err(ConfigError::BinRange { min: self.min, max: self.max }) }
+        if !usable {
+            return Err(ConfigError::BinRange { min: self.min, max: self.max });
+        }
+        match self.init_value.filter(|value| !(self.min..=self.max).contains(value)) {
+            Some(value) => Err(ConfigError::InitValue { value, min: self.min, max: self.max }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -68,11 +79,7 @@ pub struct Bins {
 impl Bins {
     /// Evenly spaced between the transformed bounds.
     pub fn new(config: &BinConfig) -> Self {
-        let transform = |x: f32| {
-            let x = f64::from(x);
-            if config.symlog { x.signum() * x.abs().ln_1p() } else { x }
-        };
-        let (low, high) = (transform(config.min), transform(config.max));
+        let (low, high) = (transformed(config.min, config.symlog), transformed(config.max, config.symlog));
         let step = (high - low) / (config.count - 1) as f64;
         let values = (0..config.count).map(|i| (low + step * i as f64) as f32).collect();
         Self { values, symlog: config.symlog, labels: config.labels }
@@ -86,6 +93,13 @@ impl Bins {
     /// Transformed value of each bin.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// Logits whose expected value is about `value`: those of a Gaussian four bins wide around it. Near
+    /// an edge it is cut off, and the expected value lies further inside.
+    pub fn logits_around(&self, value: f32) -> Vec<f32> {
+        let (centre, scale) = (transformed(value, self.symlog), 2.0 * (INIT_WIDTH * self.width()).powi(2));
+        self.values.iter().map(|bin| (-(f64::from(*bin) - centre).powi(2) / scale) as f32).collect()
     }
 
     /// Expected value of logits over the last dimension, transformed back:
@@ -135,6 +149,11 @@ impl Bins {
         let lost = total.clone().lower_elem(LEAST_MASS).expand(mass.dims());
         (mass / total).mask_where(lost, self.two_hot(x))
     }
+}
+
+fn transformed(x: f32, symlog: bool) -> f64 {
+    let x = f64::from(x);
+    if symlog { x.signum() * x.abs().ln_1p() } else { x }
 }
 
 fn row<const D: usize>(values: &[f32], device: &Device) -> Tensor<D> {

@@ -2,7 +2,7 @@
 
 use amago_seqmodel::{ModelError, TrajEncoderConfig, TstepEncoderConfig};
 
-use crate::{ActorConfig, CriticConfig, CriticKind, Filter, MULTI_GAMMAS};
+use crate::{ActorConfig, ActorKind, CriticConfig, CriticKind, Filter, MULTI_GAMMAS, PolicyError};
 
 /// Everything that defines an agent.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -26,10 +26,10 @@ pub struct AgentConfig {
     pub offline_coeff: f32,
     /// Weight of the critic loss.
     pub critic_loss_weight: f32,
-    /// Actions sampled for the value in the TD target; the exact expectation is used where it is
-    /// cheap (regression critics).
+    /// Actions sampled for the value in the TD target; regression critics of one discrete choice use
+    /// the exact expectation instead.
     pub k_critic: usize,
-    /// Actions sampled for the value in the advantage; likewise.
+    /// Actions sampled for the value in the advantage and for the online loss; likewise.
     pub k_actor: usize,
     /// Rewards summed in the TD target.
     pub n_step: usize,
@@ -85,10 +85,10 @@ impl Default for OptimConfig {
 /// A configuration that no agent can be built from.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigError {
-    /// In an encoder.
+    /// In a network.
     #[error("{part}: {source}")]
     Model {
-        /// Which encoder.
+        /// Which network.
         part: &'static str,
         /// What is wrong.
         source: ModelError,
@@ -117,12 +117,9 @@ pub enum ConfigError {
     /// Neither actor loss has weight.
     #[error("online_coeff and offline_coeff are both 0: the actor would learn nothing")]
     NoActorLoss,
-    /// The online loss needs a differentiable sample.
-    #[error(
-        "online_coeff = {0} with critic.kind = \"classification\" needs differentiable samples of discrete \
-         actions, which are not built yet; set online_coeff = 0"
-    )]
-    OnlineClassification(f32),
+    /// In the policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// Too few bins.
     #[error("critic.bins.count = {0} must be at least 2")]
     BinCount(usize),
@@ -134,9 +131,13 @@ pub enum ConfigError {
         /// Upper bound.
         max: f32,
     },
-    /// Clamps that leave no distribution.
-    #[error("actor.min_prob = {min} and actor.max_prob = {max} must satisfy 0 < min < max <= 1")]
-    ProbRange {
+    /// A first prediction that no bin stands for.
+    #[error(
+        "critic.bins.init_value = {value} must be between critic.bins.min = {min} and critic.bins.max = {max}"
+    )]
+    InitValue {
+        /// The prediction.
+        value: f32,
         /// Lower bound.
         min: f32,
         /// Upper bound.
@@ -203,6 +204,7 @@ impl AgentConfig {
             ("n_step", self.n_step),
             ("actor.n_layers", self.actor.n_layers),
             ("actor.d_hidden", self.actor.d_hidden),
+            ("actor.d_ff", self.actor.d_ff),
             ("critic.n_layers", self.critic.n_layers),
             ("critic.d_hidden", self.critic.d_hidden),
         ] {
@@ -218,14 +220,17 @@ impl AgentConfig {
         }
         self.validate_ranges()?;
         self.filter.validate()?;
+        self.actor.policy.validate(self.online_coeff)?;
+        if self.actor.kind == ActorKind::Residual {
+            for width in [self.actor.d_hidden, self.actor.d_ff] {
+                self.actor.norm.validate(width).map_err(part("actor"))?;
+            }
+        }
         if self.online_coeff <= 0.0 && self.offline_coeff <= 0.0 {
             return Err(ConfigError::NoActorLoss);
         }
         if self.critic.kind == CriticKind::Classification {
             self.critic.bins.validate()?;
-            if self.online_coeff > 0.0 {
-                return Err(ConfigError::OnlineClassification(self.online_coeff));
-            }
         }
         Ok(())
     }
@@ -253,10 +258,6 @@ impl AgentConfig {
         }
         if !(0.0..=1.0).contains(&self.tau) {
             return Err(ConfigError::Range { name: "tau", value: self.tau, range: "between 0 and 1" });
-        }
-        let (min, max) = (self.actor.min_prob, self.actor.max_prob);
-        if !(min > 0.0 && min < max && max <= 1.0) {
-            return Err(ConfigError::ProbRange { min, max });
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The critic ensemble, regression or classification.
 
+use amago_env::Space;
 use amago_ops::ClassifierHead;
 use amago_seqmodel::Activation;
 use burn::module::Module;
@@ -12,7 +13,8 @@ use crate::{BinConfig, Bins, gamma_features};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CriticKind {
-    /// One number per action (AMAGO).
+    /// One number: for every option at once where actions are one discrete choice, else for an action
+    /// given as input (AMAGO).
     #[default]
     Regression,
     /// A distribution over bins, for an action given as input (AMAGO-2).
@@ -52,7 +54,8 @@ impl Default for CriticConfig {
 pub struct Critic {
     net: EnsembleMlp,
     n_critics: usize,
-    n_actions: usize,
+    /// The outputs are the values of every option; else the action is an input.
+    per_option: bool,
     #[module(skip)]
     features: Vec<f32>,
     #[module(skip)]
@@ -71,20 +74,12 @@ pub struct Evaluation {
 
 impl CriticConfig {
     /// Builds `n` critics for states of width `d_state`.
-    pub fn init(
-        &self,
-        n: usize,
-        d_state: usize,
-        gammas: &[f32],
-        n_actions: usize,
-        device: &Device,
-    ) -> Critic {
-        let (d_input, d_output, bins) = match self.kind {
-            CriticKind::Regression => (d_state, gammas.len() * n_actions, None),
-            CriticKind::Classification => {
-                let bins = Bins::new(&self.bins);
-                (d_state + 1 + n_actions, bins.count(), Some(bins))
-            }
+    pub fn init(&self, n: usize, d_state: usize, gammas: &[f32], action: &Space, device: &Device) -> Critic {
+        let bins = (self.kind == CriticKind::Classification).then(|| Bins::new(&self.bins));
+        let per_option = bins.is_none() && matches!(action, Space::Discrete { .. });
+        let (d_input, d_output) = match &bins {
+            None if per_option => (d_state, gammas.len() * action.width()),
+            bins => (d_state + 1 + action.width(), bins.as_ref().map_or(1, Bins::count)),
         };
         let shape = EnsembleShape {
             n,
@@ -94,13 +89,12 @@ impl CriticConfig {
             n_layers: self.n_layers,
             activation: self.activation,
         };
-        Critic {
-            net: EnsembleMlp::new(shape, device),
-            n_critics: n,
-            n_actions,
-            features: gamma_features(gammas),
-            bins,
-        }
+        let net = EnsembleMlp::new(shape, device);
+        let net = match bins.as_ref().zip(self.bins.init_value) {
+            Some((bins, value)) => net.with_output_bias(&bins.logits_around(value)),
+            None => net,
+        };
+        Critic { net, n_critics: n, per_option, features: gamma_features(gammas), bins }
     }
 }
 
@@ -115,21 +109,31 @@ impl Critic {
         self.bins.as_ref()
     }
 
-    /// Evaluates actions `[K, B, L, G, A]` (one-hot or soft) in states `[B, L, D]`.
+    /// Whether values are linear in the action vector, so that the value of a policy's probabilities
+    /// is its exact expected value.
+    pub fn is_linear(&self) -> bool {
+        self.per_option
+    }
+
+    /// Evaluates action vectors `[K, B, L, G, A]` in states `[B, L, D]`.
     pub fn evaluate(&self, state: Tensor<3>, actions: Tensor<5>) -> Evaluation {
         let [b, l, d] = state.dims();
         let [k, .., g, a] = actions.dims();
         let c = self.n_critics;
         let state = state.reshape([b * l, d]);
-        let Some(bins) = &self.bins else {
-            // All actions at once; a value is the dot product with the action vector.
+        if self.per_option {
+            // A value is the dot product with the action vector.
             let all = self.net.forward(state).reshape([c, 1, b * l * g, a]);
             let actions = actions.reshape([1, k, b * l * g, a]);
             let values = (all * actions).sum_dim(3).reshape([c, k, b, l, g]);
             return Evaluation { values, logits: None };
+        }
+        // The clamp removes the online loss's pull towards the borders.
+        let actions = clamped(actions.reshape([k, b * l, g, a]));
+        let logits = self.head(state).logits(actions).unsqueeze_dim::<4>(1);
+        let Some(bins) = &self.bins else {
+            return Evaluation { values: logits.reshape([c, k, b, l, g]), logits: None };
         };
-        let actions = actions.reshape([k, b * l, g, a]);
-        let logits = self.head(state).logits(clamped(actions)).unsqueeze_dim::<4>(1);
         let values = bins.decode(logits.clone()).reshape([c, k, b, l, g]);
         let logits = logits.reshape([c, k, b, l * g, bins.count()]);
         Evaluation { values, logits: Some(logits) }

@@ -2,13 +2,45 @@
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
+use crate::Policy;
+
+/// A standard distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noise {
+    /// Uniform in `[0, 1)`.
+    Uniform,
+    /// Zero mean, unit variance.
+    Normal,
+    /// `−ln(−ln u)` with `u` uniform.
+    Gumbel,
+}
+
+/// Source of independent standard draws, from which policies make actions.
+pub trait NoiseSource {
+    /// Fresh draws of any shape.
+    fn noise(&mut self, kind: Noise, shape: [usize; 5], device: &Device) -> Tensor<5>;
+}
+
+/// What sampled actions are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The value of the next states in the TD target.
+    Target,
+    /// The value of the states in the advantage.
+    Value,
+    /// The online actor loss: the only samples with a gradient.
+    Online,
+    /// An estimate of the policy's entropy.
+    Entropy,
+}
+
 /// Source of the draws that one loss makes.
-pub trait Draws {
+pub trait Draws: NoiseSource {
     /// Critic indices for every target, `[S, B, L, G]`, each in `0..n_critics`, with replacement.
     fn critic_subset(&mut self, n_critics: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int>;
 
-    /// `k` one-hot actions from probabilities `[B, L, G, A]`; gives `[K, B, L, G, A]`.
-    fn actions(&mut self, probs: Tensor<4>, k: usize) -> Tensor<5>;
+    /// `k` actions of a policy, `[K, B, L, G, A]`, with a gradient where the purpose asks for one.
+    fn actions(&mut self, policy: &Policy, k: usize, purpose: Purpose) -> Tensor<5>;
 
     /// Whole numbers below `n`: where the augmented images of one observation key are cut.
     fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int>;
@@ -18,20 +50,30 @@ pub trait Draws {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RandomDraws;
 
+impl NoiseSource for RandomDraws {
+    fn noise(&mut self, kind: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
+        match kind {
+            Noise::Uniform => Tensor::random(shape, Distribution::Uniform(0.0, 1.0), device),
+            Noise::Normal => Tensor::random(shape, Distribution::Normal(0.0, 1.0), device),
+            Noise::Gumbel => {
+                // Away from both ends, where the logarithms are infinite.
+                let uniform = self.noise(Noise::Uniform, shape, device).clamp(1e-10, 1.0 - 1e-7);
+                uniform.log().neg().log().neg()
+            }
+        }
+    }
+}
+
 impl Draws for RandomDraws {
     fn critic_subset(&mut self, n_critics: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
         below(n_critics, shape, device)
     }
 
-    fn actions(&mut self, probs: Tensor<4>, k: usize) -> Tensor<5> {
-        let [b, l, g, a] = probs.dims();
-        let device = probs.device();
-        // Inverse transform: the action is the number of cumulative sums below a uniform draw.
-        let sums = probs.detach().cumsum(3).unsqueeze_dim::<5>(0).expand([k, b, l, g, a]);
-        let draw = Tensor::<5>::random([k, b, l, g, 1], Distribution::Uniform(0.0, 1.0), &device);
-        let index = sums.lower_equal(draw.expand([k, b, l, g, a])).int().sum_dim(4).clamp(0, a as i64 - 1);
-        let classes = Tensor::<1, Int>::arange(0..a as i64, &device).reshape([1, 1, 1, 1, a]);
-        index.expand([k, b, l, g, a]).equal(classes.expand([k, b, l, g, a])).float()
+    fn actions(&mut self, policy: &Policy, k: usize, purpose: Purpose) -> Tensor<5> {
+        match purpose {
+            Purpose::Online => policy.rsample(k, self),
+            _ => policy.sample(k, self),
+        }
     }
 
     fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int> {

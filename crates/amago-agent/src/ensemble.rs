@@ -88,6 +88,15 @@ impl EnsembleMlp {
         }
     }
 
+    /// The same with another bias of the outputs, equal for all networks.
+    pub fn with_output_bias(mut self, bias: &[f32]) -> Self {
+        self.output_layer.bias = self.output_layer.bias.map(|old| {
+            let new = Tensor::<1>::from_floats(bias, &old.device());
+            new.unsqueeze::<4>().expand(old.dims()).detach().set_require_grad(old.is_require_grad())
+        });
+        self
+    }
+
     /// `[N, d_input] → [C, N, d_output]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
         let x = self.inp_layer.activated(x.unsqueeze(), &self.activation);

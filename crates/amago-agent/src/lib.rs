@@ -8,7 +8,7 @@
 //! knows no thread, clock or log.
 //!
 //! Shapes: `B` batch, `L` timesteps with an action, `G` discounts, `C` critics, `K` sampled
-//! actions, `A` actions, `D` state width. Values are `[C, K, B, L, G]`: the ensemble comes first
+//! actions, `A` entries of an action vector, `D` state width. Values are `[C, K, B, L, G]`: the ensemble comes first
 //! because its matrix products are batched over it.
 #![warn(missing_docs)]
 
@@ -32,19 +32,22 @@ mod target;
 mod td;
 mod terms;
 
-pub use actor::{Actor, ActorConfig};
+pub use actor::{Actor, ActorConfig, ActorKind};
 pub use agent::{Agent, ObsSpec};
 pub use batch::{StepInput, TrainBatch};
 pub use bins::{BinConfig, Bins, Labels};
 pub use clip::clip_by_global_norm;
 pub use config::{AgentConfig, ConfigError, OptimConfig};
 pub use critic::{Critic, CriticConfig, CriticKind, Evaluation};
-pub use draws::{Draws, RandomDraws};
+pub use draws::{Draws, Noise, NoiseSource, Purpose, RandomDraws};
 pub use filter::Filter;
 pub use gammas::{MULTI_GAMMAS, gamma_features};
 pub use learner::{Learner, UpdateReport, warmup};
 pub use loss::{Loss, loss};
-pub use policy::{Policy, soften};
+pub use policy::{
+    Bernoulli, Beta, BetaConfig, Categorical, CategoricalConfig, Gmm, GmmConfig, Policy, PolicyConfig,
+    PolicyError, PolicyHead, StdActivation, TanhGaussian, TanhGaussianConfig,
+};
 pub use popart::PopArt;
 pub use report::{LossReport, LossTensors};
 pub use target::{copy_into, soft_update};

@@ -1,49 +1,150 @@
-//! The categorical policy over discrete actions, one distribution per discount.
+//! Policies: distributions over action vectors, one per state and discount.
 
-use burn::tensor::{Tensor, activation};
+mod bernoulli;
+mod beta;
+mod categorical;
+mod config;
+mod gaussian;
+mod gmm;
+mod head;
+mod special;
 
-/// Smallest single-precision step at one; keeps logarithms finite.
-const EPS: f64 = f32::EPSILON as f64;
+use burn::tensor::Tensor;
 
-/// Softmax whose probabilities are clamped and renormalised, so that no action is ever ruled out.
+pub use bernoulli::Bernoulli;
+pub use beta::Beta;
+pub use categorical::Categorical;
+pub use config::{
+    BetaConfig, CategoricalConfig, GmmConfig, PolicyConfig, PolicyError, StdActivation, TanhGaussianConfig,
+};
+pub use gaussian::TanhGaussian;
+pub use gmm::Gmm;
+pub use head::PolicyHead;
+
+use crate::{Draws, NoiseSource, Purpose};
+
+/// A distribution over action vectors `[A]` in every state and for every discount, `[B, L, G]`.
+///
+/// | kind | action vector | entropy | samples with gradient |
+/// |---|---|---|---|
+/// | categorical | one-hot, one block per choice | exact | straight-through Gumbel-softmax |
+/// | Bernoulli | bits | exact | none |
+/// | tanh-Gaussian | numbers in `[-1, 1]` | estimate | location and scale |
+/// | Beta | numbers in `[-1, 1]` | estimate | implicit |
+/// | mixture of tanh-Gaussians | numbers in `[-1, 1]` | estimate | none |
 #[derive(Debug, Clone)]
-pub struct Policy {
-    /// Probabilities, `[B, L, G, A]`.
-    pub probs: Tensor<4>,
-    /// Their logarithms, `[B, L, G, A]`.
-    pub log_probs: Tensor<4>,
+pub enum Policy {
+    /// Independent discrete choices.
+    Categorical(Categorical),
+    /// Independent bits.
+    Bernoulli(Bernoulli),
+    /// Independent Gaussians, squashed.
+    TanhGaussian(TanhGaussian),
+    /// Independent Beta distributions, stretched.
+    Beta(Beta),
+    /// A mixture of Gaussians, squashed.
+    Gmm(Gmm),
+}
+
+/// The same expression for every kind.
+macro_rules! each {
+    ($policy:expr, $p:ident => $call:expr) => {
+        match $policy {
+            Policy::Categorical($p) => $call,
+            Policy::Bernoulli($p) => $call,
+            Policy::TanhGaussian($p) => $call,
+            Policy::Beta($p) => $call,
+            Policy::Gmm($p) => $call,
+        }
+    };
 }
 
 impl Policy {
-    /// From actor outputs `[B, L, G, A]`. The first normaliser takes no gradient.
-    pub fn new(logits: Tensor<4>, [low, high]: [f32; 2]) -> Self {
-        let clamped = soften(activation::softmax(logits, 3), [low, high]);
-        let probs = clamped.clone() / clamped.sum_dim(3);
-        let log_probs = probs.clone().clamp(EPS, 1.0 - EPS).log();
-        Self { probs, log_probs }
+    /// `[B, L, G, A]`.
+    pub fn dims(&self) -> [usize; 4] {
+        each!(self, p => p.dims())
+    }
+
+    /// The same after an operation on all parameters, which are `[B, L, G, ·]`.
+    fn map(&self, f: &dyn Fn(Tensor<4>) -> Tensor<4>) -> Self {
+        match self {
+            Self::Categorical(p) => Self::Categorical(p.map(f)),
+            Self::Bernoulli(p) => Self::Bernoulli(p.map(f)),
+            Self::TanhGaussian(p) => Self::TanhGaussian(p.map(f)),
+            Self::Beta(p) => Self::Beta(p.map(f)),
+            Self::Gmm(p) => Self::Gmm(p.map(f)),
+        }
     }
 
     /// The policy in `len` timesteps from `start` on.
-    pub fn narrow(&self, start: usize, len: usize) -> Self {
-        let cut = |x: &Tensor<4>| x.clone().narrow(1, start, len);
-        Self { probs: cut(&self.probs), log_probs: cut(&self.log_probs) }
+    pub fn timesteps(&self, start: usize, len: usize) -> Self {
+        self.map(&|x| x.narrow(1, start, len))
     }
 
-    /// Log-probability of the action with the largest entry of `actions`, `[B, L, G, A]`-like
-    /// one-hot vectors; gives `[B, L, G]`.
-    pub fn log_prob(&self, one_hot: Tensor<4>) -> Tensor<3> {
-        (self.log_probs.clone() * one_hot).sum_dim(3).squeeze_dim(3)
+    /// The policy of one discount alone; `G` becomes one.
+    pub fn discount(&self, index: usize) -> Self {
+        self.map(&|x| x.narrow(2, index, 1))
     }
 
-    /// Entropy in nats, `[B, L, G]`.
-    pub fn entropy(&self) -> Tensor<3> {
-        (self.probs.clone() * self.log_probs.clone()).sum_dim(3).neg().squeeze_dim(3)
+    /// The policy without gradient.
+    pub fn detach(&self) -> Self {
+        self.map(&Tensor::detach)
     }
-}
 
-/// Clamps probabilities and renormalises; the normaliser takes no gradient. Also applied to the
-/// one-hot actions of the buffer before a critic sees them.
-pub fn soften<const D: usize>(probs: Tensor<D>, [low, high]: [f32; 2]) -> Tensor<D> {
-    let clamped = probs.clamp(low, high);
-    clamped.clone() / clamped.sum_dim(D - 1).detach()
+    /// What [`Policy::log_prob`] adds up, `[B, L, G, ·]`: one term per entry of the action, except for
+    /// mixtures, which have one for the whole action. Of one-hot blocks the entry taken counts; bits
+    /// are not divided by their number yet.
+    pub fn log_prob_terms(&self, actions: Tensor<4>) -> Tensor<4> {
+        each!(self, p => p.log_prob_terms(actions))
+    }
+
+    /// Log-probability or log-density of actions `[B, L, G, A]`, `[B, L, G]`. Of bits it is the mean
+    /// instead of the sum, as in the original.
+    pub fn log_prob(&self, actions: Tensor<4>) -> Tensor<3> {
+        let terms = self.log_prob_terms(actions);
+        match self {
+            Self::Bernoulli(_) => terms.mean_dim(3).squeeze_dim(3),
+            _ => terms.sum_dim(3).squeeze_dim(3),
+        }
+    }
+
+    /// Entropy in nats, `[B, L, G]`, without gradient: exact where it has a simple form, else minus
+    /// the log-density of one sample.
+    pub fn entropy(&self, draws: &mut dyn Draws) -> Tensor<3> {
+        let policy = self.detach();
+        match &policy {
+            Self::Categorical(p) => p.entropy(),
+            Self::Bernoulli(p) => p.entropy(),
+            _ => {
+                let sample = draws.actions(&policy, 1, Purpose::Entropy).squeeze_dim(0);
+                policy.log_prob(sample).neg()
+            }
+        }
+    }
+
+    /// `k` independent actions without gradient, `[K, B, L, G, A]`.
+    pub fn sample(&self, k: usize, noise: &mut dyn NoiseSource) -> Tensor<5> {
+        let policy = self.detach();
+        each!(&policy, p => p.sample(k, noise))
+    }
+
+    /// `k` independent actions whose gradient reaches the parameters, `[K, B, L, G, A]`.
+    ///
+    /// # Panics
+    /// For the kinds that have none; [`crate::AgentConfig::policy_head`] refuses them where the loss
+    /// needs them.
+    pub fn rsample(&self, k: usize, noise: &mut dyn NoiseSource) -> Tensor<5> {
+        match self {
+            Self::Categorical(p) => p.rsample(k, noise),
+            Self::TanhGaussian(p) => p.rsample(k, noise),
+            Self::Beta(p) => p.rsample(k, noise),
+            Self::Bernoulli(_) | Self::Gmm(_) => panic!("this policy has no differentiable samples"),
+        }
+    }
+
+    /// The action to take without chance, `[B, L, G, A]`: the likeliest option of each choice, bits
+    /// that are likelier set than not, else the mean (of tanh policies that before squashing).
+    pub fn greedy(&self) -> Tensor<4> {
+        each!(self, p => p.greedy())
+    }
 }

@@ -2,8 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Agent, AgentConfig, CriticKind, Draws, Policy, PopArt, TrainBatch, Transitions};
-use crate::{n_step_targets, soften};
+use crate::{
+    Agent, AgentConfig, Critic, CriticKind, Draws, Policy, PopArt, Purpose, TrainBatch, Transitions,
+    n_step_targets,
+};
 
 /// The terms of a loss before any mask or mean: what a mask of one's own would be applied to.
 pub struct LossTerms {
@@ -11,7 +13,7 @@ pub struct LossTerms {
     pub actor: ActorTerms,
     /// The critics' part; absent where they teach the actor nothing.
     pub critic: Option<CriticTerms>,
-    /// Entropy of the policy in nats, `[B, L, G]`.
+    /// Entropy of the policy in nats, `[B, L, G]`; an estimate where it has no simple form.
     pub entropy: Tensor<3>,
     /// One where a transition is real, `[B, L, 1]`.
     pub mask: Tensor<3>,
@@ -34,7 +36,7 @@ pub struct CriticTerms {
 pub struct ActorTerms {
     /// Online and offline loss together, `[B, L, G]`.
     pub loss: Tensor<3>,
-    /// `Q(s, a) − V(s)` in the critics' units, `[B, L, G]`; absent with a fake filter.
+    /// `Q(s, a) − V(s)` in the critics' units, `[B, L, G]`; absent where nothing is filtered.
     pub advantage: Option<Tensor<3>>,
     /// Weight of each imitated action, `[B, L, G]`.
     pub filter: Tensor<3>,
@@ -58,7 +60,7 @@ pub fn loss_terms(
     });
     let value = critic.as_ref().map(|c| c.value.clone().detach());
     let actor = pass.actor(&popart, value, draws);
-    LossTerms { actor, critic, entropy: pass.acting.entropy(), mask, popart }
+    LossTerms { actor, critic, entropy: pass.acting.entropy(draws), mask, popart }
 }
 
 /// One pass of the encoders and the actor, shared by all terms.
@@ -77,15 +79,20 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     fn new(agent: &'a Agent, config: &'a AgentConfig, batch: &'a TrainBatch) -> Self {
         let states = agent.states(batch);
-        let policy = agent.policy(&agent.actor, states.clone());
-        let steps = policy.probs.dims()[1] - 1;
-        let acting = policy.narrow(0, steps);
+        let policy = agent.policy(&agent.actor, states.clone(), batch.legal.clone());
+        let steps = policy.dims()[1] - 1;
+        let acting = policy.timesteps(0, steps);
         Self { agent, config, batch, states, policy, acting }
     }
 
-    /// `[B, L, G, A]` of the actor's outputs with an action.
+    /// `[B, L, G, A]` of the policy where there is an action.
     fn dims(&self) -> [usize; 4] {
-        self.acting.probs.dims()
+        self.acting.dims()
+    }
+
+    /// Which options are legal in `len` states from `start` on.
+    fn legal(&self, start: usize, len: usize) -> Option<Tensor<3>> {
+        self.batch.legal.clone().map(|legal| legal.narrow(1, start, len))
     }
 
     /// States that have an action, `[B, L, D]`.
@@ -95,7 +102,7 @@ impl<'a> Pass<'a> {
 
     /// Actions of the batch for every discount, `[B, L, G, A]`. Padding may hold anything.
     fn batch_actions(&self) -> Tensor<4> {
-        self.batch.actions.clone().clamp(0.0, 1.0).unsqueeze_dim::<4>(2).expand(self.dims())
+        self.batch.actions.clone().unsqueeze_dim::<4>(2).expand(self.dims())
     }
 
     /// Discounted return estimate of every transition, `[B, L, G]`, without gradient.
@@ -104,10 +111,10 @@ impl<'a> Pass<'a> {
         let [b, l, g, _] = self.dims();
         let next_states = self.states.clone().narrow(1, 1, l).detach();
         let policy = match config.use_target_actor {
-            true => agent.policy(&agent.target_actor, next_states.clone()),
-            false => self.policy.narrow(1, l),
+            true => agent.policy(&agent.target_actor, next_states.clone(), self.legal(1, l)),
+            false => self.policy.timesteps(1, l).detach(),
         };
-        let actions = policy_actions(config, &policy, config.k_critic, draws).detach();
+        let actions = policy_actions(&agent.target_critics, &policy, config.k_critic, Purpose::Target, draws);
         let values = agent.target_critics.expect(next_states, actions);
         let values = in_return_units(config, &agent.popart, values.mean_dim(1).squeeze_dim::<4>(1));
         let subset = draws.critic_subset(config.n_critics, [config.n_critics_td, b, l, g], &values.device());
@@ -124,7 +131,8 @@ impl<'a> Pass<'a> {
 
     fn critic(&self, popart: &PopArt, target: Tensor<3>) -> CriticTerms {
         let critics = &self.agent.critics;
-        let actions = soften(self.batch_actions(), self.agent.prob_range());
+        let [_, l, _] = target.dims();
+        let actions = self.agent.head.for_critics(self.batch_actions(), self.legal(0, l));
         let (loss, values) = match self.config.critic.kind {
             CriticKind::Classification => {
                 let [loss, values] = critics.classify(self.acting_states(), actions, target.clone());
@@ -146,48 +154,60 @@ impl<'a> Pass<'a> {
         let (agent, config) = (self.agent, self.config);
         let [b, l, g, _] = self.dims();
         let states = self.acting_states().detach();
-        // The online loss climbs the copy of the critics, through the actions only.
-        let online = (config.online_coeff > 0.0).then(|| {
-            let actions = self.acting.probs.clone().unsqueeze_dim(0);
-            agent.maximized_critics.values(states.clone(), actions)
-        });
+        let filtered = q_mean.filter(|_| config.offline_coeff > 0.0 && !config.fake_filter);
+        // Classification critics have samples of their own for the advantage, regression critics
+        // share those of the online loss.
+        let shared = config.critic.kind == CriticKind::Regression && config.online_coeff > 0.0;
+        let sampled = filtered.is_some() && !shared;
+        let mut values = sampled.then(|| self.sampled_values(states.clone(), draws));
         let mut loss = Tensor::zeros([b, l, g], &states.device());
-        if let Some(q) = &online {
-            let lowest = q.clone().min_dim(0).squeeze_dims::<3>(&[0, 1]);
-            loss = loss - popart.normalized(lowest) * config.online_coeff;
+        if config.online_coeff > 0.0 {
+            // It climbs the copy of the critics, through the actions only.
+            let critics = &agent.maximized_critics;
+            let actions = policy_actions(critics, &self.acting, config.k_actor, Purpose::Online, draws);
+            let online = critics.values(states, actions);
+            let lowest = online.clone().mean_dim(1).min_dim(0).squeeze_dims::<3>(&[0, 1]);
+            loss = loss - in_normal_units(config, popart, lowest) * config.online_coeff;
+            values = values.or(Some(online.detach()));
         }
-        let advantage = q_mean.filter(|_| !config.fake_filter).map(|q_mean| {
-            let values = online.unwrap_or_else(|| self.sampled_values(states, draws));
-            q_mean - values.detach().mean_dims(&[0, 1]).squeeze_dims::<3>(&[0, 1])
-        });
+        let advantage = filtered
+            .zip(values)
+            .map(|(q_mean, values)| q_mean - values.mean_dims(&[0, 1]).squeeze_dims::<3>(&[0, 1]));
         let filter = match &advantage {
             Some(advantage) => config.filter.weight(advantage.clone()),
             None => loss.ones_like().detach(),
         };
         if config.offline_coeff > 0.0 {
-            let log_prob = self.acting.log_prob(self.batch_actions());
+            let log_prob = self.acting.log_prob(agent.head.in_range(self.batch_actions()));
             loss = loss - filter.clone() * log_prob * config.offline_coeff;
         }
         ActorTerms { loss, advantage, filter }
     }
 
-    /// Values of the policy's own actions for the advantage, `[C, K, B, L, G]`.
+    /// Values of the policy's own actions for the advantage, `[C, K, B, L, G]`, without gradient.
     fn sampled_values(&self, states: Tensor<3>, draws: &mut dyn Draws) -> Tensor<5> {
-        let actions = policy_actions(self.config, &self.acting, self.config.k_actor, draws).detach();
         let critics = match self.config.critic.kind {
             CriticKind::Regression => &self.agent.maximized_critics,
             CriticKind::Classification => &self.agent.critics,
         };
+        let actions =
+            policy_actions(critics, &self.acting.detach(), self.config.k_actor, Purpose::Value, draws);
         critics.expect(states, actions)
     }
 }
 
-/// Actions that stand for the policy in an expectation over values: its probabilities where the
-/// critic is linear in the action (regression, discrete), else `k` samples.
-fn policy_actions(config: &AgentConfig, policy: &Policy, k: usize, draws: &mut dyn Draws) -> Tensor<5> {
-    match config.critic.kind {
-        CriticKind::Regression => policy.probs.clone().unsqueeze_dim(0),
-        CriticKind::Classification => draws.actions(policy.probs.clone(), k),
+/// Actions that stand for the policy in an expectation over values, `[K, B, L, G, A]`: its
+/// probabilities where the critics are linear in the action, else `k` samples.
+fn policy_actions(
+    critics: &Critic,
+    policy: &Policy,
+    k: usize,
+    purpose: Purpose,
+    draws: &mut dyn Draws,
+) -> Tensor<5> {
+    match policy {
+        Policy::Categorical(p) if critics.is_linear() => p.probs.clone().unsqueeze_dim(0),
+        _ => draws.actions(policy, k, purpose),
     }
 }
 
@@ -200,5 +220,13 @@ pub(crate) fn in_return_units<const D: usize>(
     match config.critic.kind {
         CriticKind::Regression => popart.denormalized(values),
         CriticKind::Classification => values,
+    }
+}
+
+/// The same values in PopArt's normalised units.
+fn in_normal_units(config: &AgentConfig, popart: &PopArt, values: Tensor<3>) -> Tensor<3> {
+    match config.critic.kind {
+        CriticKind::Regression => popart.normalized(values),
+        CriticKind::Classification => popart.normalize_targets(values),
     }
 }

@@ -13,7 +13,7 @@ pub enum Action {
     MultiDiscrete(Vec<usize>),
     /// Bits.
     MultiBinary(Vec<bool>),
-    /// Numbers in `[-1, 1]`; the environment rescales to its true bounds.
+    /// Numbers in `[-1, 1]`; [`Action::numbers`] gives them in the true bounds of the space.
     Continuous(Vec<f32>),
 }
 
@@ -38,15 +38,22 @@ impl Action {
         }
     }
 
-    /// Draws uniformly from the space.
+    /// Draws uniformly from the space; of discrete choices only those that a mask allows
+    /// ([`crate::Observation::action_mask`]), where there is one.
     ///
     /// # Panics
     /// When a count of the space is zero, which [`Space::validate`] refuses.
-    pub fn random(space: &Space, rng: &mut Rng) -> Self {
+    pub fn random(space: &Space, mask: Option<&[f32]>, rng: &mut Rng) -> Self {
         match space {
-            Space::Discrete { n } => Action::Discrete(rng.random_range(0..*n)),
+            Space::Discrete { n } => Action::Discrete(random_choice(*n, 0, mask, rng)),
             Space::MultiDiscrete { nvec } => {
-                Action::MultiDiscrete(nvec.iter().map(|n| rng.random_range(0..*n)).collect())
+                let mut start = 0;
+                let choices = nvec.iter().map(|n| {
+                    let choice = random_choice(*n, start, mask, rng);
+                    start += n;
+                    choice
+                });
+                Action::MultiDiscrete(choices.collect())
             }
             Space::MultiBinary { n } => Action::MultiBinary((0..*n).map(|_| rng.random()).collect()),
             Space::Box(_) => {
@@ -66,19 +73,53 @@ impl Action {
         }
     }
 
-    /// The numbers from -1 to 1, one per entry, checked against a box.
+    /// The numbers from -1 to 1, one per entry, checked against a box: a policy's own units.
     ///
     /// # Errors
     /// When the action is of another kind or width, or a number is out of range.
-    pub fn numbers(&self, space: &Space) -> Result<&[f32], ActionError> {
+    pub fn unit_numbers(&self, space: &Space) -> Result<&[f32], ActionError> {
         match (self, space) {
-            (Action::Continuous(a), Space::Box(_))
-                if a.len() == space.width() && a.iter().all(|x| (-1.0..=1.0).contains(x)) =>
+            (Action::Continuous(a), Space::Box(_)) if a.len() == space.width() && in_unit_range(a) => Ok(a),
+            _ => Err(self.error(space)),
+        }
+    }
+
+    /// The index of each choice, checked against a multi-discrete space.
+    ///
+    /// # Errors
+    /// When the action is not of the space.
+    pub fn choices(&self, space: &Space) -> Result<&[usize], ActionError> {
+        match (self, space) {
+            (Action::MultiDiscrete(a), Space::MultiDiscrete { nvec })
+                if a.len() == nvec.len() && a.iter().zip(nvec).all(|(a, n)| a < n) =>
             {
                 Ok(a)
             }
             _ => Err(self.error(space)),
         }
+    }
+
+    /// The bits, checked against a multi-binary space.
+    ///
+    /// # Errors
+    /// When the action is not of the space.
+    pub fn bits(&self, space: &Space) -> Result<&[bool], ActionError> {
+        match (self, space) {
+            (Action::MultiBinary(bits), Space::MultiBinary { n }) if bits.len() == *n => Ok(bits),
+            _ => Err(self.error(space)),
+        }
+    }
+
+    /// The numbers in the true bounds of a box: -1 becomes the lower bound and 1 the upper one.
+    ///
+    /// # Errors
+    /// When the action is not of the space.
+    pub fn numbers(&self, space: &Space) -> Result<Vec<f32>, ActionError> {
+        let (numbers, Space::Box(b)) = (self.unit_numbers(space)?, space) else {
+            return Err(self.error(space));
+        };
+        let bounds = b.low.iter().zip(&b.high);
+        Ok(numbers.iter().zip(bounds).map(|(x, (low, high))| rescale(*x, *low, *high)).collect())
     }
 
     fn error(&self, space: &Space) -> ActionError {
@@ -116,91 +157,58 @@ impl Action {
                 true
             }
             (Action::Continuous(_), Space::Box(_)) => {
-                out.copy_from_slice(self.numbers(space)?);
+                out.copy_from_slice(self.unit_numbers(space)?);
                 true
             }
             _ => false,
         };
         if legal { Ok(()) } else { Err(self.error(space)) }
     }
+
+    /// The action that a vector stands for: the largest entry of each choice, bits above one half,
+    /// numbers kept in `[-1, 1]`. The inverse of [`Action::encode`].
+    ///
+    /// # Panics
+    /// When `vector` is not as wide as the space.
+    pub fn decode(space: &Space, vector: &[f32]) -> Self {
+        assert_eq!(vector.len(), space.width(), "decode: wrong vector width");
+        let largest = |part: &[f32]| {
+            part.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(choice, _)| choice)
+        };
+        match space {
+            Space::Discrete { .. } => Action::Discrete(largest(vector)),
+            Space::MultiDiscrete { nvec } => {
+                let mut rest = vector;
+                let choices = nvec.iter().map(|n| {
+                    let (part, tail) = rest.split_at(*n);
+                    rest = tail;
+                    largest(part)
+                });
+                Action::MultiDiscrete(choices.collect())
+            }
+            Space::MultiBinary { .. } => Action::MultiBinary(vector.iter().map(|x| *x > 0.5).collect()),
+            Space::Box(_) => Action::Continuous(vector.iter().map(|x| x.clamp(-1.0, 1.0)).collect()),
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn in_unit_range(numbers: &[f32]) -> bool {
+    numbers.iter().all(|x| (-1.0..=1.0).contains(x))
+}
 
-    fn check(action: Action, space: Space, expected: Option<&[f32]>) {
-        let mut out = vec![9.0; space.width()];
-        let result = action.encode(&space, &mut out);
-        match expected {
-            Some(values) => {
-                assert_eq!(result, Ok(()), "{action:?} in {space}");
-                assert_eq!(out, values, "{action:?} in {space}");
-            }
-            None => {
-                let error = result.expect_err("an illegal action");
-                assert_eq!(
-                    format!("{:?}", error.action),
-                    format!("{action:?}"),
-                    "NaN is not equal to itself"
-                );
-                assert!(error.to_string().contains(&space.to_string()));
-            }
-        }
-    }
+/// In double precision, where the width of any finite bounds is finite.
+fn rescale(x: f32, low: f32, high: f32) -> f32 {
+    let (from, to) = (f64::from(low), f64::from(high));
+    ((from + (f64::from(x) + 1.0) / 2.0 * (to - from)) as f32).clamp(low, high)
+}
 
-    #[test]
-    fn encode_writes_the_vector_form_or_refuses() {
-        let two_three = || Space::MultiDiscrete { nvec: vec![2, 3] };
-        let bits = || Space::MultiBinary { n: 2 };
-        let pair = || Space::box_f32(&[2], -5.0, 5.0);
-        check(Action::Discrete(2), Space::Discrete { n: 3 }, Some(&[0.0, 0.0, 1.0]));
-        check(Action::Discrete(3), Space::Discrete { n: 3 }, None);
-        check(Action::Discrete(0), pair(), None);
-        check(Action::MultiDiscrete(vec![1, 2]), two_three(), Some(&[0.0, 1.0, 0.0, 0.0, 1.0]));
-        check(Action::MultiDiscrete(vec![1, 3]), two_three(), None);
-        check(Action::MultiDiscrete(vec![1]), two_three(), None);
-        check(Action::MultiBinary(vec![true, false]), bits(), Some(&[1.0, 0.0]));
-        check(Action::MultiBinary(vec![true]), bits(), None);
-        check(Action::Continuous(vec![-1.0, 0.5]), pair(), Some(&[-1.0, 0.5]));
-        check(Action::Continuous(vec![-1.5, 0.5]), pair(), None);
-        check(Action::Continuous(vec![f32::NAN, 0.5]), pair(), None);
-        check(Action::Continuous(vec![0.5]), pair(), None);
-    }
-
-    #[test]
-    fn zero_and_random_actions_are_legal() {
-        let mut rng = crate::rng(1, crate::Role::Exploration, 0, 0);
-        for space in [
-            Space::Discrete { n: 300 },
-            Space::MultiDiscrete { nvec: vec![2, 7] },
-            Space::MultiBinary { n: 4 },
-            Space::box_f32(&[2, 2], 0.0, 1.0),
-        ] {
-            let mut out = vec![0.0; space.width()];
-            assert_eq!(Action::zero(&space).encode(&space, &mut out), Ok(()));
-            for _ in 0..50 {
-                assert_eq!(Action::random(&space, &mut rng).encode(&space, &mut out), Ok(()));
-            }
-        }
-    }
-
-    #[test]
-    fn numbers_accepts_only_numbers_of_the_box() {
-        let space = Space::box_f32(&[2], -5.0, 5.0);
-        let numbers = |values: &[f32]| Action::Continuous(values.to_vec());
-        assert_eq!(numbers(&[-1.0, 0.5]).numbers(&space), Ok(&[-1.0, 0.5][..]));
-        for bad in [numbers(&[0.5]), numbers(&[0.0, 1.5]), numbers(&[f32::NAN, 0.0]), Action::Discrete(0)] {
-            assert!(bad.numbers(&space).is_err(), "{bad:?}");
-        }
-        assert!(numbers(&[0.0, 0.0]).numbers(&Space::Discrete { n: 2 }).is_err());
-    }
-
-    #[test]
-    fn choice_accepts_only_choices() {
-        let space = Space::Discrete { n: 3 };
-        assert_eq!(Action::Discrete(2).choice(&space), Ok(2));
-        assert!(Action::Discrete(3).choice(&space).is_err());
-        assert!(Action::MultiDiscrete(vec![1]).choice(&space).is_err());
+/// One of `n` choices, uniform over those that the mask's entries from `start` on allow; over all
+/// where these allow none.
+pub(crate) fn random_choice(n: usize, start: usize, mask: Option<&[f32]>, rng: &mut Rng) -> usize {
+    let allowed = |choice: &usize| mask.is_none_or(|m| m[start + choice] > 0.5);
+    match (0..n).filter(allowed).count() {
+        0 => rng.random_range(0..n),
+        // As many draws as without a mask.
+        count => (0..n).filter(allowed).nth(rng.random_range(0..count)).expect("fewer than there are"),
     }
 }

@@ -33,7 +33,9 @@ pub trait Env: Send {
     /// Space of the observations. Constant.
     fn observation_space(&self) -> &DictSpace;
 
-    /// Space of the actions. Constant.
+    /// Space of the actions. Constant. A box must have finite bounds, and its actions come scaled to
+    /// `[-1, 1]`: [`Action::numbers`] scales them back. Which discrete options are legal may change
+    /// from step to step: see [`DictSpace::ACTION_MASK`].
     fn action_space(&self) -> &Space;
 
     /// Longest possible episode in steps, where one is known.
@@ -123,6 +125,12 @@ pub enum EnvError {
         key: String,
         /// The space.
         space: String,
+    },
+    /// An action mask without a legal option, though the episode goes on.
+    #[error("the action mask allows no option of choice {choice}, but the episode goes on")]
+    NothingLegal {
+        /// Number of the choice, from 0.
+        choice: usize,
     },
     /// An illegal action.
     #[error(transparent)]

@@ -25,7 +25,8 @@ pub(crate) fn reset(
     obs: &mut Observation,
 ) -> Result<(), EnvError> {
     guard(|| env.reset(seed, obs))?;
-    obs.check(space)
+    obs.check(space)?;
+    guard(|| obs.check_mask(env.action_space()))
 }
 
 /// Steps and checks reward and observation.
@@ -40,6 +41,9 @@ pub(crate) fn step(
         return Err(EnvError::NotFinite { what: "the reward".to_owned(), value: step.reward });
     }
     obs.check(space)?;
+    if !step.terminated {
+        guard(|| obs.check_mask(env.action_space()))?;
+    }
     Ok(step)
 }
 

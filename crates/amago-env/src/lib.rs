@@ -22,4 +22,4 @@ pub use action::{Action, ActionError};
 pub use env::{Env, EnvError, Step};
 pub use observation::{Column, Observation};
 pub use seed::{Rng, Role, rng, stream_seed};
-pub use space::{BoxSpace, DictSpace, Dtype, Space, SpaceError};
+pub use space::{BoxSpace, DictSpace, Dtype, Space, SpaceError, validate_spaces};

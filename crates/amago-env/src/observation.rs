@@ -76,6 +76,28 @@ impl Observation {
         &self.columns
     }
 
+    /// The action mask, where the environment gives one: see [`DictSpace::ACTION_MASK`].
+    pub fn action_mask(&self) -> Option<&[f32]> {
+        let i = self.keys.iter().position(|k| k == DictSpace::ACTION_MASK)?;
+        match &self.columns[i] {
+            Column::F32(mask) => Some(mask),
+            Column::U8(_) => None,
+        }
+    }
+
+    /// Checks that the mask, where there is one, allows something for each choice.
+    pub(crate) fn check_mask(&self, action: &Space) -> Result<(), EnvError> {
+        let (Some(mask), Some(choices)) = (self.action_mask(), action.choices()) else { return Ok(()) };
+        let mut start = 0;
+        for (choice, n) in choices.iter().enumerate() {
+            if mask.iter().skip(start).take(*n).all(|x| *x == 0.0) {
+                return Err(EnvError::NothingLegal { choice });
+            }
+            start += n;
+        }
+        Ok(())
+    }
+
     /// Writes the encoded float value of one key.
     ///
     /// # Errors

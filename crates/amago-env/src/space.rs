@@ -58,6 +58,24 @@ pub enum SpaceError {
     /// `low`, `high` and `shape` of a box disagree, or a bound is NaN or reversed.
     #[error("the bounds of {0} do not fit its shape, are NaN or are reversed")]
     Bounds(String),
+    /// A box of actions with an infinite bound.
+    #[error(
+        "the action space {0} has an infinite bound, but actions are scaled to the bounds: make them finite"
+    )]
+    Unbounded(String),
+    /// A mask of another width than the actions, or for actions that have none.
+    #[error(
+        "the observation \"{}\" is {mask}, but for the actions {action} it {rule}",
+        DictSpace::ACTION_MASK
+    )]
+    Mask {
+        /// Space of the mask.
+        mask: String,
+        /// Space of the actions.
+        action: String,
+        /// What would be right.
+        rule: String,
+    },
 }
 
 impl Space {
@@ -126,6 +144,15 @@ impl Space {
         Ok(())
     }
 
+    /// Number of options of each discrete choice; `None` for bits and numbers.
+    pub fn choices(&self) -> Option<&[usize]> {
+        match self {
+            Space::Discrete { n } => Some(std::slice::from_ref(n)),
+            Space::MultiDiscrete { nvec } => Some(nvec),
+            Space::MultiBinary { .. } | Space::Box(_) => None,
+        }
+    }
+
     /// Whether an encoded float value is legal: right width, finite, one-hot or in bounds.
     pub fn contains(&self, encoded: &[f32]) -> bool {
         let one_hot =
@@ -177,6 +204,13 @@ impl DictSpace {
     /// The key that a plain, non-dict observation gets.
     pub const SINGLE: &'static str = "observation";
 
+    /// The key of an action mask: one entry per option of each discrete choice, in the order of the
+    /// encoded action, 1 where the option is legal in the next step. Its space is
+    /// [`Space::MultiBinary`]. It is stored and shown to the encoder like any other observation; the
+    /// policy, its losses, exploration and the random policy keep to it. Each choice must have a
+    /// legal option, except after the last step of a terminated episode.
+    pub const ACTION_MASK: &'static str = "action_mask";
+
     /// A dictionary with the one key [`DictSpace::SINGLE`].
     pub fn single(space: Space) -> Self {
         Self(BTreeMap::from([(Self::SINGLE.to_owned(), space)]))
@@ -209,92 +243,33 @@ impl DictSpace {
     }
 }
 
+/// Refuses spaces that an environment cannot have: unusable ones, actions without finite bounds, and
+/// an action mask ([`DictSpace::ACTION_MASK`]) that does not fit the actions.
+///
+/// # Errors
+/// Names the space and what is wrong with it.
+pub fn validate_spaces(observation: &DictSpace, action: &Space) -> Result<(), SpaceError> {
+    observation.validate()?;
+    action.validate()?;
+    let infinite = |b: &BoxSpace| b.low.iter().chain(&b.high).any(|x| x.is_infinite());
+    if matches!(action, Space::Box(b) if infinite(b)) {
+        return Err(SpaceError::Unbounded(action.to_string()));
+    }
+    let Some(mask) = observation.0.get(DictSpace::ACTION_MASK) else { return Ok(()) };
+    let expected = action.choices().map(|_| Space::MultiBinary { n: action.width() });
+    if expected.as_ref() == Some(mask) {
+        return Ok(());
+    }
+    let rule = match expected {
+        Some(space) => format!("must be {space}"),
+        None => "cannot be: only discrete choices have a mask".to_owned(),
+    };
+    Err(SpaceError::Mask { mask: mask.to_string(), action: action.to_string(), rule })
+}
+
 impl fmt::Display for DictSpace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<_> = self.iter().map(|(k, s)| format!("{k}: {s}")).collect();
         write!(f, "{{{}}}", parts.join(", "))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn contains_tells_legal_from_illegal() {
-        let discrete = Space::Discrete { n: 3 };
-        let multi = Space::MultiDiscrete { nvec: vec![2, 3] };
-        let bits = Space::MultiBinary { n: 2 };
-        let unit = Space::box_f32(&[2], 0.0, 1.0);
-        let cases: [(&Space, &[f32], bool); 14] = [
-            (&discrete, &[0.0, 1.0, 0.0], true),
-            (&discrete, &[0.0, 0.0, 0.0], false),
-            (&discrete, &[1.0, 1.0, 0.0], false),
-            (&discrete, &[0.5, 0.5, 0.0], false),
-            (&discrete, &[1.0, 0.0], false),
-            (&multi, &[0.0, 1.0, 0.0, 0.0, 1.0], true),
-            (&multi, &[1.0, 1.0, 0.0, 0.0, 0.0], false),
-            (&bits, &[1.0, 1.0], true),
-            (&bits, &[1.0, 0.5], false),
-            (&unit, &[0.0, 1.0], true),
-            (&unit, &[0.0, 1.1], false),
-            (&unit, &[0.0, f32::NAN], false),
-            (&unit, &[0.0, f32::INFINITY], false),
-            (&unit, &[0.0], false),
-        ];
-        for (space, value, expected) in cases {
-            assert_eq!(space.contains(value), expected, "{value:?} in {space}");
-        }
-    }
-
-    #[test]
-    fn bytes_with_three_dimensions_are_an_image() {
-        let boxed =
-            |dtype, shape| Space::Box(BoxSpace { shape, low: vec![0.0; 8], high: vec![9.0; 8], dtype });
-        assert_eq!(boxed(Dtype::U8, vec![2, 2, 2]).image_shape(), Some([2, 2, 2]));
-        let vectors = [boxed(Dtype::F32, vec![2, 2, 2]), boxed(Dtype::U8, vec![4, 2])];
-        assert!(vectors.iter().all(|space| space.image_shape().is_none()));
-    }
-
-    #[test]
-    fn validate_refuses_unusable_spaces() {
-        let boxed = |low: f32, high: f32, len: usize| {
-            Space::Box(BoxSpace {
-                shape: vec![2],
-                low: vec![low; len],
-                high: vec![high; len],
-                dtype: Dtype::F32,
-            })
-        };
-        assert_eq!(boxed(0.0, 1.0, 2).validate(), Ok(()));
-        assert_eq!(boxed(f32::NEG_INFINITY, f32::INFINITY, 2).validate(), Ok(()));
-        for bad in [boxed(1.0, 0.0, 2), boxed(f32::NAN, 0.0, 2), boxed(0.0, 1.0, 3)] {
-            assert!(matches!(bad.validate(), Err(SpaceError::Bounds(_))), "{bad:?}");
-        }
-        for empty in [
-            Space::Discrete { n: 0 },
-            Space::MultiDiscrete { nvec: vec![2, 0] },
-            Space::MultiDiscrete { nvec: vec![] },
-            Space::MultiBinary { n: 0 },
-            Space::box_f32(&[3, 0], 0.0, 1.0),
-        ] {
-            assert!(matches!(empty.validate(), Err(SpaceError::Empty(_))), "{empty:?}");
-        }
-        assert!(DictSpace(BTreeMap::new()).validate().is_err());
-        assert!(DictSpace::single(Space::Discrete { n: 0 }).validate().is_err());
-        assert_eq!(DictSpace::single(Space::Discrete { n: 1 }).validate(), Ok(()));
-    }
-
-    #[test]
-    fn columns_are_in_key_order() {
-        let space = DictSpace(BTreeMap::from([
-            ("b".to_owned(), Space::Discrete { n: 3 }),
-            ("a".to_owned(), Space::box_f32(&[2, 2], 0.0, 1.0)),
-        ]));
-        assert_eq!(space.iter().map(|(k, _)| k).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(space.index("b"), Some(1));
-        assert_eq!(space.index("c"), None);
-        assert_eq!(space.width(), 7);
-        assert_eq!(space.to_string(), "{a: Box(0, 1, [2, 2]), b: Discrete(3)}");
     }
 }

@@ -42,7 +42,8 @@ const STEPS: usize = 5000;
 /// Allocations of the steps, and of the resets after the first episodes, of a random policy.
 fn measure(env: &mut dyn Env, obs: &mut Observation) -> (usize, usize) {
     let mut choices = rng(0, Role::Policy, 0, 0);
-    let actions: Vec<_> = (0..STEPS).map(|_| Action::random(env.action_space(), &mut choices)).collect();
+    let actions: Vec<_> =
+        (0..STEPS).map(|_| Action::random(env.action_space(), None, &mut choices)).collect();
     let (mut steps, mut resets, mut episode) = (0, 0, 0);
     let mut over = true;
     for action in &actions {

@@ -36,7 +36,7 @@ fn unrandomised_noise_follows_the_bare_schedule() {
         }
         let expected = (1.0 - 0.005 * step as f64).max(0.5);
         assert!((e.epsilon(3) - expected).abs() < 1e-12, "step {step}: {}", e.epsilon(3));
-        e.apply(&mut Action::Discrete(1), 3, &mut rng);
+        e.apply(&mut Action::Discrete(1), 3, None, &mut rng);
     }
     assert_eq!(e.state(), ExplorationState { global_step: 200, multiplier: 1.0 });
 }
@@ -73,11 +73,11 @@ fn full_noise_reaches_every_action_and_none_changes_nothing() {
         let mut silent = make(ExplorationConfig::None {}, &space);
         for _ in 0..4000 {
             let mut action = policy.clone();
-            loud.apply(&mut action, 0, &mut rng);
+            loud.apply(&mut action, 0, None, &mut rng);
             action.encode(&space, &mut out).expect("noise keeps actions legal");
             seen.iter_mut().zip(&out).for_each(|(seen, x)| *seen |= *x > 0.0);
             let mut action = policy.clone();
-            silent.apply(&mut action, 0, &mut rng);
+            silent.apply(&mut action, 0, None, &mut rng);
             assert_eq!(action, policy);
         }
         assert!(seen.iter().all(|s| *s), "{space}: an action was never tried");
@@ -93,7 +93,7 @@ fn half_noise_changes_about_half() {
     let mut changed = [0; 3];
     for _ in 0..2000 {
         let mut action = Action::MultiDiscrete(vec![0, 0]);
-        e.apply(&mut action, 0, &mut rng);
+        e.apply(&mut action, 0, None, &mut rng);
         let Action::MultiDiscrete(a) = action else { panic!("the kind of an action changed") };
         changed[a.iter().filter(|x| **x != 0).count()] += 1;
     }
@@ -136,7 +136,7 @@ fn restored_state_goes_on_alike() {
     let mut rng = stream();
     one.start_episode(&mut rng);
     for step in 0..7 {
-        one.apply(&mut Action::Continuous(vec![0.0, 0.0]), step, &mut rng);
+        one.apply(&mut Action::Continuous(vec![0.0, 0.0]), step, None, &mut rng);
     }
     let text = toml::to_string(&one.state()).expect("plain numbers");
     let mut two = make(greedy(1.0, 0.1, true), &space);
@@ -144,8 +144,8 @@ fn restored_state_goes_on_alike() {
     let mut other = rng.clone();
     for step in 7..20 {
         let (mut a, mut b) = (Action::Continuous(vec![0.1, 0.2]), Action::Continuous(vec![0.1, 0.2]));
-        one.apply(&mut a, step, &mut rng);
-        two.apply(&mut b, step, &mut other);
+        one.apply(&mut a, step, None, &mut rng);
+        two.apply(&mut b, step, None, &mut other);
         assert_eq!(a, b);
     }
     assert_eq!(one, two);

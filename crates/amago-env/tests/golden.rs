@@ -110,7 +110,7 @@ fn golden_formulas_drive_apply() {
     for step in 0..5 {
         let eps = exploration.epsilon(step);
         let mut action = amago_env::Action::Continuous(vec![0.1, -0.2, 0.3]);
-        exploration.apply(&mut action, step, &mut rng);
+        exploration.apply(&mut action, step, None, &mut rng);
         let mut expected = vec![0.1, -0.2, 0.3];
         for x in &mut expected {
             *x = blend_continuous(*x, rand::RngExt::sample(&mut draws, rand_distr::StandardNormal), eps);

@@ -122,7 +122,7 @@ fn every_task_can_be_drawn() {
             assert_eq!(frame.rgb.len(), 3 * frame.width * frame.height, "{id}");
             assert_eq!(frame.height / 8, text.lines().count(), "{id}");
             drawings.insert(text);
-            let action = Action::random(env.action_space(), &mut choices);
+            let action = Action::random(env.action_space(), None, &mut choices);
             if env.step(&action, &mut obs).expect("a step").done() {
                 drawings.insert(env.render_text().expect("text"));
                 break;
@@ -177,7 +177,7 @@ fn random_play(id: &str, stream: u64, episodes: u64) -> (Summary, Summary) {
         env.reset(stream_seed(0, Role::EvalEnv, stream, episode), &mut obs).expect("a reset");
         let (mut total, mut length, mut over) = (0.0, 0.0, false);
         while !over {
-            let action = Action::random(env.action_space(), &mut choices);
+            let action = Action::random(env.action_space(), None, &mut choices);
             let step = env.step(&action, &mut obs).expect("a step");
             total += f64::from(step.reward);
             length += 1.0;
@@ -219,7 +219,7 @@ fn check_multi_domain(play: &mut Play<MultiDomain>, seed: u64, warmup: usize) ->
     let mut choices = rng(seed, Role::Policy, 0, 0);
     let (mut time, mut episode, mut begun) = (0, 0, 0);
     loop {
-        let Action::Discrete(action) = Action::random(play.env.action_space(), &mut choices) else {
+        let Action::Discrete(action) = Action::random(play.env.action_space(), None, &mut choices) else {
             panic!("another kind of action")
         };
         let (seen, step) = play.step(action);

@@ -176,7 +176,7 @@ fn play(set: &Set) -> [[f64; 2]; 2] {
         env.reset(stream_seed(0, Role::EvalEnv, 0, episode), &mut obs).expect("resets");
         let (mut total, mut length) = (0.0, 0.0);
         loop {
-            let action = Action::random(env.action_space(), &mut choices);
+            let action = Action::random(env.action_space(), None, &mut choices);
             let step = env.step(&action, &mut obs).expect("a legal action");
             total += f64::from(step.reward);
             length += 1.0;

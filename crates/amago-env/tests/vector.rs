@@ -30,7 +30,7 @@ fn floats(columns: &[Column]) -> &[f32] {
 
 fn actions(n: usize, step: u64) -> Vec<Action> {
     let mut rng = rng(5, Role::Policy, 0, step);
-    (0..n).map(|_| Action::random(&amago_env::Space::Discrete { n: 5 }, &mut rng)).collect()
+    (0..n).map(|_| Action::random(&amago_env::Space::Discrete { n: 5 }, None, &mut rng)).collect()
 }
 
 /// Plays and keeps everything that came out.

@@ -1,7 +1,8 @@
 //! Loads recorded weights into Burn modules and compares gradients and weights by name.
 //!
 //! Our fields carry the names of the recorded tensors, so a path is its own key. Two rules apply:
-//! a 2-D `weight` of a `Dense` layer is stored transposed, and a few names differ.
+//! a 2-D `weight` of a `Dense` layer is stored transposed, and a few names differ: those of enum
+//! variants, and the numbered parts of the original's sequential blocks.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
@@ -45,6 +46,13 @@ fn recorded(path: &[String], strip: &str) -> String {
     let path = path.replace("tstep_encoder.Cnn.", "tstep_encoder.");
     // Ours takes several images, the original one.
     let path = path.replace("cnn.0.", "cnn.").replace("img_features.0.", "img_features.");
+    let path = path.replace("net.Mlp.", "base.").replace("net.Residual.", "");
+    let path = match path.contains("residual_blocks.") {
+        true => [("up.", "0."), ("up_norm.", "1."), ("down.", "3."), ("down_norm.", "4.")]
+            .iter()
+            .fold(path, |path, (ours, theirs)| path.replace(&format!(".{ours}"), &format!(".{theirs}"))),
+        false => path,
+    };
     path.replace("in_norm.t", "in_norm._t").replace("popart.t", "popart._t")
 }
 

@@ -127,8 +127,8 @@ impl Collector {
     ) -> Result<(), TrainError> {
         let mut actions = self.driver.act(agent, self.envs.results(), !self.sample, rng);
         for (i, action) in actions.iter_mut().enumerate() {
-            let local_step = self.envs.results()[i].local_step;
-            self.exploration[i].apply(action, local_step, &mut self.noise[i]);
+            let at = &self.envs.results()[i];
+            self.exploration[i].apply(action, at.local_step, at.obs.action_mask(), &mut self.noise[i]);
         }
         let stepped = self.envs.step(&actions).map(drop);
         // A step that was refused as a whole gave nothing. Where only some workers failed, the steps

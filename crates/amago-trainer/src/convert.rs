@@ -8,15 +8,9 @@ use amago_replay::Batch;
 use amago_seqmodel::{ObsKind, ObsLayout, ObsTensors};
 use burn::tensor::{DType, Device, IntDType, Tensor, TensorCreationOptions, TensorData};
 
-use crate::TrainError;
-
 /// What the agent must know of the environment's spaces.
-///
-/// # Errors
-/// When the actions are not discrete.
-pub fn obs_spec(observation: &DictSpace, action: &Space) -> Result<ObsSpec, TrainError> {
-    let Space::Discrete { n } = action else { return Err(TrainError::ActionSpace(action.to_string())) };
-    Ok(ObsSpec { obs: obs_layout(observation), n_actions: *n })
+pub fn obs_spec(observation: &DictSpace, action: &Space) -> ObsSpec {
+    ObsSpec { obs: obs_layout(observation), action: action.clone() }
 }
 
 /// Which keys of an observation are images and which are vectors.
@@ -84,6 +78,11 @@ pub fn train_batch(batch: Batch, layout: &ObsLayout, device: &Device) -> TrainBa
     let (b, l1) = (batch.size, batch.len);
     let l = l1 - 1;
     let a = batch.layout.action_width;
+    let mask_column = batch.layout.index(DictSpace::ACTION_MASK).map(|i| &batch.obs[i]);
+    let legal = mask_column.and_then(|column| match column {
+        Column::F32(mask) => Some(Tensor::from_data(TensorData::new(mask.clone(), [b, l1, a]), device)),
+        Column::U8(_) => None,
+    });
     let bits = |v: &[bool]| v.iter().map(|x| f32::from(*x)).collect::<Vec<_>>();
     TrainBatch {
         obs: obs_tensors(batch.obs, layout, [b, l1], device),
@@ -92,6 +91,7 @@ pub fn train_batch(batch: Batch, layout: &ObsLayout, device: &Device) -> TrainBa
         rewards: Tensor::from_data(TensorData::new(batch.rewards, [b, l]), device),
         terminals: Tensor::from_data(TensorData::new(bits(&batch.terminals), [b, l]), device),
         actions: Tensor::from_data(TensorData::new(batch.actions, [b, l, a]), device),
+        legal,
         mask: Tensor::from_data(TensorData::new(bits(&batch.mask), [b, l1]), device),
     }
 }

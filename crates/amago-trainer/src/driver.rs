@@ -1,11 +1,12 @@
 //! Steps a policy in many environments at once: inputs, memory, choice of action.
 
-use amago_agent::{Agent, StepInput};
+use amago_agent::{Agent, Noise, NoiseSource, Policy, StepInput};
 use amago_env::vector::{VecEnv, WorkerStep};
 use amago_env::{Action, Column, Rng, Space};
 use amago_seqmodel::{ObsLayout, Replay, RolloutState};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
+use rand_distr::StandardNormal;
 
 use crate::convert::{obs_layout, obs_tensors};
 
@@ -50,24 +51,39 @@ impl PolicyDriver {
 
     /// Chooses an action per row from the current observations.
     pub fn act(&mut self, agent: &Agent, steps: &[WorkerStep], greedy: bool, rng: &mut Rng) -> Vec<Action> {
-        let probs = self.probabilities(agent, steps);
-        let n_actions = self.action_space.width();
-        probs.chunks_exact(n_actions).map(|p| Action::Discrete(choose(p, greedy, rng))).collect()
+        let policy = self.policy(agent, steps);
+        let vectors = match greedy {
+            true => policy.greedy(),
+            false => policy.sample(1, &mut HostNoise(rng)).squeeze_dim(0),
+        };
+        let vectors: Vec<f32> = vectors.into_data().iter::<f32>().collect();
+        let rows = vectors.chunks_exact(self.action_space.width());
+        rows.map(|vector| Action::decode(&self.action_space, vector)).collect()
     }
 
-    /// Takes in the current observations and gives the probabilities of every action, row by row.
-    pub fn probabilities(&mut self, agent: &Agent, steps: &[WorkerStep]) -> Vec<f32> {
+    /// Takes in the current observations and gives the policy that acts on them: `B` is the rows,
+    /// `L` and `G` are one.
+    pub fn policy(&mut self, agent: &Agent, steps: &[WorkerStep]) -> Policy {
         for (i, step) in steps.iter().enumerate() {
             let obs = step.obs.columns().to_vec();
             self.rows[i].push(Row { obs, rl2: self.rl2[i].clone(), time: step.local_step as i64 });
         }
         let newest = self.rows.iter().map(|h| h.last().expect("just pushed")).collect::<Vec<_>>();
-        let probs = agent.act(step_input(&newest, &self.layout, &self.device), &mut self.state);
+        let mut input = step_input(&newest, &self.layout, &self.device);
+        input.legal = self.legal(steps);
+        let policy = agent.act(input, &mut self.state);
         let Replay { first, last } = self.replay;
         for history in self.rows.iter_mut().filter(|h| h.len() > first.saturating_add(last)) {
             history.remove(first);
         }
-        probs.into_data().iter::<f32>().collect()
+        policy
+    }
+
+    /// Masks of all rows; environments of a vector have equal spaces, so all have one or none has.
+    fn legal(&self, steps: &[WorkerStep]) -> Option<Tensor<3>> {
+        let masks: Vec<f32> = steps.iter().filter_map(|s| s.obs.action_mask()).flatten().copied().collect();
+        let shape = [steps.len(), 1, self.action_space.width()];
+        (!masks.is_empty()).then(|| Tensor::from_data(TensorData::new(masks, shape), &self.device))
     }
 
     /// Takes in what a step gave: the next input's reward and action, or a fresh start.
@@ -128,21 +144,22 @@ fn step_input(rows: &[&Row], layout: &ObsLayout, device: &Device) -> StepInput {
         obs: obs_tensors(columns, layout, [n, 1], device),
         rl2s: Tensor::from_data(TensorData::new(rl2s, [n, 1, d_rl2]), device),
         times: Tensor::from_data(TensorData::new(times, [n, 1]), device),
+        legal: None,
     }
 }
 
-/// The most likely action, or one drawn from the probabilities. Every call draws once, so that the
-/// stream does not depend on the mode.
-fn choose(probs: &[f32], greedy: bool, rng: &mut Rng) -> usize {
-    let draw: f32 = rng.random();
-    if greedy {
-        let best = probs.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        return best.map_or(0, |(i, _)| i);
+/// Draws from a stream of the host, so that what is played does not depend on the device's generator.
+struct HostNoise<'a>(&'a mut Rng);
+
+impl NoiseSource for HostNoise<'_> {
+    fn noise(&mut self, kind: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
+        let mut draw = || match kind {
+            Noise::Uniform => self.0.random::<f32>(),
+            Noise::Normal => self.0.sample(StandardNormal),
+            // The open interval: at its ends the logarithms are infinite.
+            Noise::Gumbel => -(-(self.0.random::<f32>().clamp(1e-10, 1.0 - 1e-7)).ln()).ln(),
+        };
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| draw()).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
     }
-    let mut sum = 0.0;
-    let below = |p: &&f32| {
-        sum += **p;
-        draw >= sum
-    };
-    probs.iter().take_while(below).count().min(probs.len() - 1)
 }

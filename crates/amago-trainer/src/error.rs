@@ -79,9 +79,6 @@ pub enum TrainError {
     /// The environment's spaces cannot be used.
     #[error("{0}")]
     Space(#[from] SpaceError),
-    /// An action space that no policy exists for yet.
-    #[error("the action space {0} has no policy yet; discrete actions are supported")]
-    ActionSpace(String),
     /// Environments failed while stepping.
     #[error("{0}")]
     VecEnv(#[from] VecEnvError),

@@ -100,7 +100,10 @@ pub fn play(
             (Play::Agent { agent, greedy, .. }, Some(driver)) => {
                 driver.act(agent, envs.results(), *greedy, &mut draws)
             }
-            _ => (0..n).map(|_| Action::random(&space, &mut draws)).collect(),
+            _ => {
+                let masks = envs.results().iter().map(|r| r.obs.action_mask());
+                masks.map(|mask| Action::random(&space, mask, &mut draws)).collect()
+            }
         };
         let results = envs.step(&actions)?;
         steps += n;

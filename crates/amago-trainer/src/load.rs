@@ -21,8 +21,12 @@ pub struct ConfigSource<'a> {
 }
 
 /// Settings that have no default and so are not in the default table.
-const OPTIONAL: [&str; 3] =
-    ["agent.tstep_encoder.obs_keys", "agent.tstep_encoder.goal", "exploration.horizon"];
+const OPTIONAL: [&str; 4] = [
+    "agent.tstep_encoder.obs_keys",
+    "agent.tstep_encoder.goal",
+    "agent.critic.bins.init_value",
+    "exploration.horizon",
+];
 
 /// Reads a config.
 ///
@@ -124,12 +128,13 @@ fn merge(base: Value, over: Value, path: &str) -> Result<Value, String> {
 
 /// Tables whose settings depend on their `kind`.
 fn is_tagged(path: &str) -> bool {
-    const TAGGED: [&str; 6] = [
+    const TAGGED: [&str; 7] = [
         "agent.tstep_encoder",
         "agent.tstep_encoder.cnn",
         "agent.tstep_encoder.goal",
         "agent.traj_encoder",
         "agent.filter",
+        "agent.actor.policy",
         "exploration",
     ];
     TAGGED.contains(&path)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use amago_agent::{Agent, ObsSpec};
 use amago_env::exploration::Exploration;
 use amago_env::kshot::KShot;
-use amago_env::{DictSpace, Env, EnvError, Space, registry};
+use amago_env::{DictSpace, Env, EnvError, Space, registry, validate_spaces};
 use amago_replay::{Layout, Relabeler};
 use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
@@ -100,9 +100,9 @@ impl Plan {
         let make_env = parts.env.unwrap_or_else(|| Arc::new(move || registry::make(&task.id, &task.options)));
         let env = make_env()?;
         let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
-        observation_space.validate()?;
-        action_space.validate()?;
-        let spec = obs_spec(&observation_space, &action_space)?;
+        validate_spaces(&observation_space, &action_space)?;
+        let spec = obs_spec(&observation_space, &action_space);
+        config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
         config.agent.tstep_encoder.validate_obs(&spec.obs).map_err(|source| {
             TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", source })
         })?;

@@ -10,7 +10,7 @@ use amago_env::{Action, DictSpace, Env, EnvError, Observation, Rng, Role, Space,
 use amago_trainer::{Plan, PolicyDriver};
 use burn::module::Module;
 use rand::{RngExt, SeedableRng};
-use support::{device, tiny};
+use support::{device, probabilities, tiny};
 
 /// Random observations; episodes of a fixed length, another one in each environment.
 struct Noise {
@@ -94,12 +94,12 @@ fn play(context: usize, overrides: &[&str]) -> [f32; 3] {
         for row in 0..LENGTHS.len() {
             drivers[3].reset(row);
         }
-        let all = drivers.each_mut().map(|d| d.probabilities(&agent, envs.results()));
+        let all = drivers.each_mut().map(|d| probabilities(&d.policy(&agent, envs.results())));
         for (apart, other) in apart.iter_mut().zip(&all[1..]) {
             *apart = apart.max(distance(&all[0], other));
         }
         let actions: Vec<_> =
-            LENGTHS.iter().map(|_| Action::random(&plan.action_space, &mut draws)).collect();
+            LENGTHS.iter().map(|_| Action::random(&plan.action_space, None, &mut draws)).collect();
         let results = envs.step(&actions).expect("no faults");
         drivers.iter_mut().for_each(|d| d.observe(&actions, results));
     }

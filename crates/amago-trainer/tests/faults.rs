@@ -12,7 +12,7 @@ use amago_replay::{Padding, Store, StoreConfig};
 use amago_trainer::{Checkpoint, Plan, PolicyDriver, RunDir, TrainError};
 use burn::module::Module;
 use support::envs::{EPISODE, Fault, HEALTHY, all_fail, second_worker_fails};
-use support::{Recorder, device, tiny, train};
+use support::{Recorder, device, probabilities, tiny, train};
 
 /// Transitions on disk, after drawing so often that damage would be met.
 fn readable(run: &Path) -> u64 {
@@ -30,12 +30,13 @@ fn newest(run: &Path) -> Checkpoint {
 }
 
 /// Probabilities in the first states of four environments.
-fn probabilities(plan: &Plan, run: &Path) -> Vec<f32> {
+fn first_probabilities(plan: &Plan, run: &Path) -> Vec<f32> {
     let fresh = Agent::new(&plan.config.agent, &plan.spec, &device().autodiff());
     let agent = newest(run).load_agent(fresh).expect("it fits").valid();
     let mut envs = VecEnv::new(plan.make_envs(4).expect("envs"), 0, Role::EvalEnv).expect("equal spaces");
     envs.reset_all().expect("no faults");
-    PolicyDriver::new(&agent, &envs, 4, &device()).probabilities(&agent, envs.results())
+    let mut driver = PolicyDriver::new(&agent, &envs, 4, &device());
+    probabilities(&driver.policy(&agent, envs.results()))
 }
 
 /// A run whose second worker fails in epoch 2, and what must be left of it: the steps that were
@@ -100,8 +101,8 @@ fn a_loss_that_is_no_number_keeps_the_last_good_weights() {
     assert!(matches!(error, TrainError::NotFinite { update: 3, .. }), "{error}");
     assert!(error.to_string().contains("update 3"), "{error}");
     assert_eq!(newest(&bad).meta.updates, 2);
-    let kept = probabilities(&plan, &bad);
-    assert_eq!(kept, probabilities(&plan, &good));
+    let kept = first_probabilities(&plan, &bad);
+    assert_eq!(kept, first_probabilities(&plan, &good));
     assert!(kept.iter().all(|p| p.is_finite()), "{kept:?}");
     assert!(readable(&bad) > 0);
 }

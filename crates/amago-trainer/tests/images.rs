@@ -9,13 +9,12 @@ use amago_agent::Agent;
 use amago_env::conformance::{self, CheckOptions};
 use amago_env::vector::VecEnv;
 use amago_env::{Action, Column, Env, Observation, Role, rng};
-use amago_golden::modules::values;
 use amago_replay::{Padding, Slice, Store, StoreConfig, TrajectoryBuilder, collate};
 use amago_trainer::{Plan, PolicyDriver, obs_layout, train_batch};
 use burn::module::Module;
 use burn::tensor::DType;
 use support::lamp::{EPISODE, IMAGE, Lamp};
-use support::{Recorder, device, tiny, train};
+use support::{Recorder, device, probabilities, tiny, train};
 
 const CNN: &str = r#"agent.tstep_encoder={ kind = "cnn", cnn = { kind = "gridworld", channels = [8, 8, 8] },
     img_features = 16, vector_features = 8, rl2_features = 4, d_output = 32 }"#;
@@ -102,7 +101,7 @@ fn steps_equal_sequences() {
         builder.start(&envs.results()[0].obs).expect("it fits");
         let mut stepped = Vec::new();
         for t in 0..EPISODE {
-            stepped.extend(driver.probabilities(&agent, envs.results()));
+            stepped.extend(probabilities(&driver.policy(&agent, envs.results())));
             let actions = [Action::Discrete(t % 2)];
             let result = &envs.step(&actions).expect("no faults")[0];
             let next = result.final_obs().unwrap_or(&result.obs);
@@ -111,9 +110,9 @@ fn steps_equal_sequences() {
         }
         let batch = collate(&[Slice::new(Arc::new(builder.finish()), 0, EPISODE)]);
         let batch = train_batch(batch, &plan.spec.obs, &device());
-        let probs = agent.policy(&agent.actor, agent.states(&batch)).probs;
-        let [_, l1, g, a] = probs.dims();
-        let acting = values(&probs.slice([0..1, 0..l1 - 1, g - 1..g, 0..a]));
+        let policy = agent.policy(&agent.actor, agent.states(&batch), None);
+        let [_, l1, g, a] = policy.dims();
+        let acting = probabilities(&policy.timesteps(0, l1 - 1).discount(g - 1));
         let apart = acting.iter().zip(&stepped).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert_eq!(acting.len(), stepped.len());
         assert!(apart < 1e-5, "mirror {mirror}: {apart}");

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use amago_agent::{Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, TrainBatch};
+use amago_env::Space;
 use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use clap::{Parser, ValueEnum};
@@ -73,6 +74,7 @@ fn batch(args: &Args, device: &Device) -> TrainBatch {
         rewards: Tensor::random([b, l], normal(), device),
         terminals: Tensor::random([b, l], Distribution::Bernoulli(0.01), device),
         actions,
+        legal: None,
         mask: Tensor::ones([b, l + 1], device),
     }
 }
@@ -91,7 +93,7 @@ fn main() {
     device.seed(0);
     let config = config(&args);
     let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![args.obs]))]);
-    let spec = ObsSpec { obs, n_actions: args.actions };
+    let spec = ObsSpec { obs, action: Space::Discrete { n: args.actions } };
     let agent = Agent::new(&config, &spec, &device);
     let mut learner = Learner::new(agent, config, OptimConfig::default());
     let batch = batch(&args, &device);

@@ -82,7 +82,7 @@ fn measure(id: &str, args: &Args, threads: u32) -> Result<Spread> {
     let mut envs = (0..threads).map(make).collect::<Result<Vec<_>, _>>()?;
     let mut choices = rng(args.seed, Role::Policy, 0, 0);
     let actions: Vec<Action> =
-        (0..ACTIONS).map(|_| Action::random(envs[0].action_space(), &mut choices)).collect();
+        (0..ACTIONS).map(|_| Action::random(envs[0].action_space(), None, &mut choices)).collect();
     let mut rates = Vec::new();
     for repetition in 0..=args.repetitions {
         let started = Instant::now();

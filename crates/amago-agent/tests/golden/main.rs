@@ -1,9 +1,10 @@
 //! The agents against the tensors of the original implementation.
 
+mod critics;
 mod draws;
-mod heads;
 mod options;
 mod parts;
+mod policies;
 mod update;
 
 use amago_golden::modules::{self, values};
@@ -18,10 +19,16 @@ fn golden() {
     amago_golden::run(
         "amago-agent",
         &[
-            ("policy_discrete_", heads::policy_discrete),
-            ("actor_discrete", heads::actor_discrete),
-            ("ncritics_discrete", heads::critics_regression),
-            ("ncritics_twohot_", heads::critics_classification),
+            ("policy_discrete_", policies::discrete),
+            ("policy_tanh_gaussian_", policies::tanh_gaussian),
+            ("policy_beta", policies::beta),
+            ("policy_gmm", policies::gmm),
+            ("policy_multibinary", policies::multibinary),
+            ("actor_", policies::mlp_actor),
+            ("residual_actor", policies::residual_actor),
+            ("ncritics_discrete", critics::critics_of_options),
+            ("ncritics_continuous", critics::critics_of_actions),
+            ("ncritics_twohot_", critics::critics_classification),
             ("multigamma", parts::multigamma),
             ("popart", parts::popart),
             ("nstep_return_", parts::nstep_return),

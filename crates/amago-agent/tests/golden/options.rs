@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use amago_agent::{AgentConfig, ConfigError, CriticKind, ObsSpec, OptimConfig};
+use amago_agent::{AgentConfig, CriticKind, ObsSpec, OptimConfig};
+use amago_env::Space;
 use amago_golden::Case;
 use amago_seqmodel::{ObsKind, ObsLayout};
 use serde_json::{Value, json};
 
-use super::{heads, parts};
+use super::{critics, parts, policies};
 
 /// What a whole update is built from.
 pub struct Setup {
@@ -37,16 +38,20 @@ struct Draft {
     critic: Value,
     tstep_encoder: Value,
     traj_encoder: Value,
+    /// Settings of the two actor heads, by the original's names.
+    mlp: Vec<(String, Value)>,
+    residual: Vec<(String, Value)>,
+    /// Settings of each kind of policy, by its name in the original.
+    policies: BTreeMap<String, Vec<(String, Value)>>,
+    /// Kind of policy over numbers, by its name in the original.
+    continuous: String,
     filter_options: BTreeMap<String, Value>,
     popart_beta: Option<f64>,
 }
 
 /// Reads everything from the JSON and the shapes of the tensors.
 pub fn setup(case: &Case, start: &Case) -> Result<Setup, Refusal> {
-    let n_actions = match action_space(&case.need::<String>("action_space")) {
-        ("Discrete", n) => n.parse().expect("a number of actions"),
-        (space, _) => return pending(format!("actions of the space {space}")),
-    };
+    let action = action_space(&case.need::<String>("action_space"))?;
     let mut draft = draft(case);
     let options: BTreeMap<String, Value> =
         serde_json::from_value(case.meta["hyperparameters"].clone()).expect("hyperparameters by name");
@@ -56,7 +61,7 @@ pub fn setup(case: &Case, start: &Case) -> Result<Setup, Refusal> {
             draft.set(class.rsplit('.').next().unwrap_or(class), option, value)?;
         }
     }
-    let config = finish(draft, case)?;
+    let config = finish(draft, case, &action)?;
     let optim = OptimConfig {
         learning_rate: case.need("lr"),
         warmup: case.need("warmup_steps"),
@@ -65,18 +70,26 @@ pub fn setup(case: &Case, start: &Case) -> Result<Setup, Refusal> {
         ..OptimConfig::default()
     };
     let (config, popart_beta) = config;
-    match config.validate() {
-        Ok(()) => {
-            Ok(Setup { config, optim, spec: ObsSpec { obs: observations(start), n_actions }, popart_beta })
-        }
-        Err(e @ ConfigError::OnlineClassification(_)) => pending(e.to_string()),
+    let spec = ObsSpec { obs: observations(start), action };
+    let usable = config.validate().and_then(|()| Ok(config.policy_head(&spec.action)?));
+    match usable {
+        Ok(_) => Ok(Setup { config, optim, spec, popart_beta }),
         Err(e) => Err(Refusal::Broken(e.to_string())),
     }
 }
 
-/// `"Discrete(5)"` → `("Discrete", "5")`.
-fn action_space(text: &str) -> (&str, &str) {
-    text.split_once('(').map_or((text, ""), |(kind, rest)| (kind, rest.trim_end_matches(')')))
+/// From the original's text, as `Discrete(5)`, `MultiBinary(4)` or `Box(-1.0, 1.0, (3,), float32)`.
+fn action_space(text: &str) -> Result<Space, Refusal> {
+    let (kind, rest) = text.split_once('(').unwrap_or((text, ""));
+    let number = |text: &str| text.trim_matches([' ', '(', ')', ',']).parse::<usize>();
+    let shape = rest.split(", ").nth(2).unwrap_or_default();
+    match (kind, number(rest), number(shape)) {
+        ("Discrete", Ok(n), _) => Ok(Space::Discrete { n }),
+        ("MultiBinary", Ok(n), _) => Ok(Space::MultiBinary { n }),
+        // The recorded actions are scaled to [-1, 1], whatever the bounds.
+        ("Box", _, Ok(width)) => Ok(Space::box_f32(&[width], -1.0, 1.0)),
+        _ => pending(format!("actions of the space {text}")),
+    }
 }
 
 /// Shapes of the recorded observation keys.
@@ -97,6 +110,10 @@ fn draft(case: &Case) -> Draft {
         critic: plain(&|| serde_json::to_value(&config.critic)),
         tstep_encoder: plain(&|| serde_json::to_value(&config.tstep_encoder)),
         traj_encoder: json!({ "kind": "transformer" }),
+        mlp: Vec::new(),
+        residual: Vec::new(),
+        policies: BTreeMap::new(),
+        continuous: "TanhGaussian".to_owned(),
         filter_options: BTreeMap::new(),
         popart_beta: None,
         config,
@@ -132,10 +149,22 @@ impl Draft {
             }
             ("FFTstepEncoder", "specify_obs_keys") => self.tstep_encoder["obs_keys"] = value.clone(),
             ("FFTstepEncoder", _) => self.tstep_encoder[option] = value.clone(),
-            ("Actor", _) => self.actor[option] = value.clone(),
-            ("ResidualActor", _) => return pending("the residual actor"),
-            ("Discrete", "clip_prob_low") => self.actor["min_prob"] = value.clone(),
-            ("Discrete", "clip_prob_high") => self.actor["max_prob"] = value.clone(),
+            ("Actor" | "ResidualActor", "continuous_dist_type") => {
+                let name = value.as_str().unwrap_or_default();
+                self.continuous = name.rsplit(['.', '@']).next().unwrap_or_default().to_owned();
+            }
+            // Options of both heads may be recorded; the type says which one is used.
+            ("Agent" | "MultiTaskAgent", "actor_type") => {
+                let residual = value.as_str().is_some_and(|name| name.contains("Residual"));
+                self.actor["kind"] = json!(if residual { "residual" } else { "mlp" });
+            }
+            ("ResidualActor", _) => self.residual.push((option.to_owned(), value.clone())),
+            ("Actor", _) => self.mlp.push((option.to_owned(), value.clone())),
+            ("Discrete" | "DiscreteLikeContinuous" | "TanhGaussian" | "Beta" | "GMM", _) => {
+                let class = if class == "DiscreteLikeContinuous" { "Discrete" } else { class };
+                let options = self.policies.entry(class.to_owned()).or_default();
+                options.push((option.to_owned(), value.clone()));
+            }
             // Options of the other agent's critics are recorded too.
             ("NCritics", _) if classification => {}
             ("NCriticsTwoHot", _) if !classification => {}
@@ -160,7 +189,7 @@ impl Draft {
             "max_return" => self.critic["bins"]["max"] = value.clone(),
             "use_symlog" => self.critic["bins"]["symlog"] = value.clone(),
             "label_type" => {
-                let labels = heads::labels(value.as_str().map(str::to_owned));
+                let labels = critics::labels(value.as_str().map(str::to_owned));
                 self.critic["bins"]["labels"] = serde_json::to_value(labels).expect("labels are plain data");
             }
             // Only fresh weights depend on it, and these are recorded.
@@ -170,15 +199,51 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// The head in use, and the policy for the action space.
+    fn finish_actor(&mut self, action: &Space) -> Result<(), Refusal> {
+        let options = if self.actor["kind"] == json!("residual") { &self.residual } else { &self.mlp };
+        for (option, value) in options {
+            let ours = match option.as_str() {
+                "residual_blocks" => "n_layers",
+                "feature_dim" => "d_hidden",
+                "residual_ff_dim" => "d_ff",
+                "normalization" => "norm",
+                other => other,
+            };
+            self.actor[ours] = value.clone();
+        }
+        let class = match action {
+            Space::Discrete { .. } | Space::MultiDiscrete { .. } => "Discrete",
+            Space::MultiBinary { .. } => "Multibinary",
+            Space::Box(_) => &self.continuous,
+        };
+        let kind = match class {
+            "Discrete" => "categorical",
+            "Multibinary" => "bernoulli",
+            "TanhGaussian" => "tanh_gaussian",
+            "Beta" => "beta",
+            "GMM" => "gmm",
+            other => return Err(Refusal::Broken(format!("unknown policy {other}"))),
+        };
+        let options = self.policies.get(class).cloned().unwrap_or_default();
+        let options: Vec<_> = options.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+        let policy = policies::config(kind, &options);
+        self.actor["policy"] = serde_json::to_value(policy).expect("settings are plain data");
+        Ok(())
+    }
+}
+
 fn count(value: &Value) -> usize {
     serde_json::from_value(value.clone()).expect("a count")
 }
 
 /// Puts the parts together with the settings that were recorded in their final form.
-fn finish(draft: Draft, case: &Case) -> Result<(AgentConfig, Option<f64>), Refusal> {
+fn finish(mut draft: Draft, case: &Case, action: &Space) -> Result<(AgentConfig, Option<f64>), Refusal> {
     fn part<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Refusal> {
         serde_json::from_value(value).map_err(|e| Refusal::Broken(e.to_string()))
     }
+    draft.finish_actor(action)?;
     let mut gammas: Vec<f32> = case.need("gammas");
     let gamma = gammas.pop().expect("at least one discount");
     let config = AgentConfig {

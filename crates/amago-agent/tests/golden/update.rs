@@ -1,15 +1,17 @@
 //! Whole updates: three forward passes from recorded weights, and three updates in a row.
 
 use amago_agent::{
-    Agent, Learner, LossTerms, StepInput, TrainBatch, clip_by_global_norm, loss, loss_terms, soften,
+    Agent, Critic, CriticKind, Draws, Learner, LossTerms, Policy, Purpose, StepInput, TrainBatch,
+    clip_by_global_norm, loss, loss_terms,
 };
+use amago_env::Space;
 use amago_golden::modules::{self, What, values};
 use amago_golden::{Case, Report};
 use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::critics::{logits_as_recorded, values_as_recorded};
 use super::draws::Recorded;
-use super::heads::{logits_as_recorded, values_as_recorded};
 use super::options::{Refusal, Setup, setup};
 use super::{FORWARD, GRADIENT, close, device, recorded, shaped};
 
@@ -63,6 +65,7 @@ fn batch(case: &Case, setup: &Setup, step: usize) -> TrainBatch {
         rewards: shaped(case, &name("rews"), [b, l1 - 1]),
         terminals: shaped(case, &name("dones"), [b, l1 - 1]),
         actions: recorded(case, &name("actions")),
+        legal: None,
     }
 }
 
@@ -97,10 +100,10 @@ fn passes(setup: &Setup, case: &Case, report: &mut Report) {
         let batch = batch(case, setup, step);
         agent.begin_update(&batch);
         intermediates((setup, step), &agent, &batch, (case, report));
-        let terms = loss_terms(&agent, &setup.config, &batch, &mut Recorded::new(case, step));
+        let terms = loss_terms(&agent, &setup.config, &batch, &mut Recorded::new(case, step, &setup.config));
         compare_terms(step, &terms, (case, report));
 
-        let loss = loss(&agent, &setup.config, &batch, &mut Recorded::new(case, step));
+        let loss = loss(&agent, &setup.config, &batch, &mut Recorded::new(case, step, &setup.config));
         let parts = loss.report.read();
         let out = |name: &str| format!("step{step}.out.{name}");
         close((case, report), &out("loss"), &loss.total, FORWARD);
@@ -152,6 +155,9 @@ fn all_compared(
     report.equal(&format!("tensors under {prefix}"), &compared, &recorded.count());
 }
 
+/// Compares with the recorded intermediate of a name, if there is one.
+type Check<'a> = &'a mut dyn FnMut(&str, Vec<f32>);
+
 /// Outputs of the networks before anything is done with them.
 fn intermediates(
     (setup, step): (&Setup, usize),
@@ -174,26 +180,56 @@ fn intermediates(
     check("actor_params", values(&actor));
     check("target_actor_params", values(&agent.target_actor.forward(states.clone())));
 
-    let [b, l1, g, a] = actor.dims();
+    let [b, l1, g, _] = actor.dims();
+    let a = batch.actions.dims()[2];
     // The last state has no action in the batch; the original repeats the one before.
     let last = batch.actions.clone().narrow(1, l1 - 2, 1);
-    let actions = Tensor::cat(vec![batch.actions.clone(), last], 1).clamp(0.0, 1.0);
-    let actions = soften(actions, agent.prob_range()).unsqueeze_dim::<4>(2).expand([b, l1, g, a]);
-    let q = agent.critics.evaluate(states.clone(), actions.unsqueeze_dim(0));
-    if let Some(logits) = q.logits {
-        return check("critics_out", values(&logits_as_recorded(logits, l1)));
+    let actions = Tensor::cat(vec![batch.actions.clone(), last], 1).unsqueeze_dim::<4>(2);
+    let actions = agent.head.for_critics(actions.expand([b, l1, g, a]), None);
+    let check_critics =
+        |check: Check<'_>, name: &str, (critics, states, actions): (&Critic, &Tensor<3>, Tensor<5>)| {
+            let len = states.dims()[1];
+            let out = critics.evaluate(states.clone(), actions);
+            if let Some(logits) = out.logits {
+                check(name, values(&logits_as_recorded(logits, len)));
+                return out.values;
+            }
+            // For the actions of the batch the last state is not recorded.
+            let kept = if name == "critics_out" { len - 1 } else { len };
+            check(name, values(&values_as_recorded(out.values.clone()).narrow(2, 0, kept)));
+            out.values
+        };
+    check_critics(&mut check, "critics_out", (&agent.critics, &states, actions.unsqueeze_dim(0)));
+    let has = |name: &str| case.has(&format!("step{step}.mid.{name}"));
+    let config = &setup.config;
+    let mut draws = Recorded::new(case, step, config).of_all_states();
+    let mut chosen = |policy: &Policy, k, purpose| match policy {
+        Policy::Categorical(p) if agent.critics.is_linear() => p.probs.clone().unsqueeze_dim(0),
+        _ => draws.actions(policy, k, purpose),
+    };
+    let policy = agent.policy(&agent.actor, states.clone(), None);
+    if has("critics_out.call1") {
+        let actions = chosen(&policy, config.k_actor, Purpose::Value);
+        check_critics(&mut check, "critics_out.call1", (&agent.critics, &states, actions));
     }
-    let all_but_last = |x: Tensor<5>| values(&values_as_recorded(x).narrow(2, 0, l1 - 1));
-    check("critics_out", all_but_last(q.values));
-    let probs = agent.policy(&agent.actor, states.clone()).probs.unsqueeze_dim(0);
-    let maximized = agent.maximized_critics.values(states.clone(), probs);
-    check("maximized_critics_out", values(&values_as_recorded(maximized)));
-    let slow = if setup.config.use_target_actor { &agent.target_actor } else { &agent.actor };
-    let next = states.narrow(1, 1, l1 - 1);
-    let probs = agent.policy(slow, next.clone()).probs.unsqueeze_dim(0);
-    let target = agent.target_critics.values(next, probs);
-    check("target_critics_out", values(&values_as_recorded(target.clone())));
-    check("target_q_denorm", values(&values_as_recorded(agent.popart.denormalized(target))));
+    if has("maximized_critics_out") {
+        let purpose = if config.online_coeff > 0.0 { Purpose::Online } else { Purpose::Value };
+        let actions = chosen(&policy, config.k_actor, purpose);
+        check_critics(&mut check, "maximized_critics_out", (&agent.maximized_critics, &states, actions));
+    }
+    if has("target_critics_out") {
+        let slow = if config.use_target_actor { &agent.target_actor } else { &agent.actor };
+        let policy = agent.policy(slow, states.clone(), None);
+        let actions = chosen(&policy, config.k_critic, Purpose::Target).narrow(2, 1, l1 - 1);
+        let next = states.narrow(1, 1, l1 - 1);
+        let target = check_critics(&mut check, "target_critics_out", (&agent.target_critics, &next, actions));
+        let target = target.mean_dim(1);
+        let returns = match config.critic.kind {
+            CriticKind::Regression => agent.popart.denormalized(target),
+            CriticKind::Classification => target,
+        };
+        check("target_q_denorm", values(&values_as_recorded(returns)));
+    }
 }
 
 fn compare_terms(step: usize, terms: &LossTerms, (case, report): (&Case, &mut Report)) {
@@ -237,12 +273,20 @@ fn greedy_action(setup: &Setup, case: &Case, report: &mut Report) {
         obs: batch.obs.vectors.expect("only vectors").narrow(1, 0, 1).into(),
         rl2s: batch.rl2s.narrow(1, 0, 1),
         times: batch.times.narrow(1, 0, 1),
+        legal: None,
     };
     let rows = input.rl2s.dims()[0];
     let mut state = agent.rollout_state(rows, case.need("max_seq_len"), &device());
-    let probs = agent.act(input, &mut state);
-    let greedy: Vec<i64> = probs.argmax(1).into_data().iter::<i64>().collect();
-    report.equal(name, &greedy, &case.get(name).i64());
+    let greedy = agent.act(input, &mut state).greedy();
+    match setup.spec.action {
+        Space::Box(_) => close((case, report), name, &greedy, AFTER_THREE),
+        // The original casts probabilities below one to zero.
+        Space::MultiBinary { .. } => {}
+        _ => {
+            let greedy: Vec<i64> = greedy.argmax(3).into_data().iter::<i64>().collect();
+            report.equal(name, &greedy, &case.get(name).i64());
+        }
+    }
 }
 
 /// All updates in a row, as the learner does them.
@@ -252,7 +296,7 @@ fn updates(setup: &Setup, (start, case): (&Case, &Case), report: &mut Report) {
     let last = *steps(case).end();
     for step in steps(case) {
         let batch = batch(start, setup, step);
-        let done = learner.update(&batch, &mut Recorded::new(case, step));
+        let done = learner.update(&batch, &mut Recorded::new(case, step, &setup.config));
         let tolerance = [FORWARD, GRADIENT, AFTER_THREE][step.min(3) - 1];
         for (name, got) in [
             ("loss", done.loss),

@@ -1,10 +1,12 @@
-use amago_agent::{BinConfig, Bins, Labels};
-use amago_golden::modules::values;
+use amago_agent::{BinConfig, Bins, CriticConfig, CriticKind, Labels};
+use amago_env::Space;
+use amago_golden::modules::{device, values};
+use burn::tensor::Tensor;
 
 use super::{assert_close, row};
 
 fn bins(labels: Labels) -> Bins {
-    Bins::new(&BinConfig { count: 5, min: -2.0, max: 2.0, symlog: false, labels })
+    Bins::new(&BinConfig { count: 5, min: -2.0, max: 2.0, symlog: false, labels, init_value: None })
 }
 
 fn label(bins: &Bins, target: f32) -> Vec<f32> {
@@ -41,12 +43,31 @@ fn hl_gauss_labels_are_distributions_for_every_target() {
 #[test]
 fn decoding_inverts_the_label() {
     for symlog in [false, true] {
-        let bins = Bins::new(&BinConfig { count: 41, min: -50.0, max: 80.0, symlog, labels: Labels::TwoHot });
+        let bins = Bins::new(&BinConfig { count: 41, min: -50.0, max: 80.0, symlog, ..BinConfig::default() });
         for target in [-50.0, -3.3, 0.0, 0.7, 12.0, 80.0_f32] {
             // Logits of a label: zero probabilities become very small ones.
             let logits = bins.encode(row(&[target]).unsqueeze::<2>()).clamp_min(1e-30).log();
             let decoded = values(&bins.decode(logits))[0];
             assert!((decoded - target).abs() < 1e-3 * (1.0 + target.abs()), "{decoded} for {target}");
         }
+    }
+}
+
+#[test]
+fn fresh_critics_predict_the_chosen_value() {
+    let device = device();
+    for (symlog, value, tolerance) in [(false, 30.0, 0.1), (true, 30.0, 1.0), (true, 0.0, 0.1)] {
+        let bins =
+            BinConfig { min: -200.0, max: 1000.0, symlog, init_value: Some(value), ..BinConfig::default() };
+        let config = CriticConfig { kind: CriticKind::Classification, bins, ..CriticConfig::default() };
+        let critic = config.init(3, 4, &[0.9], &Space::Discrete { n: 2 }, &device);
+        // Without input only the biases are left; the weights of the last layer add some noise.
+        let states = Tensor::zeros([1, 1, 4], &device);
+        let bins = critic.bins().expect("a classification critic");
+        let logits = row(&bins.logits_around(value)).unsqueeze::<2>();
+        assert_close(&values(&bins.decode(logits)), &[value], tolerance);
+        let predicted = values(&critic.values(states, Tensor::zeros([1, 1, 1, 1, 2], &device)));
+        let width = if symlog { 0.5 * (1.0 + value) } else { 20.0 };
+        assert_close(&predicted, &[value; 3], width);
     }
 }

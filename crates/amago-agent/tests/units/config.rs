@@ -1,5 +1,7 @@
-use amago_agent::{AgentConfig, ConfigError, CriticKind, Filter, OptimConfig};
-use amago_seqmodel::{FfTstepConfig, ModelError, TrajEncoderConfig, TransformerConfig, TstepEncoderConfig};
+use amago_agent::{ActorKind, AgentConfig, ConfigError, CriticKind, Filter, OptimConfig};
+use amago_seqmodel::{
+    FfTstepConfig, ModelError, NormKind, TrajEncoderConfig, TransformerConfig, TstepEncoderConfig,
+};
 
 /// The error of AMAGO's defaults with one change.
 fn error(change: impl FnOnce(&mut AgentConfig)) -> ConfigError {
@@ -29,7 +31,11 @@ fn the_defaults_are_valid_and_those_of_the_papers() {
 }
 
 #[test]
-fn errors_of_encoders_name_the_part() {
+fn errors_of_networks_name_the_part() {
+    let actor = error(|c| {
+        (c.actor.kind, c.actor.norm, c.actor.d_ff) = (ActorKind::Residual, NormKind::Simnorm, 12);
+    });
+    assert_eq!(actor, ConfigError::Model { part: "actor", source: ModelError::SimNorm(12) });
     let narrow = FfTstepConfig { d_hidden: 0, ..FfTstepConfig::default() };
     let tstep = error(|c| c.tstep_encoder = TstepEncoderConfig::FeedForward(narrow));
     assert_eq!(tstep, ConfigError::Model { part: "tstep_encoder", source: ModelError::Zero("d_hidden") });
@@ -50,6 +56,7 @@ fn counts_must_be_positive() {
     zero(|c| c.n_step = 0, "n_step");
     zero(|c| c.actor.n_layers = 0, "actor.n_layers");
     zero(|c| c.actor.d_hidden = 0, "actor.d_hidden");
+    zero(|c| c.actor.d_ff = 0, "actor.d_ff");
     zero(|c| c.critic.n_layers = 0, "critic.n_layers");
     zero(|c| c.critic.d_hidden = 0, "critic.d_hidden");
 }
@@ -97,10 +104,6 @@ fn numbers_must_be_in_range() {
         out_of_range(optim_error(|c| c.betas[0] = beta), "betas");
         out_of_range(optim_error(|c| c.betas[1] = beta), "betas");
     }
-    for (min, max) in [(0.0, 0.99), (0.5, 0.5), (0.6, 0.5), (0.1, 1.1), (f32::NAN, 0.99)] {
-        let e = error(|c| (c.actor.min_prob, c.actor.max_prob) = (min, max));
-        assert!(matches!(e, ConfigError::ProbRange { .. }), "{e}");
-    }
 }
 
 #[test]
@@ -110,11 +113,7 @@ fn the_actor_must_have_a_loss() {
 
 #[test]
 fn classification_has_its_own_rules() {
-    let classify = |c: &mut AgentConfig| {
-        c.critic.kind = CriticKind::Classification;
-        (c.online_coeff, c.offline_coeff) = (0.0, 1.0);
-    };
-    assert_eq!(error(|c| c.critic.kind = CriticKind::Classification), ConfigError::OnlineClassification(1.0));
+    let classify = |c: &mut AgentConfig| c.critic.kind = CriticKind::Classification;
     let bins = error(|c| {
         classify(c);
         c.critic.bins.count = 1;
@@ -126,6 +125,14 @@ fn classification_has_its_own_rules() {
             (c.critic.bins.min, c.critic.bins.max) = (min, max);
         });
         assert!(matches!(range, ConfigError::BinRange { .. }), "{range}");
+    }
+    for value in [-2.0, 1e6, f32::NAN] {
+        let out = error(|c| {
+            classify(c);
+            (c.critic.bins.min, c.critic.bins.init_value) = (-1.0, Some(value));
+        });
+        assert!(matches!(out, ConfigError::InitValue { min: -1.0, .. }), "{out}");
+        assert!(out.to_string().contains("init_value") && out.to_string().contains("critic.bins.max"));
     }
     // Regression never looks at the bins.
     let mut regression = AgentConfig::amago();

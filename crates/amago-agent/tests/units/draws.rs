@@ -1,36 +1,11 @@
 use amago_agent::{Draws, RandomDraws};
-use amago_golden::modules::{device, values};
-use burn::tensor::Tensor;
+use amago_golden::modules::device;
 
-use super::{assert_close, row};
+use super::assert_close;
 
 /// Enough draws that a deviation of 0.025 is seven standard deviations of a fair coin.
 const DRAWS: usize = 20_000;
 const TOLERANCE: f32 = 0.025;
-
-#[test]
-fn actions_follow_the_probabilities() {
-    let probs = [0.1, 0.6, 0.3, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.5, 0.5];
-    let tensor: Tensor<4> = row(&probs).reshape([1, 2, 2, 3]);
-    let actions = RandomDraws.actions(tensor, DRAWS);
-    assert_eq!(actions.dims(), [DRAWS, 1, 2, 2, 3]);
-    for one in values(&actions).chunks_exact(3) {
-        assert_eq!(one.iter().filter(|x| **x == 1.0).count(), 1, "{one:?} is not one-hot");
-        assert_eq!(one.iter().sum::<f32>(), 1.0, "{one:?} is not one-hot");
-    }
-    let frequencies = values(&actions.mean_dim(0));
-    assert_close(&frequencies, &probs, TOLERANCE);
-    let impossible = probs.iter().zip(&frequencies).filter(|(p, _)| **p == 0.0);
-    assert!(impossible.into_iter().all(|(_, f)| *f == 0.0), "drew an action of probability zero");
-}
-
-#[test]
-fn every_sample_is_drawn_anew() {
-    let probs: Tensor<4> = Tensor::full([4, 8, 2, 5], 0.2, &device());
-    let actions = values(&RandomDraws.actions(probs, 2));
-    let (first, second) = actions.split_at(actions.len() / 2);
-    assert_ne!(first, second);
-}
 
 #[test]
 fn critic_subsets_are_uniform_with_replacement() {

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use amago_agent::{
-    Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, StepInput, TrainBatch, UpdateReport,
-    soft_update,
+    Agent, AgentConfig, BetaConfig, Draws, GmmConfig, Learner, Noise, NoiseSource, ObsSpec, OptimConfig,
+    Policy, PolicyConfig, Purpose, RandomDraws, StepInput, TrainBatch, UpdateReport, soft_update,
 };
+use amago_env::Space;
 use amago_golden::modules::{device, values};
 use amago_seqmodel::{
     CnnConfig, CnnTstepConfig, FfTstepConfig, GridworldConfig, ObsKind, ObsLayout, ObsTensors,
@@ -31,9 +32,12 @@ fn small(mut config: AgentConfig) -> AgentConfig {
 }
 
 fn agent(config: &AgentConfig, device: &Device) -> Agent {
+    agent_in(config, Space::Discrete { n: ACTIONS }, device)
+}
+
+fn agent_in(config: &AgentConfig, action: Space, device: &Device) -> Agent {
     let obs = ObsLayout(vec![("observation".into(), ObsKind::Vector(vec![OBS]))]);
-    let spec = ObsSpec { obs, n_actions: ACTIONS };
-    Agent::new(config, &spec, device)
+    Agent::new(config, &ObsSpec { obs, action }, device)
 }
 
 fn learner(config: AgentConfig) -> Learner {
@@ -53,6 +57,7 @@ fn batch(device: &Device) -> TrainBatch {
         rewards: Tensor::ones([B, L], device),
         terminals: Tensor::zeros([B, L], device),
         actions: first.reshape([1, 1, ACTIONS]).expand([B, L, ACTIONS]),
+        legal: None,
         mask: Tensor::ones([B, L + 1], device),
     }
 }
@@ -68,13 +73,19 @@ fn update(learner: &mut Learner, batch: &TrainBatch) -> UpdateReport {
 /// Counts the calls for shifts of images, and draws at random.
 struct Counted(usize);
 
-impl amago_agent::Draws for Counted {
+impl NoiseSource for Counted {
+    fn noise(&mut self, kind: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
+        RandomDraws.noise(kind, shape, device)
+    }
+}
+
+impl Draws for Counted {
     fn critic_subset(&mut self, n: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
         RandomDraws.critic_subset(n, shape, device)
     }
 
-    fn actions(&mut self, probs: Tensor<4>, k: usize) -> Tensor<5> {
-        RandomDraws.actions(probs, k)
+    fn actions(&mut self, policy: &Policy, k: usize, purpose: Purpose) -> Tensor<5> {
+        RandomDraws.actions(policy, k, purpose)
     }
 
     fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int> {
@@ -97,7 +108,7 @@ fn only_updates_shift_images() {
     let mut config = small(AgentConfig::amago());
     config.tstep_encoder = TstepEncoderConfig::Cnn(cnn);
     let obs = ObsLayout(vec![("camera".into(), ObsKind::Image([4, 4, 1]))]);
-    let agent = Agent::new(&config, &ObsSpec { obs, n_actions: ACTIONS }, &device);
+    let agent = Agent::new(&config, &ObsSpec { obs, action: Space::Discrete { n: ACTIONS } }, &device);
     let image = Tensor::<1, Int>::arange(0..(B * (L + 1) * 16) as i64, &device);
     let images = BTreeMap::from([("camera".into(), image.reshape([B, L + 1, 4, 4, 1]))]);
     let batch = TrainBatch { obs: ObsTensors { vectors: None, images }, ..batch(&device) };
@@ -156,43 +167,120 @@ fn a_loss_that_is_not_finite_changes_nothing() {
     }
 }
 
+/// An agent of every kind of critic and policy in a space, with an online loss where there can be one.
+fn agents_in(action: &Space) -> Vec<AgentConfig> {
+    let policies = match action {
+        Space::Box(_) => vec![
+            PolicyConfig::default(),
+            PolicyConfig::Beta(BetaConfig::default()),
+            PolicyConfig::Gmm(GmmConfig::default()),
+        ],
+        _ => vec![PolicyConfig::default()],
+    };
+    let mut configs = Vec::new();
+    for policy in policies {
+        for config in [AgentConfig::amago(), AgentConfig::amago2()] {
+            for online_coeff in [0.0, 0.5] {
+                let mut config = small(AgentConfig { online_coeff, k_critic: 2, ..config.clone() });
+                config.actor.policy = policy.clone();
+                if config.policy_head(action).is_ok() {
+                    configs.push(config);
+                }
+            }
+        }
+    }
+    configs
+}
+
+fn spaces() -> [Space; 4] {
+    [
+        Space::Discrete { n: ACTIONS },
+        Space::MultiDiscrete { nvec: vec![2, ACTIONS - 2] },
+        Space::MultiBinary { n: ACTIONS },
+        Space::box_f32(&[ACTIONS], -1.0, 1.0),
+    ]
+}
+
 #[test]
-fn padding_does_not_count() {
-    let config = small(AgentConfig { n_step: 3, ..AgentConfig::amago2() });
+fn every_action_space_learns_with_every_agent() {
+    let expected = [4, 4, 2, 10];
+    for (space, expected) in spaces().into_iter().zip(expected) {
+        let configs = agents_in(&space);
+        assert_eq!(configs.len(), expected, "{space}");
+        for config in configs {
+            let device = device().autodiff();
+            let optim = OptimConfig { warmup: 0, learning_rate: 1e-2, ..OptimConfig::default() };
+            let mut learner = Learner::new(agent_in(&config, space.clone(), &device), config, optim);
+            let batch = batch(&device);
+            for _ in 0..3 {
+                let before = weights(&learner.agent.actor);
+                let report = update(&mut learner, &batch);
+                assert!(report.loss.is_finite() && report.grad_norm > 0.0, "{space}: {report:?}");
+                assert!(report.parts.entropy.is_finite(), "{space}: {report:?}");
+                assert_ne!(weights(&learner.agent.actor), before, "{space}");
+            }
+        }
+    }
+}
+
+#[test]
+fn padding_does_not_count_in_any_action_space() {
+    for space in spaces() {
+        for config in agents_in(&space) {
+            check_padding(&AgentConfig { n_step: 3, ..config }, &space);
+        }
+    }
+}
+
+fn check_padding(config: &AgentConfig, space: &Space) {
     let device = device();
-    let agent = agent(&config, &device);
+    let agent = agent_in(config, space.clone(), &device);
     let mut batch = batch(&device);
+    batch.legal = Some(Tensor::ones([B, L + 1, ACTIONS], &device));
     let kept = 3;
     let mask = Tensor::<2>::ones([B, L + 1], &device);
     batch.mask = mask.slice_fill([0..B, kept + 1..L + 1], 0.0);
     let loss = |batch: &TrainBatch| {
-        let total = amago_agent::loss(&agent, &config, batch, &mut FirstOnly).total;
+        let total = amago_agent::loss(&agent, config, batch, &mut FirstOnly).total;
         values(&total)[0]
     };
     let clean = loss(&batch);
     batch.rewards = batch.rewards.slice_fill([0..B, kept..L], 1e6);
     batch.actions = batch.actions.slice_fill([0..B, kept..L, 0..ACTIONS], 7.0);
     batch.obs = vectors(&batch).slice_fill([0..B, kept + 1..L + 1, 0..OBS], -5.0).into();
-    assert_close(&[loss(&batch)], &[clean], 1e-5 * clean.abs());
+    // Of padding only: a mask that allows nothing, and one that is no mask.
+    let legal = Tensor::<3>::ones([B, L + 1, ACTIONS], &device);
+    let legal = legal.slice_fill([0..1, kept + 1..L + 1, 0..ACTIONS], 0.0);
+    batch.legal = Some(legal.slice_fill([1..B, kept + 1..L + 1, 0..ACTIONS], -3.0));
+    assert_close(&[loss(&batch)], &[clean], 1e-5 * clean.abs().max(1.0));
 }
 
-/// Always the first critic and the first action.
+/// Always the first critic, and the same noise everywhere.
 struct FirstOnly;
 
-impl amago_agent::Draws for FirstOnly {
+impl NoiseSource for FirstOnly {
+    fn noise(&mut self, _: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
+        Tensor::full(shape, 0.3, device)
+    }
+}
+
+impl Draws for FirstOnly {
     fn critic_subset(&mut self, _: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
         Tensor::zeros(shape, device)
     }
 
-    fn actions(&mut self, probs: Tensor<4>, k: usize) -> Tensor<5> {
-        let [b, l, g, a] = probs.dims();
-        let zeros = Tensor::<5>::zeros([k, b, l, g, a], &probs.device());
-        zeros.slice_fill([0..k, 0..b, 0..l, 0..g, 0..1], 1.0)
+    fn actions(&mut self, policy: &Policy, k: usize, purpose: Purpose) -> Tensor<5> {
+        if purpose == Purpose::Online { policy.rsample(k, self) } else { policy.sample(k, self) }
     }
 
     fn image_shifts(&mut self, shape: [usize; 3], _: usize, device: &Device) -> Tensor<3, Int> {
         Tensor::zeros(shape, device)
     }
+}
+
+fn probs(policy: Policy) -> Tensor<4> {
+    let Policy::Categorical(policy) = policy else { panic!("another kind for discrete actions") };
+    policy.probs
 }
 
 #[test]
@@ -201,7 +289,7 @@ fn acting_step_by_step_equals_the_training_pass() {
     let device = device();
     let agent = agent(&config, &device);
     let batch = batch(&device);
-    let all = agent.policy(&agent.actor, agent.states(&batch)).probs;
+    let all = probs(agent.policy(&agent.actor, agent.states(&batch), None));
     let g = config.gammas().len();
     let mut state = agent.rollout_state(B, L + 1, &device);
     for t in 0..=L {
@@ -209,8 +297,9 @@ fn acting_step_by_step_equals_the_training_pass() {
             obs: vectors(&batch).narrow(1, t, 1).into(),
             rl2s: batch.rl2s.clone().narrow(1, t, 1),
             times: batch.times.clone().narrow(1, t, 1),
+            legal: None,
         };
         let acting = all.clone().narrow(1, t, 1).narrow(2, g - 1, 1);
-        assert_close(&values(&agent.act(input, &mut state)), &values(&acting), 1e-5);
+        assert_close(&values(&probs(agent.act(input, &mut state))), &values(&acting), 1e-5);
     }
 }

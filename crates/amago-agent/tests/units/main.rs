@@ -5,6 +5,7 @@ mod config;
 mod draws;
 mod learner;
 mod optim;
+mod policies;
 
 use amago_golden::modules::{device, values};
 use burn::module::{Module, ModuleVisitor, Param};

@@ -14,7 +14,7 @@ mod play;
 
 use std::collections::BTreeSet;
 
-use crate::{Action, Env, EnvError, Space, SpaceError};
+use crate::{Action, Env, EnvError, Space, SpaceError, validate_spaces};
 use play::Player;
 
 /// How much to play.
@@ -125,8 +125,7 @@ pub fn check(
     options: &CheckOptions,
 ) -> Result<ConformanceReport, ConformanceError> {
     let env = make().map_err(ConformanceError::Make)?;
-    env.observation_space().validate()?;
-    env.action_space().validate()?;
+    validate_spaces(env.observation_space(), env.action_space())?;
     let mut first = Player::new(env, options, 0);
     let mut second = Player::new(make().map_err(ConformanceError::Make)?, options, 1);
     if !second.has_spaces_of(&first) {

@@ -105,7 +105,7 @@ impl<'a> Player<'a> {
             if let Some(horizon) = self.env.horizon().filter(|h| trace.moments.len() > *h) {
                 return Err(Violation::BeyondHorizon(horizon));
             }
-            let action = Action::random(&self.action_space, &mut choices);
+            let action = Action::random(&self.action_space, self.obs.action_mask(), &mut choices);
             self.obs.poison(self.byte);
             let step = guard::step(self.env.as_mut(), &action, &self.observation_space, &mut self.obs)?;
             trace.moments.push(Moment { obs: digest(&self.obs), step });

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use config::{BilevelConfig, EpsilonGreedyConfig, ExplorationConfig, ExplorationError, TmazeConfig};
 pub use noise::{blend_bit, blend_continuous, blend_discrete};
 
+use crate::action::random_choice;
 use crate::{Action, Rng, Space};
 
 /// What changes while an actor explores.
@@ -84,8 +85,16 @@ impl Exploration {
     /// Adds noise to an action and counts the step. The number of uniform draws does not depend on
     /// their outcome.
     ///
+    /// | action | noise |
+    /// |---|---|
+    /// | discrete choices, bits | each one, with probability ε, is drawn anew, uniformly |
+    /// | numbers | `clip(a + ε·N(0, 1), -1, 1)` |
+    ///
+    /// Choices are drawn from those that `mask` allows, where there is one
+    /// ([`crate::Observation::action_mask`]).
+    ///
     /// An action that is not of the space's kind is left as it is; the environment refuses it.
-    pub fn apply(&mut self, action: &mut Action, local_step: usize, rng: &mut Rng) {
+    pub fn apply(&mut self, action: &mut Action, local_step: usize, mask: Option<&[f32]>, rng: &mut Rng) {
         let eps = self.epsilon(local_step);
         self.state.global_step += 1;
         if matches!(self.config, ExplorationConfig::None {}) {
@@ -93,11 +102,13 @@ impl Exploration {
         }
         match (action, &self.space) {
             (Action::Discrete(a), Space::Discrete { n }) => {
-                *a = blend_discrete(*a, rng.random_range(0..*n), rng.random(), eps);
+                *a = blend_discrete(*a, random_choice(*n, 0, mask, rng), rng.random(), eps);
             }
             (Action::MultiDiscrete(actions), Space::MultiDiscrete { nvec }) => {
+                let mut start = 0;
                 for (a, n) in actions.iter_mut().zip(nvec) {
-                    *a = blend_discrete(*a, rng.random_range(0..*n), rng.random(), eps);
+                    *a = blend_discrete(*a, random_choice(*n, start, mask, rng), rng.random(), eps);
+                    start += n;
                 }
             }
             (Action::MultiBinary(bits), Space::MultiBinary { .. }) => {

@@ -10,7 +10,7 @@ mod worker;
 
 use rayon::prelude::*;
 
-use crate::{Action, DictSpace, Env, Observation, Role, Space, Step};
+use crate::{Action, DictSpace, Env, Observation, Role, Space, Step, validate_spaces};
 pub use error::{Phase, VecEnvError, WorkerFault};
 use worker::Worker;
 
@@ -90,8 +90,7 @@ impl VecEnv {
         let first = envs.first().ok_or(VecEnvError::Empty)?;
         let (observation_space, action_space) =
             (first.observation_space().clone(), first.action_space().clone());
-        observation_space.validate()?;
-        action_space.validate()?;
+        validate_spaces(&observation_space, &action_space)?;
         let buffer = Observation::new(&observation_space);
         let empty = WorkerStep {
             obs: buffer.clone(),

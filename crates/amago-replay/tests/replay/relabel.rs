@@ -116,7 +116,7 @@ fn mazes(options: &str, episodes: u64) -> Vec<Trajectory> {
         env.reset(seed, &mut obs).unwrap();
         builder.start(&obs).unwrap();
         loop {
-            let action = Action::random(env.action_space(), &mut choices);
+            let action = Action::random(env.action_space(), None, &mut choices);
             let step = env.step(&action, &mut obs).unwrap();
             builder.push(&action, &step, &obs).unwrap();
             if step.done() {

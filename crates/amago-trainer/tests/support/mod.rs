@@ -3,10 +3,13 @@
 
 pub mod envs;
 pub mod lamp;
+pub mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use amago_agent::Policy;
+use amago_golden::modules::values;
 use amago_trainer::{
     ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError, Trainer,
     load_config,
@@ -30,6 +33,12 @@ pub fn tiny(overrides: &[&str]) -> RunConfig {
 /// The device that tests run on.
 pub fn device() -> Device {
     amago_golden::modules::device()
+}
+
+/// Probabilities of discrete actions, row by row.
+pub fn probabilities(policy: &Policy) -> Vec<f32> {
+    let Policy::Categorical(policy) = policy else { panic!("another kind for discrete actions") };
+    values(&policy.probs)
 }
 
 /// Keeps what a run reported.

@@ -29,7 +29,7 @@ fn action_space() -> Space {
 
 /// The move that an action asks for.
 fn movement(action: &Action, space: &Space) -> Result<Vec2, ActionError> {
-    let numbers = action.numbers(space)?;
+    let numbers = action.unit_numbers(space)?;
     Ok([0, 1].map(|i| f64::from(MAX_MOVE * numbers[i])))
 }
 

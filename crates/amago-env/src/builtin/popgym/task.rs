@@ -65,7 +65,7 @@ impl Decode for usize {
 
 impl Decode for f32 {
     fn decode(action: &Action, space: &Space) -> Result<Self, ActionError> {
-        action.numbers(space).map(|numbers| numbers[0])
+        action.unit_numbers(space).map(|numbers| numbers[0])
     }
 }
 

@@ -1,71 +1,12 @@
-//! Policy, actor and critics.
+//! Critics.
 
-use amago_agent::{
-    Actor, ActorConfig, BinConfig, Critic, CriticConfig, CriticKind, Labels, Policy, gamma_features, soften,
-};
-use amago_golden::modules::{self, What, values};
+use amago_agent::{BinConfig, Critic, CriticConfig, CriticKind, Labels, gamma_features};
+use amago_env::Space;
+use amago_golden::modules::{self, What};
 use amago_golden::{Case, Report};
-use burn::tensor::{Gradients, Tensor, TensorData, activation};
+use burn::tensor::{Gradients, Tensor, activation};
 
 use super::{FORWARD, GRADIENT, close, device, recorded};
-
-/// One-hot vectors of class indices.
-fn one_hot<const D: usize>(indices: &[i64], shape: [usize; D]) -> Tensor<D> {
-    let classes = shape[D - 1];
-    let entries = indices.iter().flat_map(|i| (0..classes).map(move |c| f32::from(c as i64 == *i)));
-    Tensor::from_data(TensorData::new(entries.collect::<Vec<_>>(), shape), &device())
-}
-
-fn argmax(rows: &[f32], classes: usize) -> Vec<i64> {
-    let best = |row: &[f32]| row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i);
-    rows.chunks_exact(classes).map(|row| best(row) as i64).collect()
-}
-
-pub fn policy_discrete(case: &Case, report: &mut Report) {
-    let range = [case.need("clip_prob_low"), case.need("clip_prob_high")];
-    let vec = recorded::<4>(case, "in.vec").require_grad();
-    let policy = Policy::new(vec.clone(), range);
-    let taken = one_hot(&case.get("in.action_idx").i64(), vec.dims());
-    let (log_prob, entropy) = (policy.log_prob(taken), policy.entropy());
-    close((case, report), "out.probs", &policy.probs, FORWARD);
-    close((case, report), "out.logits", &policy.log_probs, FORWARD);
-    close((case, report), "out.log_prob", &log_prob, FORWARD);
-    close((case, report), "out.entropy", &entropy, FORWARD);
-    let classes = vec.dims()[3];
-    let greedy = argmax(&values(&policy.probs), classes);
-    report.equal("out.argmax", &greedy, &case.get("out.argmax").i64());
-
-    let buffer_action = recorded::<4>(case, "in.buffer_action");
-    let likeliest = one_hot(&argmax(&values(&buffer_action), classes), vec.dims());
-    close((case, report), "out.dlc_log_prob_soft_buffer", &policy.log_prob(likeliest), FORWARD);
-    close((case, report), "out.buffer_action_soft", &soften(buffer_action, range), FORWARD);
-
-    let loss = (policy.probs * recorded(case, "in.grad_probs")).sum()
-        + (log_prob * recorded(case, "in.grad_logp")).sum()
-        + (entropy * recorded(case, "in.grad_entropy")).sum();
-    let grad = vec.grad(&loss.backward()).expect("the input takes part");
-    close((case, report), "grad.in.vec", &grad, GRADIENT);
-    println!("PENDING {}: out.dlc_rsample: differentiable samples of discrete actions", case.name);
-}
-
-pub fn actor_discrete(case: &Case, report: &mut Report) {
-    let defaults = ActorConfig::default();
-    let config = ActorConfig {
-        n_layers: case.need("n_layers"),
-        d_hidden: case.need("d_hidden"),
-        activation: case.hyper("activation").unwrap_or(defaults.activation),
-        ..defaults
-    };
-    let gammas: Vec<f32> = case.need("gammas");
-    let actor = config.init(case.need("state_dim"), gammas.len(), case.need("action_dim"), &device());
-    let actor: Actor = modules::load(actor, case, &["param."]);
-    let state = recorded::<3>(case, "in.state").require_grad();
-    let out = actor.forward(state.clone());
-    close((case, report), "out.y", &out, FORWARD);
-    let grads = (out * recorded(case, "in.grad_out")).sum().backward();
-    close((case, report), "grad.in.state", &state.grad(&grads).expect("the input takes part"), GRADIENT);
-    modules::compare(&actor, case, "grad.param.", What::Gradients(&grads), GRADIENT, report);
-}
 
 /// `[C, K, B, L, G] → [K, B, L, C, G]`, the recorded order.
 pub fn values_as_recorded(ours: Tensor<5>) -> Tensor<5> {
@@ -79,7 +20,7 @@ pub fn logits_as_recorded(ours: Tensor<5>, len: usize) -> Tensor<6> {
     ours.reshape([c, k, b, len, lg / len, bins]).permute([1, 2, 3, 0, 4, 5])
 }
 
-fn critic(case: &Case, kind: CriticKind) -> Critic {
+fn critic(case: &Case, kind: CriticKind, action: fn(usize) -> Space) -> Critic {
     let bins = BinConfig::default();
     let config = CriticConfig {
         kind,
@@ -92,11 +33,12 @@ fn critic(case: &Case, kind: CriticKind) -> Critic {
             max: case.hyper("max_return").unwrap_or(bins.max),
             symlog: case.hyper("use_symlog").unwrap_or(bins.symlog),
             labels: labels(case.hyper("label_type")),
+            init_value: case.hyper("init_value"),
         },
     };
     let gammas: Vec<f32> = case.need("gammas");
     let [n, d, a] = ["num_critics", "state_dim", "action_dim"].map(|key| case.need(key));
-    modules::load(config.init(n, d, &gammas, a, &device()), case, &["param."])
+    modules::load(config.init(n, d, &gammas, &action(a), &device()), case, &["param."])
 }
 
 /// Kind of labels by its recorded name.
@@ -120,14 +62,25 @@ fn compare_gradients(
     modules::compare(critic, case, "grad.param.", What::Gradients(grads), GRADIENT, report);
 }
 
-pub fn critics_regression(case: &Case, report: &mut Report) {
-    let critic = critic(case, CriticKind::Regression);
+fn numbers(a: usize) -> Space {
+    Space::box_f32(&[a], -1.0, 1.0)
+}
+
+pub fn critics_of_options(case: &Case, report: &mut Report) {
+    check_regression(&critic(case, CriticKind::Regression, |n| Space::Discrete { n }), (case, report));
+}
+
+pub fn critics_of_actions(case: &Case, report: &mut Report) {
+    check_regression(&critic(case, CriticKind::Regression, numbers), (case, report));
+}
+
+fn check_regression(critic: &Critic, (case, report): (&Case, &mut Report)) {
     let state = recorded::<3>(case, "in.state").require_grad();
     let action = recorded::<5>(case, "in.action").require_grad();
     let out = values_as_recorded(critic.values(state.clone(), action.clone()));
     close((case, report), "out.y", &out, FORWARD);
     let grads = (out.unsqueeze_dim::<6>(5) * recorded(case, "in.grad_out")).sum().backward();
-    compare_gradients((case, report), &critic, &state, &action, &grads);
+    compare_gradients((case, report), critic, &state, &action, &grads);
     if case.has("mid.gamma_feature") {
         let gammas: Vec<f32> = case.need("gammas");
         let expected = case.get("mid.gamma_feature").f32();
@@ -136,11 +89,7 @@ pub fn critics_regression(case: &Case, report: &mut Report) {
 }
 
 pub fn critics_classification(case: &Case, report: &mut Report) {
-    if let Some(value) = case.hyper::<f32>("init_value") {
-        return report
-            .pending(&format!("first prediction of the classification critic (init_value {value})"));
-    }
-    let critic = critic(case, CriticKind::Classification);
+    let critic = critic(case, CriticKind::Classification, numbers);
     let bins = critic.bins().expect("a classification critic has bins");
     report.close("out.bin_vals", bins.values(), &case.get("out.bin_vals").f32(), FORWARD);
     let state = recorded::<3>(case, "in.state").require_grad();
