@@ -29,6 +29,7 @@ mod norm;
 mod pattern;
 mod position;
 mod scan;
+mod selective_scan;
 mod symlog;
 mod traj_config;
 mod traj_encoder;

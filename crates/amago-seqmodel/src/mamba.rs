@@ -89,7 +89,7 @@ impl SequenceEncoder for MambaEncoder {
         self.d_model
     }
 
-    /// A parallel scan over time; it keeps some ten tensors of `[B, L, expand · d_model, d_state]` per block
+    /// A parallel scan over time; it keeps some six numbers per timestep, channel and state of every block
     /// for the backward pass.
     fn forward_seq(&self, x: Tensor<3>, _times: Tensor<2, Int>) -> Tensor<3> {
         let block = |x: Tensor<3>, b: &ResidualMamba| x.clone() + b.mamba.forward_seq(b.norm.forward(x));

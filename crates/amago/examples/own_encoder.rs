@@ -77,14 +77,14 @@ id = "tmaze-passive"
 options = { corridor_length = 4 }
 
 [train]
-epochs = 12
+epochs = 15
 timesteps_per_epoch = 50
 batches_per_epoch = 40
 max_seq_len = 5
 
 [exploration]
-kind = "tmaze"
-steps_anneal = 300
+kind = "epsilon_greedy"
+steps_anneal = 400
 
 [optim]
 learning_rate = 1e-3
