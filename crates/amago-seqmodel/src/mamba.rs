@@ -33,7 +33,7 @@ impl Default for MambaConfig {
 
 /// `x + mamba(norm(x))`.
 #[derive(Module, Debug)]
-pub struct ResidualMamba {
+struct ResidualMamba {
     norm: Norm,
     mamba: MambaBlock,
 }
@@ -114,7 +114,7 @@ impl EncoderState for MambaState {
     fn reset(&mut self, row: usize) {
         for BlockState { inputs, hidden } in &mut self.0 {
             for state in [inputs, hidden] {
-                state.inplace(|s| s.slice_fill([row..row + 1], 0.0));
+                state.inplace(|s| s.slice_fill(row..row + 1, 0.0));
             }
         }
     }

@@ -17,7 +17,7 @@ const MIN_STEP: f64 = 1e-4;
 /// size `Δ` and matrices `B`, `C` depend on the input. `I = expand · d_model` channels, `N = d_state`
 /// states each.
 #[derive(Module, Debug)]
-pub struct MambaBlock {
+pub(crate) struct MambaBlock {
     in_proj: Dense,
     conv1d: CausalConv,
     x_proj: Dense,
@@ -31,7 +31,7 @@ pub struct MambaBlock {
 
 /// A convolution over time of every channel by itself, which sees no later timestep.
 #[derive(Module, Debug)]
-pub struct CausalConv {
+struct CausalConv {
     /// `[I, 1, K]`; the last column belongs to the newest timestep.
     weight: Param<Tensor<3>>,
     /// `[I]`.
@@ -40,11 +40,11 @@ pub struct CausalConv {
 
 /// What a block carries from step to step.
 #[derive(Debug, Clone)]
-pub struct BlockState {
+pub(crate) struct BlockState {
     /// The last `K` inputs of the convolution, `[B, K, I]`.
-    pub(crate) inputs: Tensor<3>,
+    pub inputs: Tensor<3>,
     /// `[B, I, N]`.
-    pub(crate) hidden: Tensor<3>,
+    pub hidden: Tensor<3>,
 }
 
 impl MambaBlock {

@@ -31,7 +31,7 @@ pub struct Levels(Tensor<2>);
 
 impl EncoderState for Levels {
     fn reset(&mut self, row: usize) {
-        self.0 = self.0.clone().slice_fill([row..row + 1], 0.0);
+        self.0 = self.0.clone().slice_fill(row..row + 1, 0.0);
     }
 }
 
