@@ -74,13 +74,14 @@ impl SequenceEncoder for Integrators {
 const CONFIG: &str = r#"
 [env]
 id = "tmaze-passive"
-options = { corridor_length = 4 }
+options = { corridor_length = 3, penalty = -0.1 }
 
 [train]
 epochs = 15
 timesteps_per_epoch = 50
 batches_per_epoch = 40
-max_seq_len = 5
+max_seq_len = 4
+sample_actions = false
 
 [exploration]
 kind = "epsilon_greedy"
