@@ -30,7 +30,7 @@ impl Default for GruConfig {
 /// `r = σ(W_r x + U_r h)`, `z = σ(W_z x + U_z h)`, `n = tanh(W_n x + r ⊙ U_n h)`,
 /// `h ← (1 − z) ⊙ n + z ⊙ h`, each product with its bias.
 #[derive(Module, Debug)]
-pub struct GruLayer {
+struct GruLayer {
     /// From the input to the gates r, z and n, joined in this order.
     ih: Dense,
     /// From the state to the same.
@@ -158,7 +158,7 @@ impl SequenceEncoder for GruEncoder {
 impl EncoderState for GruState {
     fn reset(&mut self, row: usize) {
         for state in &mut self.0 {
-            state.inplace(|s| s.slice_fill([row..row + 1], 0.0));
+            state.inplace(|s| s.slice_fill(row..row + 1, 0.0));
         }
     }
 }

@@ -33,7 +33,7 @@ impl Default for MambaConfig {
 
 /// `x + mamba(norm(x))`.
 #[derive(Module, Debug)]
-pub struct ResidualMamba {
+struct ResidualMamba {
     norm: Norm,
     mamba: MambaBlock,
 }
@@ -89,7 +89,7 @@ impl SequenceEncoder for MambaEncoder {
         self.d_model
     }
 
-    /// A parallel scan over time; it keeps some ten tensors of `[B, L, expand · d_model, d_state]` per block
+    /// A parallel scan over time; it keeps some six numbers per timestep, channel and state of every block
     /// for the backward pass.
     fn forward_seq(&self, x: Tensor<3>, _times: Tensor<2, Int>) -> Tensor<3> {
         let block = |x: Tensor<3>, b: &ResidualMamba| x.clone() + b.mamba.forward_seq(b.norm.forward(x));
@@ -114,7 +114,7 @@ impl EncoderState for MambaState {
     fn reset(&mut self, row: usize) {
         for BlockState { inputs, hidden } in &mut self.0 {
             for state in [inputs, hidden] {
-                state.inplace(|s| s.slice_fill([row..row + 1], 0.0));
+                state.inplace(|s| s.slice_fill(row..row + 1, 0.0));
             }
         }
     }

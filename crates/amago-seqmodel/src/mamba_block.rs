@@ -5,7 +5,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor, activation};
 
-use crate::scan::scan;
+use crate::selective_scan::{Selected, selective_scan};
 use crate::{Dense, MambaConfig};
 
 /// Range of the step sizes of a fresh layer, and their lower bound.
@@ -17,7 +17,7 @@ const MIN_STEP: f64 = 1e-4;
 /// size `Δ` and matrices `B`, `C` depend on the input. `I = expand · d_model` channels, `N = d_state`
 /// states each.
 #[derive(Module, Debug)]
-pub struct MambaBlock {
+pub(crate) struct MambaBlock {
     in_proj: Dense,
     conv1d: CausalConv,
     x_proj: Dense,
@@ -31,7 +31,7 @@ pub struct MambaBlock {
 
 /// A convolution over time of every channel by itself, which sees no later timestep.
 #[derive(Module, Debug)]
-pub struct CausalConv {
+struct CausalConv {
     /// `[I, 1, K]`; the last column belongs to the newest timestep.
     weight: Param<Tensor<3>>,
     /// `[I]`.
@@ -40,11 +40,11 @@ pub struct CausalConv {
 
 /// What a block carries from step to step.
 #[derive(Debug, Clone)]
-pub struct BlockState {
+pub(crate) struct BlockState {
     /// The last `K` inputs of the convolution, `[B, K, I]`.
-    pub(crate) inputs: Tensor<3>,
+    pub inputs: Tensor<3>,
     /// `[B, I, N]`.
-    pub(crate) hidden: Tensor<3>,
+    pub hidden: Tensor<3>,
 }
 
 impl MambaBlock {
@@ -78,23 +78,20 @@ impl MambaBlock {
     /// Whole sequences, `[B, L, d_model] → [B, L, d_model]`.
     pub fn forward_seq(&self, x: Tensor<3>) -> Tensor<3> {
         let (x, gate) = self.split_input(x);
-        let [batch, len, inner] = x.dims();
         let x = self.conv1d.forward(x);
-        let (decay, input, c) = self.select(x.clone());
-        let d_state = decay.dims()[3];
-        let flat = [batch, len, inner * d_state];
-        let hidden = scan(decay.reshape(flat), input.reshape(flat));
-        self.output(hidden.reshape([batch, len, inner, d_state]), c, x, gate)
+        let read = selective_scan(&self.select(x.clone()), &self.decay_rates());
+        self.output(read, x, gate)
     }
 
     /// One new timestep per row, `[B, 1, d_model] → [B, 1, d_model]`.
     pub fn forward_step(&self, x: Tensor<3>, state: &mut BlockState) -> Tensor<3> {
         let (x, gate) = self.split_input(x);
         let x = self.conv1d.step(x, &mut state.inputs);
-        let (decay, input, c) = self.select(x.clone());
+        let selected = self.select(x.clone());
+        let (decay, input) = selected.terms(&self.decay_rates());
         let hidden = decay * state.hidden.clone().unsqueeze_dim(1) + input;
         state.hidden = hidden.clone().squeeze_dim(1);
-        self.output(hidden, c, x, gate)
+        self.output(selected.read(hidden), x, gate)
     }
 
     /// The recurrent branch and the gate, each `[B, L, I]`.
@@ -104,24 +101,25 @@ impl MambaBlock {
         (both.clone().narrow(2, 0, inner), both.narrow(2, inner, inner))
     }
 
-    /// The recurrence that the inputs `[B, L, I]` choose: decay `exp(Δ A)` and input `Δ x B`, each
-    /// `[B, L, I, N]`, and `C`, `[B, L, N]`.
-    fn select(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>, Tensor<3>) {
+    /// The recurrence that the inputs `[B, L, I]` choose.
+    fn select(&self, x: Tensor<3>) -> Selected {
         let d_state = self.A_log.dims()[1];
         let chosen = self.x_proj.forward(x.clone());
         let rank = chosen.dims()[2] - 2 * d_state;
         let part = |start, len| chosen.clone().narrow(2, start, len);
         let step = activation::softplus(self.dt_proj.forward(part(0, rank)), 1.0);
-        let a = self.A_log.val().exp().neg().unsqueeze::<4>();
-        let decay = (step.clone().unsqueeze_dim::<4>(3) * a).exp();
-        let input = (step * x).unsqueeze_dim::<4>(3) * part(rank, d_state).unsqueeze_dim(2);
-        (decay, input, part(rank + d_state, d_state))
+        let (b, c) = (part(rank, d_state), part(rank + d_state, d_state));
+        Selected { input: step.clone() * x, step, b, c }
     }
 
-    /// `out((C h + D x) ⊙ silu(gate))`.
-    fn output(&self, hidden: Tensor<4>, c: Tensor<3>, x: Tensor<3>, gate: Tensor<3>) -> Tensor<3> {
-        let y = hidden.matmul(c.unsqueeze_dim(3)).squeeze_dim::<3>(3);
-        let y = y + x * self.D.val().unsqueeze();
+    /// `A`, `[I, N]`.
+    fn decay_rates(&self) -> Tensor<2> {
+        self.A_log.val().exp().neg()
+    }
+
+    /// `out((C h + D x) ⊙ silu(gate))`; `read` is `C h`, `[B, L, I]`.
+    fn output(&self, read: Tensor<3>, x: Tensor<3>, gate: Tensor<3>) -> Tensor<3> {
+        let y = read + x * self.D.val().unsqueeze();
         self.out_proj.forward(y * activation::silu(gate))
     }
 }

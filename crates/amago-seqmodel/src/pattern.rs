@@ -24,7 +24,7 @@ impl AttentionPattern {
     }
 
     /// Keys that a rollout must keep beside the sinks, if `context` are wanted at most.
-    pub fn keys_kept(&self, context: usize) -> usize {
+    pub(crate) fn keys_kept(&self, context: usize) -> usize {
         match self.window_size {
             0 => context,
             size => context.min(size + 1),
@@ -43,7 +43,7 @@ impl AttentionPattern {
     }
 
     /// Biased and clipped scores; the last dimension is over keys, the sinks first.
-    pub fn adjust(&self, scores: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn adjust(&self, scores: Tensor<4>) -> Tensor<4> {
         let keys = scores.dims()[3];
         let biased = if self.sink_bias == 0.0 {
             scores

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use amago_golden::modules::{device, values};
 use amago_seqmodel::{MambaConfig, NormKind, SequenceEncoder};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Distribution, Int, Tensor};
+use burn::tensor::{Distribution, Gradients, Int, Tensor};
 
 /// Every parameter by its path.
 #[derive(Default)]
@@ -106,8 +106,9 @@ fn the_encoder_computes_the_recurrence_of_the_paper() {
         MambaConfig { d_model: 20, d_state: 5, d_conv: 2, expand: 1, n_layers: 1, ..small.clone() },
         MambaConfig { d_model: 33, d_state: 1, d_conv: 1, expand: 3, n_layers: 1, ..small },
     ];
-    for config in configs {
-        let (batch, len, d_input) = (2, 13, 4);
+    // Shorter than a chunk of the scan, one, more than one, and many.
+    for (config, len) in configs.iter().flat_map(|c| [1, 13, 16, 17, 32, 75].map(|len| (c, len))) {
+        let (batch, d_input) = (2, 4);
         let encoder = config.init(d_input, &device());
         let x = Tensor::<3>::random([batch, len, d_input], Distribution::Normal(0.0, 2.0), &device());
         let got = values(&encoder.forward_seq(x.clone(), Tensor::<2, Int>::zeros([batch, len], &device())));
@@ -117,13 +118,58 @@ fn the_encoder_computes_the_recurrence_of_the_paper() {
         for row in x.chunks(len * d_input) {
             let mut xs: Vec<_> = row.chunks(d_input).map(|x| weights.linear("inp", x)).collect();
             for i in 0..config.n_layers {
-                xs = block(&weights, &format!("mambas.{i}"), &config, &xs);
+                xs = block(&weights, &format!("mambas.{i}"), config, &xs);
             }
             expected.extend(xs.iter().flat_map(|x| hypersphere(x)));
         }
         assert_eq!(got.len(), expected.len());
         let worst = got.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-        assert!(worst < 1e-5, "{config:?}: off by {worst}");
+        assert!(worst < 1e-5, "{config:?}, {len} timesteps: off by {worst}");
+    }
+}
+
+/// Gradients of every parameter, joined.
+struct Collected<'a>(&'a Gradients, Vec<(String, Vec<f32>)>, Vec<String>);
+
+impl ModuleVisitor for Collected<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.2.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.2.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let grad = param.val().grad(self.0).expect("every parameter takes part");
+        self.1.push((self.2.join("."), values(&grad)));
+    }
+}
+
+/// The backward pass of the scan is that of the recurrence, taken step by step.
+#[test]
+fn gradients_of_the_whole_are_those_of_the_steps() {
+    let device = device().autodiff();
+    let config = MambaConfig { d_model: 6, d_state: 3, n_layers: 2, ..MambaConfig::default() };
+    let encoder = config.init(4, &device);
+    let (batch, len) = (2, 37);
+    let x = Tensor::<3>::random([batch, len, 4], Distribution::Normal(0.0, 1.0), &device);
+    let weight = Tensor::<3>::random([batch, len, 6], Distribution::Normal(0.0, 1.0), &device);
+    let times = Tensor::<2, Int>::zeros([batch, len], &device);
+    let gradients = |out: Tensor<3>| {
+        let grads = (out * weight.clone()).sum().backward();
+        let mut all = Collected(&grads, Vec::new(), Vec::new());
+        encoder.visit(&mut all);
+        all.1
+    };
+    let whole = gradients(encoder.forward_seq(x.clone(), times.clone()));
+    let mut state = encoder.rollout_state(batch, len, &device);
+    let step = |t| encoder.forward_step(x.clone().narrow(1, t, 1), times.clone().narrow(1, t, 1), &mut state);
+    let steps = gradients(Tensor::cat((0..len).map(step).collect(), 1));
+    for ((name, a), (_, b)) in whole.iter().zip(&steps) {
+        let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| x * x).sum::<f32>().sqrt();
+        let apart = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied());
+        assert!(apart < 1e-4, "{name}: {apart}");
     }
 }
 

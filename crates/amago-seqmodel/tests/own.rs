@@ -23,7 +23,7 @@ struct Sums(Tensor<2>);
 
 impl EncoderState for Sums {
     fn reset(&mut self, row: usize) {
-        self.0.inplace(|s| s.slice_fill([row..row + 1], 0.0));
+        self.0.inplace(|s| s.slice_fill(row..row + 1, 0.0));
     }
 }
 

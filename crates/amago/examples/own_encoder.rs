@@ -31,7 +31,7 @@ pub struct Levels(Tensor<2>);
 
 impl EncoderState for Levels {
     fn reset(&mut self, row: usize) {
-        self.0 = self.0.clone().slice_fill([row..row + 1], 0.0);
+        self.0 = self.0.clone().slice_fill(row..row + 1, 0.0);
     }
 }
 
@@ -74,17 +74,18 @@ impl SequenceEncoder for Integrators {
 const CONFIG: &str = r#"
 [env]
 id = "tmaze-passive"
-options = { corridor_length = 4 }
+options = { corridor_length = 3, penalty = -0.1 }
 
 [train]
-epochs = 12
+epochs = 15
 timesteps_per_epoch = 50
 batches_per_epoch = 40
-max_seq_len = 5
+max_seq_len = 4
+sample_actions = false
 
 [exploration]
-kind = "tmaze"
-steps_anneal = 300
+kind = "epsilon_greedy"
+steps_anneal = 400
 
 [optim]
 learning_rate = 1e-3

@@ -160,7 +160,10 @@ pub fn transformer_config(case: &Case) -> TransformerConfig {
             Some(other) => panic!("{}: unknown positions {other}", case.name),
         },
         max_time: case.hyper("max_time_idx").unwrap_or(1),
-        ..TransformerConfig::default()
+        window_size: case.hyper("window_size").unwrap_or(0),
+        sink_size: case.hyper("sink_size").unwrap_or(0),
+        sink_bias: case.hyper("sink_bias").unwrap_or(0.0),
+        logit_clip: case.hyper("logit_clip").unwrap_or(0.0),
     }
 }
 
