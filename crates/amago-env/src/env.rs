@@ -49,7 +49,7 @@ pub trait Env: Send {
     /// dynamics, while randomness beyond the task comes from `attempt`. Called after `reset(task)`.
     ///
     /// The default plays the seed `task` again, which is right where all of an episode's randomness
-    /// is its task.
+    /// is its task. The conformance check of a [`crate::kshot::KShot`] around the environment covers it.
     ///
     /// # Errors
     /// As [`Env::reset`].

@@ -11,6 +11,7 @@ pub enum Owner {
 
 const SEQMODEL: Owner = Owner::Crate("amago-seqmodel");
 const AGENT: Owner = Owner::Crate("amago-agent");
+const REPLAY: Owner = Owner::Crate("amago-replay");
 
 /// Longest matching prefix wins.
 const FAMILIES: &[(&str, Owner)] = &[
@@ -48,9 +49,9 @@ const FAMILIES: &[(&str, Owner)] = &[
     ("adamw_warmup_clip", AGENT),
     ("update_agent_", AGENT),
     ("update_multitask_", AGENT),
-    ("random_slice_and_collate", Owner::Crate("amago-replay")),
-    ("trajectory_npz_example", Owner::Pending("import of the original's trajectories")),
-    ("hindsight_relabel_", Owner::Pending("hindsight relabelling")),
+    ("random_slice_and_collate", REPLAY),
+    ("trajectory_npz_example", REPLAY),
+    ("hindsight_relabel_", REPLAY),
     ("exploration_", Owner::Crate("amago-env")),
 ];
 

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use amago_env::ActionError;
 
+use crate::{NpzError, RelabelError};
+
 /// One way in which the bytes of a trajectory file can be broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
@@ -139,6 +141,17 @@ pub enum ReplayError {
     /// A trajectory without transitions, or with a time index out of range, cannot be stored.
     #[error("the trajectory cannot be stored: {0}")]
     Unstorable(FormatError),
+    /// An `.npz` file that is not a trajectory.
+    #[error("{}: {source}", path.display())]
+    Npz {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<NpzError>,
+    },
+    /// A trajectory that cannot be relabelled.
+    #[error(transparent)]
+    Relabel(#[from] RelabelError),
     /// Another live store, perhaps of another process, works on the folder.
     #[error("{}: the store is in use by another process or handle", dir.display())]
     InUse {

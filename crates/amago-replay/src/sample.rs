@@ -61,14 +61,14 @@ fn to_i64(n: usize) -> i64 {
 
 impl Store {
     /// Draws a batch: each sample is a slice of a trajectory drawn uniformly, and independently,
-    /// from the FIFO and protected ones together.
+    /// from the FIFO and protected ones together, and relabelled as the store's config says.
     ///
     /// The same generator state and the same stored trajectories give the same batch, whatever the
     /// cache holds. While it runs, the trajectories of the batch are in memory.
     ///
     /// # Errors
-    /// When the store is empty, nothing readable is left in it, or a file cannot be read for a
-    /// reason that is not damage; with [`crate::OnDamage::Fail`] also on the first damaged file.
+    /// When the store is empty, nothing readable is left in it, a trajectory cannot be relabelled, or
+    /// a file cannot be read for a reason that is not damage; with [`crate::OnDamage::Fail`] also on the first damaged file.
     ///
     /// # Panics
     /// When `batch_size` or `max_seq_len` is zero.
@@ -80,7 +80,7 @@ impl Store {
         rng: &mut Rng,
     ) -> Result<Batch, ReplayError> {
         let draw = |_| {
-            let trajectory = self.draw(rng)?;
+            let trajectory = self.config().relabel.relabel(self.draw(rng)?, rng)?;
             let (start, stop) = slice_start(trajectory.len(), max_seq_len, padding, rng);
             Ok(Slice::new(trajectory, start, stop))
         };

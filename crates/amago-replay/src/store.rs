@@ -13,7 +13,7 @@ use cache::Cache;
 use index::{Entry, Index, Part};
 pub use read::{Damage, OnDamage};
 
-use crate::{FormatError, Layout, ReplayError, Trajectory, encode};
+use crate::{FormatError, Layout, Relabeler, ReplayError, Trajectory, encode};
 
 /// Limits and habits of a [`Store`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -30,6 +30,8 @@ pub struct StoreConfig {
     pub sync: bool,
     /// What to do with a damaged file.
     pub on_damage: OnDamage,
+    /// How trajectories are relabelled when they are drawn for a batch.
+    pub relabel: Relabeler,
 }
 
 impl Default for StoreConfig {
@@ -40,6 +42,7 @@ impl Default for StoreConfig {
             cache_bytes: 256 << 20,
             sync: false,
             on_damage: OnDamage::default(),
+            relabel: Relabeler::None,
         }
     }
 }
@@ -274,6 +277,11 @@ impl Store {
     /// What opening found besides trajectories.
     pub fn open_report(&self) -> OpenReport {
         self.report
+    }
+
+    /// Limits and habits.
+    pub(crate) fn config(&self) -> &StoreConfig {
+        &self.config
     }
 
     /// Folder of the store.

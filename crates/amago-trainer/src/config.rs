@@ -2,7 +2,7 @@
 
 use amago_agent::{AgentConfig, OptimConfig};
 use amago_env::exploration::ExplorationConfig;
-use amago_replay::{Padding, StoreConfig};
+use amago_replay::{Padding, Relabeler, StoreConfig};
 use toml::Table;
 
 /// A whole run.
@@ -33,7 +33,7 @@ pub struct RunConfig {
 pub struct EnvConfig {
     /// Name of a built-in environment; `amago envs` lists them.
     pub id: String,
-    /// Its options.
+    /// Its options, and `k_shot`: how many of its episodes on the same task make one.
     #[serde(default)]
     pub options: Table,
 }
@@ -109,6 +109,9 @@ pub struct ReplayConfig {
     pub padding: Padding,
     /// Longest stored trajectory in transitions; longer rollouts are cut into several. 0 for no limit.
     pub traj_save_len: usize,
+    /// How many goals that were not reached become places that the agent came to, in training alone.
+    /// Needs a task whose observations are an instruction, see [`amago_replay::relabel`].
+    pub relabel: Relabeler,
 }
 
 impl Default for ReplayConfig {
@@ -119,6 +122,7 @@ impl Default for ReplayConfig {
             cache_bytes: 256 << 20,
             padding: Padding::None,
             traj_save_len: 0,
+            relabel: Relabeler::None,
         }
     }
 }
@@ -130,6 +134,7 @@ impl ReplayConfig {
             max_trajectories: (self.max_trajectories > 0).then_some(self.max_trajectories),
             max_bytes: (self.max_bytes > 0).then_some(self.max_bytes),
             cache_bytes: self.cache_bytes,
+            relabel: self.relabel,
             ..StoreConfig::default()
         }
     }

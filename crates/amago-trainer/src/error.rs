@@ -6,7 +6,7 @@ use amago_agent::ConfigError;
 use amago_env::exploration::ExplorationError;
 use amago_env::vector::VecEnvError;
 use amago_env::{EnvError, SpaceError};
-use amago_replay::ReplayError;
+use amago_replay::{RelabelError, ReplayError};
 
 /// A run that cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,19 @@ pub enum TrainError {
         /// Trajectories kept.
         max: usize,
     },
+    /// Relabelling of a task without an instruction.
+    #[error("replay.relabel does not fit env.id = \"{env}\": {source}")]
+    Relabel {
+        /// The task.
+        env: String,
+        /// What it lacks.
+        source: RelabelError,
+    },
+    /// Relabelling of several attempts in one episode.
+    #[error(
+        "replay.relabel and env.options.k_shot exclude each other: every attempt begins the instruction anew"
+    )]
+    RelabelAttempts,
     /// Unusable exploration.
     #[error("[exploration] {0}")]
     Exploration(#[from] ExplorationError),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use amago_agent::ObsSpec;
 use amago_env::exploration::Exploration;
+use amago_env::kshot::KShot;
 use amago_env::{DictSpace, Env, EnvError, Space, registry};
+use amago_replay::{Layout, Relabeler};
 
 use crate::{RunConfig, TrainError, obs_spec};
 
@@ -72,6 +74,7 @@ impl Plan {
         config.agent.tstep_encoder.validate_keys(&spec.obs).map_err(|source| {
             TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", source })
         })?;
+        check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
         Ok(Self { config, spec, observation_space, action_space, make_env })
     }
@@ -83,4 +86,13 @@ impl Plan {
     pub fn make_envs(&self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
         (0..n).map(|_| Ok((self.make_env)()?)).collect()
     }
+}
+
+/// Relabelling needs a task with an instruction that stays the same for the whole episode.
+fn check_relabelling(config: &RunConfig, layout: &Layout) -> Result<(), TrainError> {
+    let relabel = config.replay.relabel;
+    if relabel != Relabeler::None && layout.index(KShot::KEY).is_some() {
+        return Err(TrainError::RelabelAttempts);
+    }
+    relabel.check(layout).map_err(|source| TrainError::Relabel { env: config.env.id.clone(), source })
 }

@@ -72,7 +72,15 @@ fn a_resolved_config_loads_equal() {
         ),
         (minimal, &["agent.traj_encoder.kind=feed_forward", "agent.traj_encoder.n_layers=2"]),
         (TINY, &["exploration={kind=\"bilevel\", horizon=4}", "agent.filter.kind=leaky_ramp"]),
-        (TINY, &["exploration.kind=tmaze", "replay.max_bytes=100000", "replay.traj_save_len=3"]),
+        (
+            TINY,
+            &[
+                "exploration.kind=tmaze",
+                "replay.max_bytes=100000",
+                "replay.traj_save_len=3",
+                "replay.relabel=some",
+            ],
+        ),
         (TINY, &["agent.tstep_encoder.obs_keys=[\"observation\"]", "train.context_refresh=keep"]),
         (TINY, &["agent.multi_gammas=[]", "agent.gamma=0.1", "optim.learning_rate=1", "replay.padding=both"]),
     ];
@@ -212,7 +220,7 @@ fn broken_toml_names_the_source_and_the_line() {
 
 #[test]
 fn a_plan_refuses_settings_that_cannot_work() {
-    let cases: [(&[&str], &[&str]); 13] = [
+    let cases: [(&[&str], &[&str]); 15] = [
         (&["agent.traj_encoder.n_heads=3"], &["[agent]", "traj_encoder", "n_heads = 3", "d_model = 8"]),
         (&["env.id=tmaze-pasive"], &["tmaze-pasive", "meta-frozen-lake", "did you mean \"tmaze-passive\""]),
         (&["env.options.corridor=3"], &["tmaze-passive", "corridor", "corridor_length"]),
@@ -231,6 +239,11 @@ fn a_plan_refuses_settings_that_cannot_work() {
         (
             &["train.min_trajectories=5", "replay.max_trajectories=4"],
             &["train.min_trajectories", "5", "replay.max_trajectories"],
+        ),
+        (&["replay.relabel=all"], &["replay.relabel", "env.id = \"tmaze-passive\"", "\"goals\" [k, d]"]),
+        (
+            &["env.id=mazerunner", "env.options={ k_shot = 2 }", "replay.relabel=some"],
+            &["replay.relabel", "env.options.k_shot"],
         ),
     ];
     for (overrides, parts) in cases {

@@ -100,10 +100,6 @@ impl Maze {
         })
     }
 
-    fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
-        self.reset_to(Rng::seed_from_u64(seed).random(), obs)
-    }
-
     fn reset_to(&mut self, up: bool, obs: &mut Observation) -> Result<(), EnvError> {
         self.goal = if up { 1 } else { -1 };
         self.position = (self.options.oracle_length as i64, 0);
@@ -139,13 +135,11 @@ impl Maze {
 
     /// At most the last hundred places before the junction: corridors may be very long.
     fn draw(&self) -> Grid {
-        let shown = self.junction.min(99);
-        let first = self.junction - shown;
-        let mut grid = Grid::new(shown as usize + 1, 3, cells::WALL);
+        let first = self.junction - self.junction.min(99);
+        let mut grid = Grid::new((self.junction - first + 1) as usize, 3, cells::WALL);
+        // What lies before the first place gets a column outside the drawing.
         let mut set = |(x, y): (i64, i64), cell| {
-            if let (Ok(column), Ok(row)) = (usize::try_from(x - first), usize::try_from(1 - y)) {
-                grid.set(column, row, cell);
-            }
+            grid.set(usize::try_from(x - first).unwrap_or(usize::MAX), (1 - y) as usize, cell);
         };
         (first..=self.junction).for_each(|x| set((x, 0), cells::FLOOR));
         set((0, 0), if self.goal > 0 { cells::SIGN_UP } else { cells::SIGN_DOWN });
@@ -250,7 +244,7 @@ macro_rules! maze_env {
             }
 
             fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
-                self.0.reset(seed, obs)
+                self.0.reset_to(Rng::seed_from_u64(seed).random(), obs)
             }
 
             fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {

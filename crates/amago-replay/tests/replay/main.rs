@@ -5,5 +5,7 @@ mod common;
 mod damage;
 mod disk_full;
 mod format;
+mod npz;
+mod relabel;
 mod sampling;
 mod store;

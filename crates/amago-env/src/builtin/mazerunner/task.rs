@@ -6,9 +6,9 @@ use rand::seq::SliceRandom;
 use super::MazeRunnerOptions;
 use crate::Rng;
 
-/// Share of the inner grid points at which a wall is begun.
+/// Walls begun, over a quarter of the places.
 const DENSITY: f64 = 0.75;
-/// Steps of each wall, per length of the sides and five.
+/// Steps of each wall, over five times the sum of both sides.
 const COMPLEXITY: f64 = 0.75;
 /// Rows of the open area in which every episode begins.
 const SPAWN_ROWS: usize = 4;

@@ -1,0 +1,244 @@
+//! One NumPy array: the `.npy` format, versions 1 to 3.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 0..6 | magic `\x93NUMPY` |
+//! | 6..8 | version: major, minor |
+//! | 2 (version 1) or 4 | length of the header, little-endian |
+//! | header | a Python dictionary with `descr`, `fortran_order` and `shape` |
+//! | rest | the numbers |
+
+use amago_env::Dtype;
+
+/// One way in which an array cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NpyError {
+    /// The array does not begin as every array does.
+    #[error("it has no readable header")]
+    Header,
+    /// A type that is no number.
+    #[error("its type {0} is not supported")]
+    Type(String),
+    /// Too few or too many numbers.
+    #[error("it has {got} bytes of numbers, not {expected}")]
+    Length {
+        /// Bytes by its shape and type; absent when that does not fit in memory.
+        expected: String,
+        /// Bytes it has.
+        got: usize,
+    },
+}
+
+/// One array, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Array {
+    pub shape: Vec<usize>,
+    /// Bytes stay bytes, all other numbers are meant to be floats.
+    pub dtype: Dtype,
+    /// Every supported type fits, except for integers beyond 2^53.
+    pub values: Vec<f64>,
+}
+
+impl Array {
+    /// Reads the bytes of an `.npy` file.
+    pub fn read(bytes: &[u8]) -> Result<Self, NpyError> {
+        let (header, numbers) = split(bytes).ok_or(NpyError::Header)?;
+        let kind = Kind::parse(text(header, "descr").ok_or_else(|| unquoted(header))?)?;
+        let fortran = match field(header, "fortran_order") {
+            Some(v) if v.starts_with("False") => false,
+            Some(v) if v.starts_with("True") => true,
+            _ => return Err(NpyError::Header),
+        };
+        let shape = shape(header).ok_or(NpyError::Header)?;
+        let expected = shape.iter().try_fold(kind.size, |n, d| n.checked_mul(*d));
+        if expected != Some(numbers.len()) {
+            let expected = expected.map_or("more than fits in memory".to_owned(), |n| n.to_string());
+            return Err(NpyError::Length { expected, got: numbers.len() });
+        }
+        let stored: Vec<_> = numbers.chunks_exact(kind.size).map(|bytes| kind.number(bytes)).collect();
+        let values = if fortran { row_major(&stored, &shape) } else { stored };
+        let dtype = if (kind.letter, kind.size) == ('u', 1) { Dtype::U8 } else { Dtype::F32 };
+        Ok(Self { shape, dtype, values })
+    }
+}
+
+/// Header and numbers.
+fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let rest = bytes.strip_prefix(b"\x93NUMPY")?;
+    let (version, rest) = rest.split_at_checked(2)?;
+    let (len, rest) = match version[0] {
+        1 => rest.split_first_chunk::<2>().map(|(n, rest)| (usize::from(u16::from_le_bytes(*n)), rest))?,
+        2 | 3 => rest.split_first_chunk::<4>().map(|(n, rest)| (u32::from_le_bytes(*n) as usize, rest))?,
+        _ => return None,
+    };
+    let (header, numbers) = rest.split_at_checked(len)?;
+    Some((str::from_utf8(header).ok()?, numbers))
+}
+
+/// What follows a key of the header.
+fn field<'a>(header: &'a str, key: &str) -> Option<&'a str> {
+    let (_, value) = header.split_once(&format!("'{key}':"))?;
+    Some(value.trim_start())
+}
+
+/// A field that is a quoted text.
+fn text<'a>(header: &'a str, key: &str) -> Option<&'a str> {
+    field(header, key)?.strip_prefix('\'')?.split_once('\'').map(|(text, _)| text)
+}
+
+/// The type is a list where an array has several fields.
+fn unquoted(header: &str) -> NpyError {
+    match field(header, "descr") {
+        Some(list) if list.starts_with('[') => NpyError::Type("of several fields".to_owned()),
+        _ => NpyError::Header,
+    }
+}
+
+fn shape(header: &str) -> Option<Vec<usize>> {
+    let (list, _) = field(header, "shape")?.strip_prefix('(')?.split_once(')')?;
+    let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| part.parse().ok()).collect()
+}
+
+/// Type of the numbers.
+struct Kind {
+    big_endian: bool,
+    letter: char,
+    size: usize,
+}
+
+impl Kind {
+    fn parse(descr: &str) -> Result<Self, NpyError> {
+        let mut chars = descr.chars();
+        let (order, letter) = (chars.next(), chars.next());
+        match (order, letter, chars.as_str().parse()) {
+            (Some(order @ ('<' | '>' | '|')), Some(letter), Ok(size))
+                if matches!((letter, size), ('f', 4 | 8) | ('i' | 'u', 1 | 2 | 4 | 8) | ('b', 1)) =>
+            {
+                Ok(Self { big_endian: order == '>', letter, size })
+            }
+            _ => Err(NpyError::Type(descr.to_owned())),
+        }
+    }
+
+    /// One number from its bytes, as many as the size says.
+    fn number(&self, bytes: &[u8]) -> f64 {
+        let mut raw = [0; 8];
+        let mut put = |(i, byte): (usize, &u8)| raw[i] = *byte;
+        if self.big_endian {
+            bytes.iter().rev().enumerate().for_each(&mut put);
+        } else {
+            bytes.iter().enumerate().for_each(&mut put);
+        }
+        let unsigned = u64::from_le_bytes(raw);
+        // Moves the sign to the top and back, so that it fills the upper bytes.
+        let unused = 64 - 8 * self.size as u32;
+        match (self.letter, self.size) {
+            ('f', 4) => f64::from(f32::from_bits(unsigned as u32)),
+            ('f', _) => f64::from_bits(unsigned),
+            ('i', _) => ((unsigned << unused).cast_signed() >> unused) as f64,
+            _ => unsigned as f64,
+        }
+    }
+}
+
+/// Numbers in Fortran order, whose first axis is the fastest, in row-major order.
+fn row_major(stored: &[f64], shape: &[usize]) -> Vec<f64> {
+    let mut values = vec![0.0; stored.len()];
+    let mut at = vec![0; shape.len()];
+    for value in stored {
+        let place = at.iter().zip(shape).fold(0, |place, (i, n)| place * n + i);
+        values[place] = *value;
+        for (i, n) in at.iter_mut().zip(shape) {
+            *i += 1;
+            if *i < *n {
+                break;
+            }
+            *i = 0;
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn npy(version: u8, header: &str, numbers: &[u8]) -> Vec<u8> {
+        let mut bytes = b"\x93NUMPY".to_vec();
+        bytes.extend([version, 0]);
+        if version == 1 {
+            bytes.extend((header.len() as u16).to_le_bytes());
+        } else {
+            bytes.extend((header.len() as u32).to_le_bytes());
+        }
+        bytes.extend(header.bytes());
+        bytes.extend(numbers);
+        bytes
+    }
+
+    fn header(descr: &str, fortran: &str, shape: &str) -> String {
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}   \n")
+    }
+
+    fn check(descr: &str, numbers: &[u8], expected: &[f64]) {
+        let shape = format!("({},)", expected.len());
+        for version in [1, 2, 3] {
+            let array = Array::read(&npy(version, &header(descr, "False", &shape), numbers)).expect(descr);
+            assert_eq!(array.values, expected, "{descr}");
+            assert_eq!(array.shape, [expected.len()]);
+            assert_eq!(array.dtype, if descr == "|u1" { Dtype::U8 } else { Dtype::F32 });
+        }
+    }
+
+    #[test]
+    fn every_type_of_number_is_read() {
+        check("<f4", &[0, 0, 0xc0, 0x3f, 0, 0, 0, 0xc0], &[1.5, -2.0]);
+        check(">f4", &[0x3f, 0xc0, 0, 0], &[1.5]);
+        check("<f8", &(-0.1_f64).to_le_bytes(), &[-0.1]);
+        check(">i2", &[0xff, 0xfe, 0, 3], &[-2.0, 3.0]);
+        check("<i8", &(-5_i64).to_le_bytes(), &[-5.0]);
+        check("<i4", &7_i32.to_le_bytes(), &[7.0]);
+        check("|i1", &[0x80, 0x7f], &[-128.0, 127.0]);
+        check("|u1", &[0, 255], &[0.0, 255.0]);
+        check("<u2", &[0xff, 0xff], &[65535.0]);
+        check("|b1", &[1, 0], &[1.0, 0.0]);
+    }
+
+    #[test]
+    fn fortran_order_is_turned_round() {
+        let numbers: Vec<u8> = (0..12).collect();
+        let array = Array::read(&npy(1, &header("|u1", "True", "(2, 3, 2)"), &numbers)).expect("readable");
+        // Entry (i, j, k) is stored at i + 2 j + 6 k.
+        assert_eq!(array.values, [0.0, 6.0, 2.0, 8.0, 4.0, 10.0, 1.0, 7.0, 3.0, 9.0, 5.0, 11.0]);
+        let scalar = Array::read(&npy(1, &header("|u1", "False", "()"), &[9])).expect("readable");
+        assert_eq!((scalar.values, scalar.shape), (vec![9.0], vec![]));
+    }
+
+    #[test]
+    fn broken_arrays_are_refused() {
+        let good = npy(1, &header("<f4", "False", "(2,)"), &[0; 8]);
+        assert!(Array::read(&good).is_ok());
+        for len in 0..good.len() {
+            assert!(Array::read(&good[..len]).is_err(), "{len} bytes");
+        }
+        let fail = |header: &str, numbers: usize| {
+            Array::read(&npy(1, header, &vec![0; numbers])).expect_err("broken").to_string()
+        };
+        assert!(fail(&header("<f4", "False", "(2,)"), 9).contains("9 bytes of numbers, not 8"));
+        assert!(fail(&header("<f8", "False", "(9223372036854775807, 3)"), 9).contains("more than fits"));
+        for descr in ["|O", "<c8", "<U4", "<f2", "<M8[ns]", "f4", "<f", ""] {
+            assert!(fail(&header(descr, "False", "(2,)"), 8).contains("not supported"), "{descr}");
+        }
+        assert!(
+            fail("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", 8).contains("several")
+        );
+        for header in ["", "{}", "{'descr': '<f4', 'fortran_order': 1, 'shape': (2,)}"] {
+            assert_eq!(fail(header, 8), NpyError::Header.to_string());
+        }
+        assert_eq!(fail(&header("<f4", "False", "(-2,)"), 8), NpyError::Header.to_string());
+        let mut other = good.clone();
+        other[6] = 4;
+        assert_eq!(Array::read(&other), Err(NpyError::Header));
+    }
+}
