@@ -165,12 +165,7 @@ fn intermediates(
     batch: &TrainBatch,
     (case, report): (&Case, &mut Report),
 ) {
-    let mut check = |name: &str, got: Vec<f32>| {
-        let name = format!("step{step}.mid.{name}");
-        if case.has(&name) {
-            report.close(&name, &got, &case.get(&name).f32(), FORWARD);
-        }
-    };
+    let mut check = checks(step, case, report);
     let embedding = agent.tstep_encoder.forward(&batch.obs, batch.rl2s.clone());
     check("tstep_emb", values(&embedding));
     let states = agent.states(batch);
@@ -180,8 +175,30 @@ fn intermediates(
     check("actor_params", values(&actor));
     check("target_actor_params", values(&agent.target_actor.forward(states.clone())));
 
-    let [b, l1, g, _] = actor.dims();
-    let a = batch.actions.dims()[2];
+    drop(check);
+    critic_intermediates((setup, step), agent, (batch, states), (case, report));
+}
+
+/// Compares what a step recorded under a name, if it did.
+fn checks<'a>(step: usize, case: &'a Case, report: &'a mut Report) -> impl FnMut(&str, Vec<f32>) + 'a {
+    move |name, got| {
+        let name = format!("step{step}.mid.{name}");
+        if case.has(&name) {
+            report.close(&name, &got, &case.get(&name).f32(), FORWARD);
+        }
+    }
+}
+
+/// Outputs of the critics and of their copies.
+fn critic_intermediates(
+    (setup, step): (&Setup, usize),
+    agent: &Agent,
+    (batch, states): (&TrainBatch, Tensor<3>),
+    (case, report): (&Case, &mut Report),
+) {
+    let mut check = checks(step, case, report);
+    let [b, l1, _] = states.dims();
+    let (g, a) = (setup.config.gammas().len(), batch.actions.dims()[2]);
     // The last state has no action in the batch; the original repeats the one before.
     let last = batch.actions.clone().narrow(1, l1 - 2, 1);
     let actions = Tensor::cat(vec![batch.actions.clone(), last], 1).unsqueeze_dim::<4>(2);
