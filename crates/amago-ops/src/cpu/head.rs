@@ -11,22 +11,11 @@ use super::softmax::{dot, exp_shifted};
 
 /// Deepest head with a kernel; deeper ones are composed.
 pub(crate) const MAX_LAYERS: usize = 3;
-/// States per task of the backward pass: each task holds one set of weight gradients.
-const STATES_PER_TASK: usize = 1024;
 
 /// Expected bin of actions `[K, N, G, A]`; output `[C, K·N·G]`. It has no gradient.
 #[derive(Debug)]
 pub(crate) struct Expect {
     pub(crate) actions: Array,
-    pub(crate) bins: Vec<f32>,
-    pub(crate) slope: f32,
-}
-
-/// Cross-entropy and expected bin of actions `[1, N, G, A]` against labels `[N·G, bins]`; output `[2, C, N·G]`.
-#[derive(Debug)]
-pub(crate) struct Classify {
-    pub(crate) actions: Array,
-    pub(crate) labels: Array,
     pub(crate) bins: Vec<f32>,
     pub(crate) slope: f32,
 }
@@ -49,22 +38,22 @@ where
 
 /// The tensors of one head, and the sizes that follow from them.
 #[derive(Clone, Copy)]
-struct Head<'a> {
-    inputs: &'a [&'a Array],
+pub(super) struct Head<'a> {
+    pub(super) inputs: &'a [&'a Array],
     actions: &'a Array,
     slope: f32,
-    critics: usize,
-    states: usize,
-    gammas: usize,
+    pub(super) critics: usize,
+    pub(super) states: usize,
+    pub(super) gammas: usize,
     n_actions: usize,
-    hidden: usize,
+    pub(super) hidden: usize,
 }
 
 /// Activations of one tile: one buffer per layer, the last one holds logits.
-struct Tile(Vec<Vec<f32>>);
+pub(super) struct Tile(pub(super) Vec<Vec<f32>>);
 
 impl<'a> Head<'a> {
-    fn new(inputs: &'a [&'a Array], actions: &'a Array, slope: f32) -> Self {
+    pub(super) fn new(inputs: &'a [&'a Array], actions: &'a Array, slope: f32) -> Self {
         let (state, gamma, weight) = (inputs[0].dims(), inputs[1].dims(), inputs[2].dims());
         Self {
             inputs,
@@ -86,7 +75,7 @@ impl<'a> Head<'a> {
     }
 
     /// Number of layers after the first.
-    fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         (self.inputs.len() - 3) / 2
     }
 
@@ -97,26 +86,26 @@ impl<'a> Head<'a> {
         (weight, self.part(4 + 2 * layer, c), [dims[1], dims[2]])
     }
 
-    fn bins(&self) -> usize {
+    pub(super) fn bins(&self) -> usize {
         self.layer(self.depth() - 1, 0).2[1]
     }
 
-    fn tile(&self) -> Tile {
+    pub(super) fn tile(&self) -> Tile {
         let widths = (0..self.depth()).map(|layer| self.layer(layer, 0).2[1]);
         Tile([self.hidden].into_iter().chain(widths).map(|w| vec![0.0; w * ROW_BLOCK]).collect())
     }
 
-    fn action(&self, row: usize) -> &'a [f32] {
+    pub(super) fn action(&self, row: usize) -> &'a [f32] {
         &self.actions.data()[row * self.n_actions..(row + 1) * self.n_actions]
     }
 
     /// `[K, N, G]` row number to state and discount.
-    fn state_and_gamma(&self, row: usize) -> [usize; 2] {
+    pub(super) fn state_and_gamma(&self, row: usize) -> [usize; 2] {
         [row / self.gammas % self.states, row % self.gammas]
     }
 
     /// Fills a tile with rows from `start` on.
-    fn forward(&self, c: usize, start: usize, rows: usize, tile: &mut Tile) {
+    pub(super) fn forward(&self, c: usize, start: usize, rows: usize, tile: &mut Tile) {
         let h = self.hidden;
         let [state, gamma, weight] = [0, 1, 2].map(|input| self.part(input, c));
         for (row, out) in (start..start + rows).zip(tile.0[0].chunks_exact_mut(h)) {
@@ -148,7 +137,7 @@ impl<'a> Head<'a> {
     }
 
     /// Calls `each` with tiles of all rows of critic `c`, split over tasks; `out` is cut alike.
-    fn for_each_tile<T: Send>(
+    pub(super) fn for_each_tile<T: Send>(
         &self,
         c: usize,
         out: &mut [T],
@@ -188,114 +177,17 @@ impl<const N: usize> Kernel<N> for Expect {
     }
 }
 
-impl<const N: usize> Kernel<N> for Classify {
-    type Saved = ();
-
-    fn forward(&self, inputs: [&Array; N]) -> (Array, ()) {
-        let head = Head::new(&inputs, &self.actions, self.slope);
-        let rows = head.states * head.gammas;
-        let mut found = vec![[0.0; 2]; head.critics * rows];
-        found.par_chunks_mut(rows).enumerate().for_each(|(c, found)| {
-            head.for_each_tile(c, found, |tile, start, found| {
-                let logits = tile.0[head.depth()].chunks_exact_mut(head.bins());
-                for ((row, found), logits) in (start..).zip(found).zip(logits) {
-                    let label = self.label(row);
-                    let aimed = dot(logits, Some(label));
-                    let (top, total) = exp_shifted(logits);
-                    let loss = dot(label, None) * (top + total.ln()) - aimed;
-                    *found = [loss, dot(logits, Some(&self.bins)) / total];
-                }
-            });
-        });
-        let part = |i: usize| found.iter().map(move |x| x[i]);
-        (Array::new(part(0).chain(part(1)).collect(), &[2, head.critics, rows]), ())
-    }
-
-    /// The value takes no gradient: only the first half of `grad` counts.
-    fn backward(&self, inputs: [&Array; N], (): (), grad: Array, _: [bool; N]) -> [Option<Array>; N] {
-        let head = Head::new(&inputs, &self.actions, self.slope);
-        let rows = head.states * head.gammas;
-        let mut by_state = vec![0.0; head.critics * head.states * head.hidden];
-        let parts: Vec<Vec<Vec<Vec<f32>>>> = by_state
-            .par_chunks_mut(head.states * head.hidden)
-            .enumerate()
-            .map(|(c, by_state)| {
-                let grad = &grad.data()[c * rows..(c + 1) * rows];
-                let tasks = by_state.par_chunks_mut(STATES_PER_TASK * head.hidden).enumerate();
-                tasks.map(|(i, out)| self.task(&head, [c, i * STATES_PER_TASK], grad, out)).collect()
-            })
-            .collect();
-        let mut by_state = Some(by_state);
-        std::array::from_fn(|input| {
-            let summed = match input {
-                0 => by_state.take().expect("there is one first input"),
-                _ => parts.iter().flat_map(|tasks| sum_of(tasks, input)).collect(),
-            };
-            Some(Array::new(summed, &inputs[input].dims()))
-        })
-    }
-}
-
-/// Sum over tasks of the gradients of one input.
-fn sum_of(tasks: &[Vec<Vec<f32>>], input: usize) -> Vec<f32> {
-    let mut sum = tasks[0][input].clone();
-    tasks[1..].iter().for_each(|task| add_into(&mut sum, &task[input]));
-    sum
-}
-
-impl Classify {
-    fn label(&self, row: usize) -> &[f32] {
-        let bins = self.bins.len();
-        &self.labels.data()[row * bins..(row + 1) * bins]
-    }
-
-    /// Gradients of critic `c` from the states that `by_state` covers, from `first` on: adds the states' own, and
-    /// returns those of the other inputs by input number.
-    fn task(&self, head: &Head, [c, first]: [usize; 2], grad: &[f32], by_state: &mut [f32]) -> Vec<Vec<f32>> {
-        let h = head.hidden;
-        let size = |input: &&Array| input.data().len() / head.critics;
-        let mut sums: Vec<Vec<f32>> = head.inputs.iter().map(|x| vec![0.0; size(x)]).collect();
-        sums[0].clear();
-        let (mut tile, mut dtile) = (head.tile(), head.tile());
-        let end = (first + by_state.len() / h) * head.gammas;
-        for start in (first * head.gammas..end).step_by(ROW_BLOCK) {
-            let rows = ROW_BLOCK.min(end - start);
-            head.forward(c, start, rows, &mut tile);
-            self.logit_gradient(&grad[start..start + rows], start, &mut tile, &mut dtile, head.depth());
-            head.backward(c, rows, &tile, &mut dtile, &mut sums);
-            for (row, grad) in (start..start + rows).zip(dtile.0[0].chunks_exact(h)) {
-                let [n, g] = head.state_and_gamma(row);
-                add_into(&mut by_state[(n - first) * h..(n - first + 1) * h], grad);
-                add_into(&mut sums[1][g * h..(g + 1) * h], grad);
-                for (a, sum) in head.action(row).iter().zip(sums[2].chunks_exact_mut(h)) {
-                    if *a != 0.0 {
-                        sum.iter_mut().zip(grad).for_each(|(s, g)| *s += a * g);
-                    }
-                }
-            }
-        }
-        sums
-    }
-
-    /// `(softmax − label) · grad` for the rows of a tile, from `start` on.
-    fn logit_gradient(&self, grad: &[f32], start: usize, tile: &mut Tile, dtile: &mut Tile, last: usize) {
-        let bins = self.bins.len();
-        let rows = tile.0[last].chunks_exact_mut(bins).zip(dtile.0[last].chunks_exact_mut(bins));
-        for ((row, scale), (logits, out)) in (start..).zip(grad).zip(rows) {
-            let label = self.label(row);
-            let (_, total) = exp_shifted(logits);
-            let mass = dot(label, None) / total;
-            for ((out, p), label) in out.iter_mut().zip(logits).zip(label) {
-                *out = scale * (*p * mass - label);
-            }
-        }
-    }
-}
-
 impl Head<'_> {
     /// From the gradient of the logits in `dtile` down to the one of the first layer's sum; adds the gradients of
     /// weights and biases.
-    fn backward(&self, c: usize, rows: usize, tile: &Tile, dtile: &mut Tile, sums: &mut [Vec<f32>]) {
+    pub(super) fn backward(
+        &self,
+        c: usize,
+        rows: usize,
+        tile: &Tile,
+        dtile: &mut Tile,
+        sums: &mut [Vec<f32>],
+    ) {
         for layer in (0..self.depth()).rev() {
             let (weight, _, [d_in, d_out]) = self.layer(layer, c);
             let (below, above) = dtile.0.split_at_mut(layer + 1);
