@@ -61,7 +61,6 @@ fn bytes_survive_builder_store_batch_and_tensor() {
     let open = || Store::open(dir.path(), StoreConfig::default()).expect("a store");
     let (mut builder, seen) = episode(3);
     let store = open();
-    // Cut in the middle, as long rollouts are: the frame at the cut is in both parts.
     let first = builder.finish();
     store.append(&first).expect("stored");
     drop(store);
