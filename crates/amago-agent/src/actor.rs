@@ -58,7 +58,8 @@ pub struct Actor {
     n_gammas: usize,
 }
 
-/// The network of an [`Actor`]. There are two in an agent, so their size does not matter.
+/// The network of an [`Actor`].
+// There are two per agent: their size does not matter.
 #[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 enum ActorNet {

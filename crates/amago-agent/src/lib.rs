@@ -8,8 +8,8 @@
 //! knows no thread, clock or log.
 //!
 //! Shapes: `B` batch, `L` timesteps with an action, `G` discounts, `C` critics, `K` sampled
-//! actions, `A` entries of an action vector, `D` state width. Values are `[C, K, B, L, G]`: the ensemble comes first
-//! because its matrix products are batched over it.
+//! actions, `A` entries of an action vector, `D` state width. Values are `[C, K, B, L, G]`: the
+//! ensemble comes first because its matrix products are batched over it.
 #![warn(missing_docs)]
 
 mod actor;

@@ -10,10 +10,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use amago_env::conformance::{self, CheckOptions};
-use amago_env::{Env, EnvError};
-use amago_trainer::{EvalReport, Plan, Play, RunConfig, Silent, StopFlag, TrainError, evaluate};
+use amago_env::vector::VecEnv;
+use amago_env::{Action, Env, EnvError, Role, rng};
+use amago_golden::modules::values;
+use amago_replay::{Slice, TrajectoryBuilder, collate};
+use amago_trainer::{
+    EvalReport, Plan, Play, RunConfig, Silent, StopFlag, TrainError, evaluate, obs_layout, train_batch,
+};
 use support::tasks::{Aim, Match, Pick};
-use support::{Recorder, load, tiny, train};
+use support::{Recorder, device, load, tiny, train};
 
 type Make = fn() -> Result<Box<dyn Env>, EnvError>;
 
@@ -77,6 +82,33 @@ fn every_policy_acts_explores_and_learns() {
     }
 }
 
+/// The mask of every state reaches the learner; padding allows nothing, which stands for everything.
+#[test]
+fn masks_go_through_replay() {
+    let mut envs = VecEnv::new(vec![pick().expect("a task")], 5, Role::TrainEnv).expect("legal spaces");
+    let (observation, action) = (envs.observation_space().clone(), envs.action_space().clone());
+    let mut draws = rng(5, Role::Policy, 0, 0);
+    let mut builder = TrajectoryBuilder::new(&observation, &action);
+    let mut masks = Vec::new();
+    builder.start(&envs.reset_all().expect("no faults")[0].obs).expect("it fits");
+    for _ in 0..3 {
+        let mask = envs.results()[0].obs.action_mask().expect("there is one").to_vec();
+        let chosen = Action::random(&action, Some(&mask), &mut draws);
+        masks.extend(mask);
+        let next = &envs.step(std::slice::from_ref(&chosen)).expect("legal")[0];
+        builder.push(&chosen, &next.step, &next.obs).expect("it fits");
+    }
+    masks.extend(envs.results()[0].obs.action_mask().expect("there is one"));
+    let trajectory = Arc::new(builder.finish());
+    let batch = collate(&[Slice::new(trajectory.clone(), 0, 3), Slice::new(trajectory, 2, 3)]);
+    let batch = train_batch(batch, &obs_layout(&observation), &device());
+    let legal = values(&batch.legal.expect("the observations have a mask"));
+    let width = action.width();
+    assert_eq!(legal[..4 * width], masks);
+    assert_eq!(legal[4 * width..6 * width], masks[2 * width..]);
+    assert_eq!(legal[6 * width..], vec![0.0; 2 * width]);
+}
+
 #[test]
 fn a_plan_refuses_policies_that_cannot_work() {
     let cases: [(Make, &[&str], &[&str]); 4] = [
@@ -131,7 +163,10 @@ fn check_learning(name: &str, make: Make, overrides: &[&str], at_least: f64) {
         eprintln!("SKIPPED: {name}: set AMAGO_LEARN=1 to train it");
         return;
     }
-    let config = load(LEARN, overrides).expect("a legal config");
+    let extra = std::env::var("AMAGO_LEARN_SET").unwrap_or_default();
+    let extra: Vec<&str> =
+        overrides.iter().copied().chain(extra.split(';').filter(|x| !x.is_empty())).collect();
+    let config = load(LEARN, &extra).expect("a legal config");
     let steps = config.train.epochs * config.train.parallel_actors * config.train.timesteps_per_epoch;
     let before = random(&config, make);
     let start = Instant::now();

@@ -64,7 +64,7 @@ fn a_resolved_config_loads_equal() {
     let minimal = "env.id = \"tmaze-passive\"\n";
     let cnn = "agent.tstep_encoder.kind=cnn";
     let token = "agent.tstep_encoder.goal={ kind = \"token\", key = \"aim\", max_token = 9 }";
-    let cases: [(&str, &[&str]); 20] = [
+    let cases: [(&str, &[&str]); 24] = [
         (minimal, &[]),
         (minimal, &["replay.max_trajectories=0"]),
         (TINY, &["agent.filter.kind=exponential"]),
@@ -90,6 +90,10 @@ fn a_resolved_config_loads_equal() {
                 "agent.traj_encoder.activation=adaptive",
             ],
         ),
+        (TINY, &["agent.actor.policy.kind=gmm", "agent.actor.policy.modes=3", "agent.actor.kind=residual"]),
+        (TINY, &["agent.actor.policy={kind=\"tanh_gaussian\", std_activation=\"softplus\", std_high=3}"]),
+        (TINY, &["agent.actor.policy.kind=bernoulli", "agent.critic.bins.init_value=-3"]),
+        (TINY, &["agent.actor.policy={kind=\"categorical\", max_prob=1.0}", "agent.actor.norm=rmsnorm"]),
         (TINY, &["exploration={kind=\"bilevel\", horizon=4}", "agent.filter.kind=leaky_ramp"]),
         (
             TINY,
@@ -215,6 +219,16 @@ fn settings_of_another_kind_are_refused() {
         minimal,
         &["agent.filter.kind=leaky_ramp", "agent.filter.threshold=1"],
         &["agent.filter", "threshold"],
+    );
+    check_refused(
+        minimal,
+        &["agent.actor.policy.kind=beta", "agent.actor.policy.std_low=1"],
+        &["agent.actor.policy", "std_low"],
+    );
+    check_refused(
+        minimal,
+        &["agent.actor.policy.kind=gauss"],
+        &["agent.actor.policy", "gauss", "tanh_gaussian"],
     );
     check_refused(minimal, &["exploration.kind=none", "exploration.eps_end=1"], &["exploration", "eps_end"]);
     check_refused(minimal, &["exploration.horizon=3"], &["exploration", "horizon"]);

@@ -178,8 +178,8 @@ pub enum PolicyError {
     },
     /// The online loss needs a differentiable sample.
     #[error(
-        "online_coeff = {online_coeff} needs samples with a gradient, which actor.policy.kind = \"{kind}\" does \
-         not have: set online_coeff = 0 (and offline_coeff above 0){}",
+        "online_coeff = {online_coeff} needs samples with a gradient, which actor.policy.kind = \"{kind}\" \
+         does not have: set online_coeff = 0 (and offline_coeff above 0){}",
         alternative(kind)
     )]
     NotDifferentiable {

@@ -10,6 +10,7 @@ use amago_seqmodel::{
     CnnConfig, CnnTstepConfig, FfTstepConfig, GridworldConfig, ObsKind, ObsLayout, ObsTensors,
     TrajEncoderConfig, TransformerConfig, TstepEncoderConfig,
 };
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
 use super::{assert_close, weights};
@@ -275,6 +276,50 @@ impl Draws for FirstOnly {
 
     fn image_shifts(&mut self, shape: [usize; 3], _: usize, device: &Device) -> Tensor<3, Int> {
         Tensor::zeros(shape, device)
+    }
+}
+
+/// Adds to the bias of the actor's outputs for the last option.
+struct FavourLast(Vec<f32>);
+
+impl ModuleMapper for FavourLast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if param.val().dims() != [self.0.len(); D] {
+            return param;
+        }
+        param.map(|old| old.clone() + Tensor::<1>::from_floats(self.0.as_slice(), &old.device()).unsqueeze())
+    }
+}
+
+/// Whatever the actors say of an option that is illegal in every state, no part of the loss sees it.
+#[test]
+fn illegal_options_are_out_of_every_loss() {
+    let device = device();
+    for space in spaces().into_iter().take(2) {
+        for mut config in agents_in(&space) {
+            // No other bias is as wide as the outputs.
+            config.actor.d_hidden = 10;
+            let gammas = config.gammas().len();
+            let agent = agent_in(&config, space.clone(), &device);
+            let mut favour = FavourLast(vec![0.0; gammas * ACTIONS]);
+            (0..gammas).for_each(|g| favour.0[(g + 1) * ACTIONS - 1] = 3.0);
+            let mut other = agent.clone();
+            other.actor = other.actor.map(&mut favour);
+            other.target_actor = other.target_actor.map(&mut favour);
+            let mut batch = batch(&device);
+            let read = |agent: &Agent, batch: &TrainBatch| {
+                let loss = amago_agent::loss(agent, &config, batch, &mut FirstOnly);
+                let parts = loss.report.read();
+                [values(&loss.total)[0], parts.entropy, parts.td_target, parts.advantage]
+            };
+            let [free, favoured] = [read(&agent, &batch), read(&other, &batch)];
+            assert!((free[1] - favoured[1]).abs() > 1e-2, "{space}: the option makes no difference");
+            let legal = Tensor::<3>::ones([B, L + 1, ACTIONS], &device);
+            batch.legal = Some(legal.slice_fill([0..B, 0..L + 1, ACTIONS - 1..ACTIONS], 0.0));
+            let [masked, favoured] = [read(&agent, &batch), read(&other, &batch)];
+            assert_close(&favoured, &masked, 1e-5);
+            assert!(masked[1] < free[1], "{space}: fewer options, yet no less entropy");
+        }
     }
 }
 
