@@ -1,5 +1,7 @@
 //! What the agent sees: training batches and single steps, as tensors.
 
+use std::ops::Range;
+
 use amago_seqmodel::ObsTensors;
 use burn::tensor::{Int, Tensor};
 
@@ -26,6 +28,21 @@ pub struct TrainBatch {
 }
 
 impl TrainBatch {
+    /// Some of the sequences.
+    pub fn rows(&self, rows: &Range<usize>) -> Self {
+        let (start, len) = (rows.start, rows.len());
+        Self {
+            obs: self.obs.rows(rows),
+            rl2s: self.rl2s.clone().narrow(0, start, len),
+            times: self.times.clone().narrow(0, start, len),
+            rewards: self.rewards.clone().narrow(0, start, len),
+            terminals: self.terminals.clone().narrow(0, start, len),
+            actions: self.actions.clone().narrow(0, start, len),
+            legal: self.legal.clone().map(|legal| legal.narrow(0, start, len)),
+            mask: self.mask.clone().narrow(0, start, len),
+        }
+    }
+
     /// One where a transition is real: where it leads to a real timestep, `[B, L, 1]`.
     pub fn transition_mask(&self) -> Tensor<3> {
         let len = self.mask.dims()[1] - 1;

@@ -4,19 +4,19 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// Scales all gradients of the module's parameters so that their joint Euclidean norm is at most
-/// `max_norm`, and returns the norm before, `[1]`. No number leaves the device.
-pub fn clip_by_global_norm<M: Module>(
-    module: &M,
-    grads: &mut GradientsParams,
-    max_norm: f32,
-) -> Option<Tensor<1>> {
+/// Joint Euclidean norm of the gradients of a module's parameters, `[1]`; absent where it has none. No number
+/// leaves the device.
+pub fn gradient_norm<M: Module>(module: &M, grads: &GradientsParams) -> Option<Tensor<1>> {
     let mut sum = SquareSum { grads, total: None };
     module.visit(&mut sum);
-    let norm = sum.total?.sqrt();
-    let scale = (norm.clone() + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
+    Some(sum.total?.sqrt())
+}
+
+/// Scales all gradients of the module's parameters, whose joint norm is `norm`, `[1]`, so that it is at
+/// most `max_norm`.
+pub fn clip_gradients<M: Module>(module: &M, grads: &mut GradientsParams, norm: Tensor<1>, max_norm: f32) {
+    let scale = (norm + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
     module.visit(&mut Scale { grads, scale });
-    Some(norm)
 }
 
 struct SquareSum<'a> {

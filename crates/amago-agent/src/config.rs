@@ -67,6 +67,11 @@ pub struct OptimConfig {
     pub epsilon: f32,
     /// Largest global norm of the gradient.
     pub grad_clip: f32,
+    /// Parts that a batch is computed in, to need less memory; the gradient is that of the whole batch.
+    pub micro_batches: usize,
+    /// Updates after which AdamW counts its steps from zero again (Ellis et al. 2024, arXiv 2412.17113); zero
+    /// for never.
+    pub reset_interval: usize,
 }
 
 impl Default for OptimConfig {
@@ -78,6 +83,8 @@ impl Default for OptimConfig {
             betas: [0.9, 0.999],
             epsilon: 1e-8,
             grad_clip: 1.0,
+            micro_batches: 1,
+            reset_interval: 0,
         }
     }
 }
@@ -269,6 +276,9 @@ impl OptimConfig {
     /// # Errors
     /// Names the setting.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.micro_batches == 0 {
+            return Err(ConfigError::Zero("micro_batches"));
+        }
         let positive = [
             ("learning_rate", self.learning_rate as f32),
             ("grad_clip", self.grad_clip),

@@ -1,9 +1,15 @@
 //! One update, from batch to new weights.
 
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::Tensor;
+use std::sync::Arc;
 
-use crate::{Agent, AgentConfig, Draws, LossReport, OptimConfig, TrainBatch, clip_by_global_norm, loss};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+
+use crate::loss::differentiate;
+use crate::{
+    Agent, AgentConfig, Draws, GradNorms, LossMask, OptimConfig, PaddingMask, TrainBatch, UpdateReport,
+    clip_gradients, gradient_norm,
+};
 
 /// An agent with its optimiser.
 #[derive(Clone)]
@@ -16,19 +22,7 @@ pub struct Learner {
     pub updates: u64,
     config: AgentConfig,
     optim: OptimConfig,
-}
-
-/// What one update did.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
-pub struct UpdateReport {
-    /// The loss that was differentiated.
-    pub loss: f32,
-    /// Global gradient norm before clipping.
-    pub grad_norm: f32,
-    /// Learning rate of this update.
-    pub learning_rate: f64,
-    /// Parts of the loss.
-    pub parts: LossReport,
+    mask: Arc<dyn LossMask>,
 }
 
 /// Learning rate of update `k` (from zero): `rate · min(k / warmup, 1)`.
@@ -36,22 +30,16 @@ pub fn warmup(rate: f64, warmup: usize, k: u64) -> f64 {
     if warmup == 0 { rate } else { rate * (k as f64 / warmup as f64).min(1.0) }
 }
 
-impl OptimConfig {
-    /// A fresh AdamW with these settings.
-    pub fn init(&self) -> ModuleOptimizer {
-        AdamWConfig::new()
-            .with_beta_1(self.betas[0])
-            .with_beta_2(self.betas[1])
-            .with_epsilon(self.epsilon)
-            .with_weight_decay(self.weight_decay)
-            .init()
-    }
-}
-
 impl Learner {
     /// A learner that has done no update.
     pub fn new(agent: Agent, config: AgentConfig, optim: OptimConfig) -> Self {
-        Self { agent, optimizer: optim.init(), updates: 0, config, optim }
+        Self { agent, optimizer: optim.init(), updates: 0, config, optim, mask: Arc::new(PaddingMask) }
+    }
+
+    /// The same with another mask in the loss.
+    pub fn with_mask(mut self, mask: Arc<dyn LossMask>) -> Self {
+        self.mask = mask;
+        self
     }
 
     /// One update: augmentation, statistics, loss, backward, clip, targets, AdamW. The targets move *before* the
@@ -62,15 +50,18 @@ impl Learner {
         let mut agent = self.agent.clone();
         let batch = agent.augment(batch, draws);
         agent.begin_update(&batch);
-        let loss = loss(&agent, &self.config, &batch, draws);
-        let mut grads = GradientsParams::from_grads(loss.total.backward(), &agent);
-        let norm = clip_by_global_norm(&agent, &mut grads, self.optim.grad_clip);
-        let norm = norm.unwrap_or_else(|| Tensor::zeros([1], &loss.total.device().inner()));
+        let how = (self.optim.micro_batches, self.mask.as_ref());
+        let (loss, mut grads) = differentiate(&agent, &self.config, &batch, how, draws);
+        let (norm, part_norms) = gradient_norms(&agent, &grads, &loss.total.device().inner());
+        clip_gradients(&agent, &mut grads, norm.clone(), self.optim.grad_clip);
         // One transfer for all numbers, after the backward pass. The step counts of the running
         // statistics are the only other values that the host reads.
-        let (parts, [total, grad_norm]) = loss.report.read_with([loss.total, norm]);
+        let [tstep, traj, actor, critics] = part_norms;
+        let (parts, read) = loss.report.read_with([loss.total, norm, tstep, traj, actor, critics]);
+        let [total, grad_norm, tstep_encoder, traj_encoder, actor, critics] = read;
+        let grad_norms = GradNorms { tstep_encoder, traj_encoder, actor, critics };
         let learning_rate = warmup(self.optim.learning_rate, self.optim.warmup, self.updates);
-        let report = UpdateReport { loss: total, grad_norm, learning_rate, parts };
+        let report = UpdateReport { loss: total, grad_norm, grad_norms, learning_rate, parts };
         if !(total.is_finite() && grad_norm.is_finite()) {
             return report;
         }
@@ -80,4 +71,17 @@ impl Learner {
         self.updates += 1;
         report
     }
+}
+
+/// Norms of the whole gradient and of its parts, `[1]` each: timestep encoder, trajectory encoder, actor, critics.
+fn gradient_norms(agent: &Agent, grads: &GradientsParams, device: &Device) -> (Tensor<1>, [Tensor<1>; 4]) {
+    let parts = [
+        gradient_norm(&agent.tstep_encoder, grads),
+        gradient_norm(&agent.traj_encoder, grads),
+        gradient_norm(&agent.actor, grads),
+        gradient_norm(&agent.critics, grads),
+    ]
+    .map(|norm| norm.unwrap_or_else(|| Tensor::zeros([1], device)));
+    let squares = parts.clone().map(|norm| norm.square()).into_iter();
+    (squares.reduce(|a, b| a + b).expect("there are parts").sqrt(), parts)
 }

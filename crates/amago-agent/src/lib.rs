@@ -13,6 +13,7 @@
 #![warn(missing_docs)]
 
 mod actor;
+mod adamw;
 mod agent;
 mod batch;
 mod bins;
@@ -25,6 +26,7 @@ mod filter;
 mod gammas;
 mod learner;
 mod loss;
+mod mask;
 mod policy;
 mod popart;
 mod report;
@@ -36,20 +38,21 @@ pub use actor::{Actor, ActorConfig, ActorKind};
 pub use agent::{Agent, ObsSpec};
 pub use batch::{StepInput, TrainBatch};
 pub use bins::{BinConfig, Bins, Labels};
-pub use clip::clip_by_global_norm;
+pub use clip::{clip_gradients, gradient_norm};
 pub use config::{AgentConfig, ConfigError, OptimConfig};
 pub use critic::{Critic, CriticConfig, CriticKind, Evaluation};
 pub use draws::{Draws, Noise, NoiseSource, Purpose, RandomDraws};
 pub use filter::Filter;
 pub use gammas::{MULTI_GAMMAS, gamma_features};
-pub use learner::{Learner, UpdateReport, warmup};
+pub use learner::{Learner, warmup};
 pub use loss::{Loss, loss};
+pub use mask::{LossMask, PaddingMask};
 pub use policy::{
     Bernoulli, Beta, BetaConfig, Categorical, CategoricalConfig, Gmm, GmmConfig, Policy, PolicyConfig,
     PolicyError, PolicyHead, StdActivation, TanhGaussian, TanhGaussianConfig,
 };
 pub use popart::PopArt;
-pub use report::{LossReport, LossTensors};
+pub use report::{GradNorms, LossReport, LossTensors, UpdateReport};
 pub use target::{copy_into, soft_update};
 pub use td::{Transitions, n_step_targets};
 pub use terms::{ActorTerms, CriticTerms, LossTerms, loss_terms};

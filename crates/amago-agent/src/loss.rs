@@ -1,9 +1,13 @@
 //! The one loss of both agents: masked means of its terms.
 
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
-use crate::terms::in_return_units;
-use crate::{Agent, AgentConfig, Draws, LossTensors, LossTerms, PopArt, TrainBatch, loss_terms};
+use crate::mask::Weights;
+use crate::terms::{Pass, in_return_units};
+use crate::{
+    Agent, AgentConfig, Draws, LossMask, LossTensors, LossTerms, PaddingMask, PopArt, TrainBatch, loss_terms,
+};
 
 /// What one loss computed.
 pub struct Loss {
@@ -17,43 +21,79 @@ pub struct Loss {
 
 /// Actor and critic loss of a batch. [`Agent::begin_update`] comes before it.
 pub fn loss(agent: &Agent, config: &AgentConfig, batch: &TrainBatch, draws: &mut dyn Draws) -> Loss {
-    reduce(loss_terms(agent, config, batch, draws), config)
+    let weights = Weights::new(batch, dims(config), &PaddingMask);
+    reduce(loss_terms(agent, config, batch, draws), config, &weights)
 }
 
-fn reduce(terms: LossTerms, config: &AgentConfig) -> Loss {
-    let LossTerms { actor, critic, entropy, mask, popart } = terms;
-    let zero = || Tensor::zeros([1], &mask.device());
+/// Loss and gradient of a batch that is computed in `micro_batches` parts, to hold the activations of one part
+/// at a time. The result is that of the whole batch, whatever the parts' masks count. The loss that
+/// comes back has no gradient any more. [`Agent::begin_update`] comes before it.
+pub(crate) fn differentiate(
+    agent: &Agent,
+    config: &AgentConfig,
+    batch: &TrainBatch,
+    (micro_batches, masks): (usize, &dyn LossMask),
+    draws: &mut dyn Draws,
+) -> (Loss, GradientsParams) {
+    let weights = Weights::new(batch, dims(config), masks);
+    let backward = |loss: Loss| {
+        let total = loss.total.clone().detach();
+        (Loss { total, ..loss }, GradientsParams::from_grads(loss.total.backward(), agent))
+    };
+    if micro_batches < 2 {
+        return backward(reduce(loss_terms(agent, config, batch, draws), config, &weights));
+    }
+    let size = batch.mask.dims()[0];
+    let cut = |i: usize| i * size / micro_batches;
+    let parts: Vec<_> =
+        (0..micro_batches).map(|i| cut(i)..cut(i + 1)).filter(|rows| !rows.is_empty()).collect();
+    // PopArt's statistics know the targets of the whole batch before they normalise those of a part.
+    let targets: Vec<_> =
+        parts.iter().map(|rows| Pass::new(agent, config, &batch.rows(rows)).target(draws)).collect();
+    let mut popart = agent.popart.clone();
+    if let Some(targets) = targets.iter().cloned().collect::<Option<Vec<_>>>() {
+        popart.update(Tensor::cat(targets, 0), batch.transition_mask());
+    }
+    let mut sum: Option<Loss> = None;
+    let mut grads = GradientsAccumulator::new();
+    for (rows, target) in parts.iter().zip(targets) {
+        let part = batch.rows(rows);
+        let terms = Pass::new(agent, config, &part).terms(target, popart.clone(), draws);
+        let (loss, gradient) = backward(reduce(terms, config, &weights.rows(rows)));
+        grads.accumulate(agent, gradient);
+        sum = Some(match sum {
+            Some(sum) => {
+                Loss { total: sum.total + loss.total, report: sum.report + loss.report, popart: sum.popart }
+            }
+            None => loss,
+        });
+    }
+    (sum.expect("a batch has at least one sequence"), grads.grads())
+}
+
+fn dims(config: &AgentConfig) -> [usize; 2] {
+    [config.n_critics, config.multi_gammas.len() + 1]
+}
+
+/// Weighted sums of the terms.
+fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) -> Loss {
+    let LossTerms { actor, critic, entropy, popart, .. } = terms;
+    let zero = || Tensor::zeros([1], &weights.step.device());
+    let acting = |x: Tensor<3>| {
+        let last = x.dims()[2] - 1;
+        (x.detach().narrow(2, last, 1) * weights.step.clone()).sum()
+    };
     let (mut critic_loss, mut q_value, mut td_target) = (zero(), zero(), zero());
     if let Some(critic) = critic {
-        critic_loss = ensemble_mean(critic.loss, &mask);
-        q_value = acting_mean(in_return_units(config, &popart, critic.value), &mask);
-        td_target = acting_mean(critic.target, &mask);
+        critic_loss = (critic.loss * weights.critic.clone()).sum();
+        q_value = acting(in_return_units(config, &popart, critic.value));
+        td_target = acting(critic.target);
     }
-    let actor_loss = masked_mean(actor.loss, &mask);
+    let actor_loss = (actor.loss * weights.actor.clone()).sum();
     let total = actor_loss.clone() + critic_loss.clone() * config.critic_loss_weight;
-    let entropy = acting_mean(entropy, &mask);
-    let advantage = actor.advantage.map_or_else(zero, |a| acting_mean(a, &mask));
-    let filter_pass = masked_mean(actor.filter.greater_elem(0.0).float(), &mask);
+    let entropy = acting(entropy);
+    let advantage = actor.advantage.map_or_else(zero, acting);
+    let filter_pass = (actor.filter.greater_elem(0.0).float().mean_dim(2) * weights.step.clone()).sum();
     let parts = [actor_loss, critic_loss, entropy, q_value, td_target, advantage, filter_pass];
     Loss { total, popart, report: LossTensors { parts: parts.map(Tensor::detach) } }
-}
-
-/// Mean of `[B, L, G]` over real timesteps and discounts.
-fn masked_mean(x: Tensor<3>, mask: &Tensor<3>) -> Tensor<1> {
-    let g = x.dims()[2];
-    let count = mask.clone().sum() * g as f32 + 1e-5;
-    (x * mask.clone()).sum() / count
-}
-
-/// Mean of `[C, B, L, G]` over critics, real timesteps and discounts.
-fn ensemble_mean(x: Tensor<4>, mask: &Tensor<3>) -> Tensor<1> {
-    let [c, _, _, g] = x.dims();
-    let count = mask.clone().sum() * (c * g) as f32 + 1e-5;
-    (x * mask.clone().unsqueeze_dim(0)).sum() / count
-}
-
-/// Mean of `[B, L, G]` over real timesteps for the acting discount.
-fn acting_mean(x: Tensor<3>, mask: &Tensor<3>) -> Tensor<1> {
-    let g = x.dims()[2];
-    masked_mean(x.detach().narrow(2, g - 1, 1), mask)
 }

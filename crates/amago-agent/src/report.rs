@@ -1,4 +1,6 @@
-//! What a loss says about itself.
+//! What a loss and an update say about themselves.
+
+use std::ops::Add;
 
 use burn::tensor::Tensor;
 
@@ -29,6 +31,16 @@ pub struct LossReport {
     pub filter_pass: f32,
 }
 
+impl Add for LossTensors {
+    type Output = Self;
+
+    /// Shares of means over one batch add up.
+    fn add(self, other: Self) -> Self {
+        let mut others = other.parts.into_iter();
+        Self { parts: self.parts.map(|x| x + others.next().expect("as many parts")) }
+    }
+}
+
 impl LossTensors {
     /// Copies the numbers to the host.
     pub fn read(&self) -> LossReport {
@@ -50,4 +62,32 @@ impl LossTensors {
         };
         (report, std::array::from_fn(|i| values[self.parts.len() + i]))
     }
+}
+
+/// Gradient norms before clipping; zero for a part that is not trained.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct GradNorms {
+    /// Timestep encoder.
+    pub tstep_encoder: f32,
+    /// Trajectory encoder.
+    pub traj_encoder: f32,
+    /// Actor.
+    pub actor: f32,
+    /// Critics.
+    pub critics: f32,
+}
+
+/// What one update did.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UpdateReport {
+    /// The loss that was differentiated.
+    pub loss: f32,
+    /// Global gradient norm before clipping.
+    pub grad_norm: f32,
+    /// The same of each part.
+    pub grad_norms: GradNorms,
+    /// Learning rate of this update.
+    pub learning_rate: f64,
+    /// Parts of the loss.
+    pub parts: LossReport,
 }

@@ -50,21 +50,17 @@ pub fn loss_terms(
     draws: &mut dyn Draws,
 ) -> LossTerms {
     let pass = Pass::new(agent, config, batch);
-    let mask = batch.transition_mask();
+    let target = pass.target(draws);
     let mut popart = agent.popart.clone();
-    let critic = config.uses_critic().then(|| {
-        let target = pass.td_target(draws);
+    if let Some(target) = &target {
         // The statistics know this batch's targets before they normalise them.
-        popart.update(target.clone(), mask.clone());
-        pass.critic(&popart, target)
-    });
-    let value = critic.as_ref().map(|c| c.value.clone().detach());
-    let actor = pass.actor(&popart, value, draws);
-    LossTerms { actor, critic, entropy: pass.acting.entropy(draws), mask, popart }
+        popart.update(target.clone(), batch.transition_mask());
+    }
+    pass.terms(target, popart, draws)
 }
 
 /// One pass of the encoders and the actor, shared by all terms.
-struct Pass<'a> {
+pub(crate) struct Pass<'a> {
     agent: &'a Agent,
     config: &'a AgentConfig,
     batch: &'a TrainBatch,
@@ -77,12 +73,31 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(agent: &'a Agent, config: &'a AgentConfig, batch: &'a TrainBatch) -> Self {
+    pub(crate) fn new(agent: &'a Agent, config: &'a AgentConfig, batch: &'a TrainBatch) -> Self {
         let states = agent.states(batch);
         let policy = agent.policy(&agent.actor, states.clone(), batch.legal.clone());
         let steps = policy.dims()[1] - 1;
         let acting = policy.timesteps(0, steps);
         Self { agent, config, batch, states, policy, acting }
+    }
+
+    /// TD targets, `[B, L, G]`; absent where the critics teach the actor nothing.
+    pub(crate) fn target(&self, draws: &mut dyn Draws) -> Option<Tensor<3>> {
+        self.config.uses_critic().then(|| self.td_target(draws))
+    }
+
+    /// The terms, given the targets and the statistics that know them.
+    pub(crate) fn terms(
+        &self,
+        target: Option<Tensor<3>>,
+        popart: PopArt,
+        draws: &mut dyn Draws,
+    ) -> LossTerms {
+        let critic = target.map(|target| self.critic(&popart, target));
+        let value = critic.as_ref().map(|c| c.value.clone().detach());
+        let actor = self.actor(&popart, value, draws);
+        let (entropy, mask) = (self.acting.entropy(draws), self.batch.transition_mask());
+        LossTerms { actor, critic, entropy, mask, popart }
     }
 
     /// `[B, L, G, A]` of the policy where there is an action.

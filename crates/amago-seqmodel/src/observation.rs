@@ -68,6 +68,18 @@ pub struct ObsTensors {
     pub images: BTreeMap<String, Tensor<5, Int>>,
 }
 
+impl ObsTensors {
+    /// Some of the rows.
+    pub fn rows(&self, rows: &Range<usize>) -> Self {
+        let (start, len) = (rows.start, rows.len());
+        let image = |(key, x): (&String, &Tensor<5, Int>)| (key.clone(), x.clone().narrow(0, start, len));
+        Self {
+            vectors: self.vectors.clone().map(|x| x.narrow(0, start, len)),
+            images: self.images.iter().map(image).collect(),
+        }
+    }
+}
+
 impl From<Tensor<3>> for ObsTensors {
     /// Observations without images.
     fn from(vectors: Tensor<3>) -> Self {

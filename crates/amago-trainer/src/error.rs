@@ -45,6 +45,14 @@ pub enum TrainError {
         /// Trajectories kept.
         max: usize,
     },
+    /// More parts than a batch has sequences.
+    #[error("optim.micro_batches = {parts} is above train.batch_size = {size}")]
+    MicroBatches {
+        /// Parts of a batch.
+        parts: usize,
+        /// Sequences of a batch.
+        size: usize,
+    },
     /// The encoder is not one of ours.
     #[error(
         "agent.traj_encoder.kind = \"own\": the encoder \"{name}\" exists only in the program that brings it along \

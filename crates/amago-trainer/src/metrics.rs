@@ -70,6 +70,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("rollout.seconds", "s", "time of collecting"),
     ("train.loss", "none", "mean total loss"),
     ("train.grad_norm", "none", "mean global gradient norm before clipping"),
+    ("train.grad_norms.*", "none", "the same of the encoders, the actor and the critics"),
     ("train.learning_rate", "none", "learning rate of the last update"),
     ("train.parts.actor_loss", "none", "mean actor loss"),
     ("train.parts.critic_loss", "none", "mean critic loss, before its weight"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use amago_agent::{Agent, ObsSpec};
+use amago_agent::{Agent, Learner, LossMask, ObsSpec};
 use amago_env::exploration::Exploration;
 use amago_env::kshot::KShot;
 use amago_env::{DictSpace, Env, EnvError, Space, registry, validate_spaces};
@@ -26,6 +26,8 @@ pub struct OwnParts {
     pub env: Option<EnvFactory>,
     /// The trajectory encoder; `config.agent.traj_encoder` is then `kind = "own"` with a name.
     pub encoder: Option<EncoderFactory>,
+    /// What counts in the losses, beside padding.
+    pub loss_mask: Option<Arc<dyn LossMask>>,
 }
 
 /// A checked config with what it implies.
@@ -41,6 +43,7 @@ pub struct Plan {
     pub action_space: Space,
     make_env: EnvFactory,
     make_encoder: Option<EncoderFactory>,
+    loss_mask: Option<Arc<dyn LossMask>>,
 }
 
 impl Plan {
@@ -58,7 +61,7 @@ impl Plan {
     /// # Errors
     /// Names the setting, or the settings, that cannot be used.
     pub fn with_env(config: RunConfig, make_env: EnvFactory) -> Result<Self, TrainError> {
-        Self::with_parts(config, OwnParts { env: Some(make_env), encoder: None })
+        Self::with_parts(config, OwnParts { env: Some(make_env), ..OwnParts::default() })
     }
 
     /// Checks a config for which the program brings along some parts of its own.
@@ -85,6 +88,10 @@ impl Plan {
                 return Err(TrainError::Setting { name, value, rule: "at least 1" });
             }
         }
+        let (parts_of_batch, size) = (config.optim.micro_batches, train.batch_size);
+        if parts_of_batch > size {
+            return Err(TrainError::MicroBatches { parts: parts_of_batch, size });
+        }
         match (&config.agent.traj_encoder, &parts.encoder) {
             (TrajEncoderConfig::Own { name }, None) => {
                 return Err(TrainError::NoOwnEncoder { name: name.clone() });
@@ -108,7 +115,8 @@ impl Plan {
         })?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
-        Ok(Self { config, spec, observation_space, action_space, make_env, make_encoder: parts.encoder })
+        let (make_encoder, loss_mask) = (parts.encoder, parts.loss_mask);
+        Ok(Self { config, spec, observation_space, action_space, make_env, make_encoder, loss_mask })
     }
 
     /// Makes `n` environments of the task.
@@ -124,6 +132,15 @@ impl Plan {
         match &self.make_encoder {
             Some(make) => Agent::with_encoder(&self.config.agent, &self.spec, &**make, device),
             None => Agent::new(&self.config.agent, &self.spec, device),
+        }
+    }
+
+    /// An agent with a fresh optimiser.
+    pub fn learner(&self, agent: Agent) -> Learner {
+        let learner = Learner::new(agent, self.config.agent.clone(), self.config.optim.clone());
+        match &self.loss_mask {
+            Some(mask) => learner.with_mask(mask.clone()),
+            None => learner,
         }
     }
 }

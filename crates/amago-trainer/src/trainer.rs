@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use amago_agent::{Learner, LossReport, RandomDraws, UpdateReport};
+use amago_agent::{GradNorms, Learner, LossReport, RandomDraws, UpdateReport};
 use amago_env::{Role, rng, stream_seed};
 use amago_replay::Store;
 use burn::module::Module;
@@ -54,7 +54,7 @@ impl Trainer {
         let device = device.clone().autodiff();
         device.seed(stream_seed(config.seed, Role::Init, 0, 0));
         let agent = plan.agent(&device);
-        let learner = Learner::new(agent, config.agent.clone(), config.optim.clone());
+        let learner = plan.learner(agent);
         let store = Store::open(run.replay(), config.replay.store())?;
         let metrics = MetricsLog::create(&run.metrics_file())?;
         let collector = Collector::new(&plan, &learner.agent.valid(), &device.clone().inner())?;
@@ -226,6 +226,12 @@ fn mean_report(reports: &[UpdateReport]) -> Option<UpdateReport> {
     Some(UpdateReport {
         loss: mean(&|r| r.loss),
         grad_norm: mean(&|r| r.grad_norm),
+        grad_norms: GradNorms {
+            tstep_encoder: mean(&|r| r.grad_norms.tstep_encoder),
+            traj_encoder: mean(&|r| r.grad_norms.traj_encoder),
+            actor: mean(&|r| r.grad_norms.actor),
+            critics: mean(&|r| r.grad_norms.critics),
+        },
         learning_rate: last.learning_rate,
         parts: LossReport {
             actor_loss: mean(&|r| r.parts.actor_loss),

@@ -339,7 +339,7 @@ fn a_plan_refuses_settings_that_cannot_work() {
 #[test]
 fn an_encoder_that_nobody_asked_for_is_refused() {
     let encoder: EncoderFactory = Arc::new(|d, _| TrajEncoder::new(Identity::new(d)));
-    let parts = OwnParts { encoder: Some(encoder), env: None };
+    let parts = OwnParts { encoder: Some(encoder), ..OwnParts::default() };
     let error = Plan::with_parts(tiny(&[]), parts.clone()).map(|_| ()).expect_err("unused").to_string();
     assert!(error.contains("OwnParts::encoder") && error.contains("agent.traj_encoder.kind"), "{error}");
     let own = "agent.traj_encoder={kind=\"own\", name=\"mine\"}";

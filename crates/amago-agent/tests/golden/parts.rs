@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use amago_agent::{
-    AgentConfig, Filter, OptimConfig, PopArt, Transitions, clip_by_global_norm, gamma_features,
+    AgentConfig, Filter, OptimConfig, PopArt, Transitions, clip_gradients, gamma_features, gradient_norm,
     n_step_targets, warmup,
 };
 use amago_golden::modules::{self, What, values};
@@ -114,6 +114,7 @@ pub fn adamw(case: &Case, report: &mut Report) {
         betas: case.need("betas"),
         epsilon: case.need("eps"),
         grad_clip: case.need("grad_clip"),
+        ..OptimConfig::default()
     };
     let mut toy = Toy {
         w: Param::from_tensor(recorded(case, "param.w")),
@@ -129,7 +130,8 @@ pub fn adamw(case: &Case, report: &mut Report) {
         let name = format!("grad{}.w", step + 1);
         close((case, report), &name, &toy.w.val().grad(&grads).expect("a parameter"), GRADIENT);
         let mut grads = GradientsParams::from_grads(grads, &toy);
-        let norm = clip_by_global_norm(&toy, &mut grads, config.grad_clip).expect("there are gradients");
+        let norm = gradient_norm(&toy, &grads).expect("there are gradients");
+        clip_gradients(&toy, &mut grads, norm.clone(), config.grad_clip);
         let rate = warmup(config.learning_rate, config.warmup, step as u64);
         toy = optimizer.step(rate, toy, grads);
         rates.push(rate as f32);

@@ -20,7 +20,7 @@ const L: usize = 5;
 const OBS: usize = 3;
 const ACTIONS: usize = 4;
 
-fn small(mut config: AgentConfig) -> AgentConfig {
+pub fn small(mut config: AgentConfig) -> AgentConfig {
     let tstep = FfTstepConfig { d_hidden: 8, d_output: 8, ..FfTstepConfig::default() };
     config.tstep_encoder = TstepEncoderConfig::FeedForward(tstep);
     let transformer =
@@ -36,7 +36,7 @@ fn agent(config: &AgentConfig, device: &Device) -> Agent {
     agent_in(config, Space::Discrete { n: ACTIONS }, device)
 }
 
-fn agent_in(config: &AgentConfig, action: Space, device: &Device) -> Agent {
+pub fn agent_in(config: &AgentConfig, action: Space, device: &Device) -> Agent {
     let obs = ObsLayout(vec![("observation".into(), ObsKind::Vector(vec![OBS]))]);
     Agent::new(config, &ObsSpec { obs, action }, device)
 }

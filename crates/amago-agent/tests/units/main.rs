@@ -1,5 +1,6 @@
 //! What the recorded cases leave open.
 
+mod accumulate;
 mod bins;
 mod config;
 mod draws;

@@ -1,4 +1,6 @@
-use amago_agent::{Actor, ActorConfig, clip_by_global_norm, copy_into, soft_update, warmup};
+use amago_agent::{
+    Actor, ActorConfig, OptimConfig, clip_gradients, copy_into, gradient_norm, soft_update, warmup,
+};
 use amago_golden::modules::{device, values};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -52,7 +54,8 @@ fn gradients(actor: &Actor, max_norm: f32) -> (f32, Vec<f32>) {
     let states = Tensor::<3>::random([2, 3, 4], Distribution::Normal(0.0, 1.0), &device().autodiff());
     let grads = (actor.forward(states).square().sum() * 10.0).backward();
     let mut grads = GradientsParams::from_grads(grads, actor);
-    let norm = clip_by_global_norm(actor, &mut grads, max_norm).expect("there are gradients");
+    let norm = gradient_norm(actor, &grads).expect("there are gradients");
+    clip_gradients(actor, &mut grads, norm.clone(), max_norm);
     struct Entries<'a>(&'a GradientsParams, Vec<f32>);
     impl ModuleVisitor for Entries<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -79,7 +82,47 @@ fn clipping_bounds_the_joint_norm() {
 }
 
 #[test]
-fn nothing_to_clip() {
+fn frozen_networks_have_no_gradient() {
     let frozen = actor().no_grad();
-    assert!(clip_by_global_norm(&frozen, &mut GradientsParams::new(), 1.0).is_none());
+    assert!(gradient_norm(&frozen, &GradientsParams::new()).is_none());
+}
+
+#[derive(Module, Debug)]
+struct Scalar {
+    w: Param<Tensor<1>>,
+}
+
+/// AdamW of one number by its formula; the step count starts again after `interval` steps.
+fn adamw(config: &OptimConfig, w: f64, grads: &[f64]) -> f64 {
+    let [b1, b2] = config.betas.map(f64::from);
+    let (mut w, mut m, mut v) = (w, 0.0, 0.0);
+    for (k, g) in grads.iter().enumerate() {
+        let t = if config.reset_interval == 0 { k } else { k % config.reset_interval } as i32 + 1;
+        (m, v) = (b1 * m + (1.0 - b1) * g, b2 * v + (1.0 - b2) * g * g);
+        let (m, v) = (m / (1.0 - b1.powi(t)), v / (1.0 - b2.powi(t)));
+        w -= config.learning_rate
+            * (f64::from(config.weight_decay) * w + m / (v.sqrt() + f64::from(config.epsilon)));
+    }
+    w
+}
+
+#[test]
+fn adamw_counts_its_steps_again() {
+    let grads = [0.5, -1.0, 2.0, 0.25, -0.5, 1.5, 3.0];
+    let run = |reset_interval| {
+        let config = OptimConfig { learning_rate: 0.1, reset_interval, ..OptimConfig::default() };
+        let device = device().autodiff();
+        let mut scalar = Scalar { w: Param::from_tensor(Tensor::from_floats([2.0], &device)) };
+        let mut optimizer = config.init();
+        for g in grads {
+            let loss = scalar.w.val() * g;
+            let gradient = GradientsParams::from_grads(loss.backward(), &scalar);
+            scalar = optimizer.step(config.learning_rate, scalar, gradient);
+        }
+        let got = f64::from(values(&scalar.w.val())[0]);
+        let expected = adamw(&config, 2.0, &grads);
+        assert!((got - expected).abs() < 1e-5, "every {reset_interval}: {got} and {expected}");
+        got
+    };
+    assert!((run(0) - run(3)).abs() > 0.01, "the reset must matter");
 }

@@ -1,0 +1,176 @@
+//! A batch in parts, and masks of one's own.
+
+use std::sync::Arc;
+
+use amago_agent::{
+    AgentConfig, Draws, Learner, LossMask, Noise, NoiseSource, OptimConfig, Policy, Purpose, TrainBatch,
+    UpdateReport,
+};
+use amago_env::Space;
+use amago_golden::modules::{device, values};
+use amago_seqmodel::TrajEncoderConfig;
+use burn::tensor::{Device, Distribution, Int, Tensor};
+
+use super::learner::{agent_in, small};
+use super::weights;
+
+const B: usize = 8;
+const L: usize = 6;
+const OBS: usize = 3;
+
+/// The same for every sequence, so that parts of a batch see what the whole batch sees.
+struct Constant;
+
+impl NoiseSource for Constant {
+    fn noise(&mut self, kind: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
+        Tensor::full(shape, if kind == Noise::Uniform { 0.7 } else { 0.3 }, device)
+    }
+}
+
+impl Draws for Constant {
+    fn critic_subset(&mut self, n: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
+        let indices = Tensor::<1, Int>::arange(0..shape[0] as i64, device);
+        indices.remainder_scalar(n as i64).reshape([shape[0], 1, 1, 1]).expand(shape)
+    }
+
+    fn actions(&mut self, policy: &Policy, k: usize, purpose: Purpose) -> Tensor<5> {
+        match purpose {
+            Purpose::Online => policy.rsample(k, self),
+            _ => policy.sample(k, self),
+        }
+    }
+
+    fn image_shifts(&mut self, shape: [usize; 3], _: usize, device: &Device) -> Tensor<3, Int> {
+        Tensor::zeros(shape, device)
+    }
+}
+
+/// Sequences of 1, 2, … up to `L` transitions.
+fn batch(actions: usize, device: &Device) -> TrainBatch {
+    let normal = |width| Tensor::<3>::random([B, L + 1, width], Distribution::Normal(0.0, 1.0), device);
+    let times = Tensor::<1, Int>::arange(0..(L + 1) as i64, device).unsqueeze::<2>().expand([B, L + 1]);
+    let real: Vec<f32> =
+        (0..B).flat_map(|row| (0..=L).map(move |t| if t <= 1 + row % L { 1.0 } else { 0.0 })).collect();
+    let mask = Tensor::<1>::from_floats(real.as_slice(), device).reshape([B, L + 1]);
+    let chosen = normal(actions).narrow(1, 0, L);
+    TrainBatch {
+        obs: normal(OBS).into(),
+        rl2s: normal(1 + actions),
+        times,
+        rewards: normal(1).narrow(1, 0, L).squeeze_dim(2),
+        terminals: Tensor::zeros([B, L], device),
+        actions: chosen.clone().equal(chosen.max_dim(2)).float(),
+        legal: None,
+        mask,
+    }
+}
+
+/// A step that is nearly the gradient itself: no clipping, and an epsilon far above it.
+fn optim(micro_batches: usize) -> OptimConfig {
+    OptimConfig {
+        micro_batches,
+        learning_rate: 100.0,
+        warmup: 0,
+        weight_decay: 0.0,
+        epsilon: 100.0,
+        grad_clip: 1e9,
+        ..OptimConfig::default()
+    }
+}
+
+/// Small, and without dropout: its draws depend on the order of the parts.
+fn still(config: AgentConfig) -> AgentConfig {
+    let mut config = small(config);
+    if let TrajEncoderConfig::Transformer(transformer) = &mut config.traj_encoder {
+        (transformer.dropout_ff, transformer.dropout_emb) = (0.0, 0.0);
+    }
+    config
+}
+
+fn figures(report: &UpdateReport) -> Vec<f32> {
+    let (parts, norms) = (report.parts, report.grad_norms);
+    vec![
+        report.loss,
+        report.grad_norm,
+        norms.tstep_encoder,
+        norms.traj_encoder,
+        norms.actor,
+        norms.critics,
+        parts.actor_loss,
+        parts.critic_loss,
+        parts.entropy,
+        parts.q_value,
+        parts.td_target,
+        parts.advantage,
+        parts.filter_pass,
+    ]
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn four_parts_equal_the_whole_batch() {
+    let device = device().autodiff();
+    let discrete = Space::Discrete { n: 4 };
+    for (config, space) in [
+        (AgentConfig::amago(), discrete.clone()),
+        (AgentConfig::amago2(), discrete),
+        (AgentConfig::amago(), Space::box_f32(&[2], -1.0, 1.0)),
+    ] {
+        let config = still(config);
+        let agent = agent_in(&config, space.clone(), &device);
+        let batch = batch(space.width(), &device);
+        let after = |micro_batches| {
+            let mut learner = Learner::new(agent.clone(), config.clone(), optim(micro_batches));
+            let report = learner.update(&batch, &mut Constant);
+            (
+                figures(&report),
+                [weights(&learner.agent).concat(), values(&learner.agent.popart.sigma())].concat(),
+            )
+        };
+        let before = weights(&agent).concat();
+        let ((whole, new), (parts, new_in_parts)) = (after(1), after(4));
+        let moved = distance(&before, &new[..before.len()]);
+        let error = distance(&new, &new_in_parts) / moved;
+        assert!(moved > 1.0 && error < 1e-6, "gradients differ by {error:e} of {moved}");
+        for (i, (a, b)) in whole.iter().zip(&parts).enumerate() {
+            assert!((a - b).abs() <= 2e-6 * a.abs().max(1e-3), "figure {i}: {a} and {b}");
+        }
+    }
+}
+
+/// Imitates the first sequence only, and teaches the critics nothing.
+#[derive(Debug)]
+struct FirstOnly;
+
+impl LossMask for FirstOnly {
+    fn actor(&self, _: &TrainBatch, mask: Tensor<3>) -> Tensor<3> {
+        let rest = mask.clone().narrow(0, 1, B - 1).zeros_like();
+        Tensor::cat(vec![mask.narrow(0, 0, 1), rest], 0)
+    }
+
+    fn critic(&self, _: &TrainBatch, mask: Tensor<4>) -> Tensor<4> {
+        mask.zeros_like()
+    }
+}
+
+#[test]
+fn a_mask_decides_what_counts() {
+    let device = device().autodiff();
+    let config = still(AgentConfig::amago2());
+    let agent = agent_in(&config, Space::Discrete { n: 4 }, &device);
+    let batch = batch(4, &device);
+    let learner = || Learner::new(agent.clone(), config.clone(), optim(2));
+    let all = learner().update(&batch, &mut Constant);
+    let masked = learner().with_mask(Arc::new(FirstOnly)).update(&batch, &mut Constant);
+    assert!(all.grad_norms.critics > 0.0 && all.parts.critic_loss > 0.0);
+    assert_eq!([masked.grad_norms.critics, masked.parts.critic_loss], [0.0, 0.0]);
+    assert_eq!(masked.parts.entropy, all.parts.entropy, "figures count every real timestep");
+    let mut plain = agent.clone();
+    plain.begin_update(&batch);
+    let first = amago_agent::loss(&plain, &config, &batch.rows(&(0..1)), &mut Constant).report.read();
+    let error = (masked.parts.actor_loss / first.actor_loss - 1.0).abs();
+    assert!(error < 1e-4, "{} and {}", masked.parts.actor_loss, first.actor_loss);
+}
