@@ -43,6 +43,20 @@ impl TrainBatch {
         }
     }
 
+    /// The same without autodiff.
+    pub fn inner(self) -> Self {
+        Self {
+            obs: self.obs.inner(),
+            rl2s: self.rl2s.inner(),
+            times: self.times.inner(),
+            rewards: self.rewards.inner(),
+            terminals: self.terminals.inner(),
+            actions: self.actions.inner(),
+            legal: self.legal.map(Tensor::inner),
+            mask: self.mask.inner(),
+        }
+    }
+
     /// One where a transition is real: where it leads to a real timestep, `[B, L, 1]`.
     pub fn transition_mask(&self) -> Tensor<3> {
         let len = self.mask.dims()[1] - 1;

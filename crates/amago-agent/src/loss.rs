@@ -1,5 +1,8 @@
 //! The one loss of both agents: masked means of its terms.
 
+use std::ops::Range;
+
+use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
@@ -26,8 +29,9 @@ pub fn loss(agent: &Agent, config: &AgentConfig, batch: &TrainBatch, draws: &mut
 }
 
 /// Loss and gradient of a batch that is computed in `micro_batches` parts, to hold the activations of one part
-/// at a time. The result is that of the whole batch, whatever the parts' masks count. The loss that
-/// comes back has no gradient any more. [`Agent::begin_update`] comes before it.
+/// at a time. The result is that of the whole batch, whatever the parts' masks count, but for dropout: the targets
+/// of several parts have none. The loss that comes back has no gradient any more. [`Agent::begin_update`] comes
+/// before it.
 pub(crate) fn differentiate(
     agent: &Agent,
     config: &AgentConfig,
@@ -47,9 +51,14 @@ pub(crate) fn differentiate(
     let cut = |i: usize| i * size / micro_batches;
     let parts: Vec<_> =
         (0..micro_batches).map(|i| cut(i)..cut(i + 1)).filter(|rows| !rows.is_empty()).collect();
-    // PopArt's statistics know the targets of the whole batch before they normalise those of a part.
-    let targets: Vec<_> =
-        parts.iter().map(|rows| Pass::new(agent, config, &batch.rows(rows)).target(draws)).collect();
+    // PopArt's statistics know the targets of the whole batch before they normalise those of a part. Without
+    // autodiff: a graph that nobody walks back would stay in memory until the next backward pass.
+    let plain = agent.valid();
+    let mut target = |rows: &Range<usize>| {
+        let target = Pass::new(&plain, config, &batch.rows(rows).inner()).target(draws);
+        target.map(Tensor::from_inner)
+    };
+    let targets: Vec<_> = parts.iter().map(&mut target).collect();
     let mut popart = agent.popart.clone();
     if let Some(targets) = targets.iter().cloned().collect::<Option<Vec<_>>>() {
         popart.update(Tensor::cat(targets, 0), batch.transition_mask());

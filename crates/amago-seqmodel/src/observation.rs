@@ -69,6 +69,14 @@ pub struct ObsTensors {
 }
 
 impl ObsTensors {
+    /// The same without autodiff.
+    pub fn inner(self) -> Self {
+        Self {
+            vectors: self.vectors.map(Tensor::inner),
+            images: self.images.into_iter().map(|(key, x)| (key, x.inner())).collect(),
+        }
+    }
+
     /// Some of the rows.
     pub fn rows(&self, rows: &Range<usize>) -> Self {
         let (start, len) = (rows.start, rows.len());

@@ -49,6 +49,9 @@ struct Args {
     /// Updates that are measured, after one that warms up.
     #[arg(long, default_value_t = 5)]
     updates: usize,
+    /// Parts that a batch is computed in.
+    #[arg(long, default_value_t = 1)]
+    micro_batches: usize,
 }
 
 fn config(args: &Args) -> AgentConfig {
@@ -95,7 +98,8 @@ fn main() {
     let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![args.obs]))]);
     let spec = ObsSpec { obs, action: Space::Discrete { n: args.actions } };
     let agent = Agent::new(&config, &spec, &device);
-    let mut learner = Learner::new(agent, config, OptimConfig::default());
+    let optim = OptimConfig { micro_batches: args.micro_batches, ..OptimConfig::default() };
+    let mut learner = Learner::new(agent, config, optim);
     let batch = batch(&args, &device);
     let mut seconds = Vec::new();
     for _ in 0..=args.updates {
