@@ -23,6 +23,7 @@ mod draws;
 mod ensemble;
 mod filter;
 mod gammas;
+mod inspect;
 mod learner;
 mod loss;
 mod policy;
@@ -42,6 +43,7 @@ pub use critic::{Critic, CriticConfig, CriticKind, Evaluation};
 pub use draws::{Draws, Noise, NoiseSource, Purpose, RandomDraws};
 pub use filter::Filter;
 pub use gammas::{MULTI_GAMMAS, gamma_features};
+pub use inspect::{ValueReport, Values, inspect};
 pub use learner::{Learner, UpdateReport, warmup};
 pub use loss::{Loss, loss};
 pub use policy::{

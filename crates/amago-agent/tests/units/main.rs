@@ -3,6 +3,7 @@
 mod bins;
 mod config;
 mod draws;
+mod inspect;
 mod learner;
 mod optim;
 mod policies;
