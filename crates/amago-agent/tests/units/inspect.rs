@@ -81,8 +81,8 @@ fn an_agent_without_critics_has_no_values() {
     assert!(inspect(&agent, &config, &batch(&device()), &mut FirstOnly).is_none());
 }
 
-/// Two regression critics with a value per option: `Q` is the entry of the action, `V` its mean under the
-/// policy's probabilities, and the deviation of two numbers is half of their distance.
+/// Two regression critics with a value per option: `Q` is the mean under the softened action, `V` that under
+/// the policy's probabilities, and the deviation of two numbers is half of their distance.
 #[test]
 fn values_are_those_made_by_hand() {
     let device = device();
@@ -96,6 +96,8 @@ fn values_are_those_made_by_hand() {
     let states = agent.states(&batch).narrow(1, 0, L);
     let probs = super::learner::probs(agent.policy(&agent.actor, states.clone(), None));
     let probs = values(&probs);
+    let taken = batch.actions.clone().unsqueeze_dim::<4>(2).expand([B, L, g, ACTIONS]);
+    let taken = values(&agent.head.for_critics(taken, None));
     // The value of every option, in the critics' and in return units, [option][critic][timestep].
     let options = |denormalise: bool| -> Vec<Vec<f32>> {
         let one = |option| {
@@ -112,11 +114,11 @@ fn values_are_those_made_by_hand() {
     let average = |pair: [f32; 2]| (pair[0] + pair[1]) / 2.0;
     let mut expected: [Vec<f32>; 8] = Default::default();
     for i in 0..n {
-        // Every action of the batch is option 0.
-        let q = |of: &[Vec<f32>]| [0, 1].map(|c| of[0][c * n + i]);
-        let v = |of: &[Vec<f32>]| {
-            [0, 1].map(|c| (0..ACTIONS).map(|o| probs[i * ACTIONS + o] * of[o][c * n + i]).sum::<f32>())
+        let under = |weights: &[f32], of: &[Vec<f32>]| {
+            [0, 1].map(|c| (0..ACTIONS).map(|o| weights[i * ACTIONS + o] * of[o][c * n + i]).sum::<f32>())
         };
+        let q = |of: &[Vec<f32>]| under(&taken, of);
+        let v = |of: &[Vec<f32>]| under(&probs, of);
         let advantage = |of: &[Vec<f32>]| [0, 1].map(|c| q(of)[c] - v(of)[c]);
         let weight = |a: f32| (2.0 * a).exp();
         let row = [

@@ -63,7 +63,7 @@ fn frames_are_files_in_order() {
     let images: Vec<_> = files.iter().map(|f| image(f)).collect();
     assert!(images.iter().all(|i| (i.0, i.1) == (images[0].0, images[0].1) && i.1 == 3 * 8));
     assert!(images[0].2.chunks(3).any(|pixel| *pixel != images[0].2[..3]), "one colour");
-    assert_ne!(images[0], images[4]);
+    assert!(images.iter().any(|i| *i != images[0]), "nothing moves");
     place.amago(&args).check_error("a folder in use", &["frames", "not empty"]);
     fs::write(place.path("file"), "").expect("writable");
     let args = ["rollout", "tmaze-passive", "--render", "file"];
