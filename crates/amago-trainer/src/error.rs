@@ -106,7 +106,7 @@ pub enum TrainError {
     NoCritics,
     /// A result could not be written.
     #[error("cannot write the values: {0}")]
-    Output(#[source] std::io::Error),
+    Output(std::io::Error),
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     Io {
