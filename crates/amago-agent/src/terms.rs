@@ -28,7 +28,9 @@ pub struct CriticTerms {
     pub loss: Tensor<4>,
     /// TD target in return units, `[B, L, G]`.
     pub target: Tensor<3>,
-    /// Mean of `Q(s, a)` over the ensemble, in the critics' units, `[B, L, G]`.
+    /// `Q(s, a)` of every critic, in the critics' units, `[C, B, L, G]`.
+    pub values: Tensor<4>,
+    /// Mean of those over the ensemble, `[B, L, G]`.
     pub value: Tensor<3>,
 }
 
@@ -40,6 +42,9 @@ pub struct ActorTerms {
     pub advantage: Option<Tensor<3>>,
     /// Weight of each imitated action, `[B, L, G]`.
     pub filter: Tensor<3>,
+    /// Values of the policy's own actions in the critics' units, without gradient, `[C, K, B, L, G]`:
+    /// `V(s)` is their mean. Absent where the actor asks no critic.
+    pub values: Option<Tensor<5>>,
 }
 
 /// Computes the terms of a batch. [`Agent::begin_update`] comes before it.
@@ -161,8 +166,8 @@ impl<'a> Pass<'a> {
                 (error.square(), values)
             }
         };
-        let value = values.mean_dim(0).squeeze_dim(0);
-        CriticTerms { loss, target, value }
+        let value = values.clone().mean_dim(0).squeeze_dim(0);
+        CriticTerms { loss, target, values, value }
     }
 
     fn actor(&self, popart: &PopArt, q_mean: Option<Tensor<3>>, draws: &mut dyn Draws) -> ActorTerms {
@@ -185,9 +190,7 @@ impl<'a> Pass<'a> {
             loss = loss - in_normal_units(config, popart, lowest) * config.online_coeff;
             values = values.or(Some(online.detach()));
         }
-        let advantage = filtered
-            .zip(values)
-            .map(|(q_mean, values)| q_mean - values.mean_dims(&[0, 1]).squeeze_dims::<3>(&[0, 1]));
+        let advantage = filtered.zip(values.clone()).map(|(q_mean, values)| q_mean - expected_value(values));
         let filter = match &advantage {
             Some(advantage) => config.filter.weight(advantage.clone()),
             None => loss.ones_like().detach(),
@@ -196,7 +199,7 @@ impl<'a> Pass<'a> {
             let log_prob = self.acting.log_prob(agent.head.in_range(self.batch_actions()));
             loss = loss - filter.clone() * log_prob * config.offline_coeff;
         }
-        ActorTerms { loss, advantage, filter }
+        ActorTerms { loss, advantage, filter, values }
     }
 
     /// Values of the policy's own actions for the advantage, `[C, K, B, L, G]`, without gradient.
@@ -224,6 +227,11 @@ fn policy_actions(
         Policy::Categorical(p) if critics.is_linear() => p.probs.clone().unsqueeze_dim(0),
         _ => draws.actions(policy, k, purpose),
     }
+}
+
+/// `V(s)`, `[B, L, G]`: mean of the values `[C, K, B, L, G]` of the policy's own actions.
+pub(crate) fn expected_value(values: Tensor<5>) -> Tensor<3> {
+    values.mean_dims(&[0, 1]).squeeze_dims(&[0, 1])
 }
 
 /// Regression critics predict in PopArt's units; classification critics predict returns.

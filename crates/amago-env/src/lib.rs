@@ -9,6 +9,7 @@ pub mod builtin;
 pub mod conformance;
 mod env;
 pub mod exploration;
+pub mod film;
 mod guard;
 pub mod kshot;
 mod observation;

@@ -43,6 +43,18 @@ impl Column {
         }
     }
 
+    /// Becomes another column of the same type and length, without a new buffer.
+    ///
+    /// # Panics
+    /// When the types or lengths differ.
+    pub fn copy_from(&mut self, other: &Column) {
+        match (self, other) {
+            (Column::F32(to), Column::F32(from)) => to.copy_from_slice(from),
+            (Column::U8(to), Column::U8(from)) => to.copy_from_slice(from),
+            _ => panic!("columns of different types"),
+        }
+    }
+
     /// Appends entries `range` of another column.
     ///
     /// # Panics

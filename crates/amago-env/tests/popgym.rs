@@ -107,33 +107,6 @@ fn a_retry_keeps_the_hidden_state_and_draws_new_luck() {
     assert!((a - b).abs() < 0.2, "{a} and {b} from one arm");
 }
 
-#[test]
-fn every_task_can_be_drawn() {
-    let ids = registry::specs().iter().map(|spec| spec.id).filter(|id| id.contains("popgym"));
-    for id in ids {
-        let mut env = registry::make(id, &toml::Table::new()).expect("defaults");
-        assert!(env.render().is_some(), "{id}: before the first reset");
-        let mut obs = Observation::new(env.observation_space());
-        let mut choices = rng(1, Role::Policy, 0, 0);
-        let mut drawings = BTreeSet::new();
-        env.reset(1, &mut obs).expect("a reset");
-        for _ in 0..40 {
-            let (frame, text) = (env.render().expect("an image"), env.render_text().expect("text"));
-            assert_eq!(frame.rgb.len(), 3 * frame.width * frame.height, "{id}");
-            assert_eq!(frame.height / 8, text.lines().count(), "{id}");
-            drawings.insert(text);
-            let action = Action::random(env.action_space(), None, &mut choices);
-            if env.step(&action, &mut obs).expect("a step").done() {
-                drawings.insert(env.render_text().expect("text"));
-                break;
-            }
-        }
-        // The chances of a bandit's arms are all there is to see, and an exploded mine looks like another.
-        let still = ["Bandit", "MineSweeper"].iter().any(|name| env.name().contains(name));
-        assert!(drawings.len() > 1 || still, "{}", env.name());
-    }
-}
-
 #[derive(Deserialize)]
 struct Recorded {
     tasks: Vec<Row>,

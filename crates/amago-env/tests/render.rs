@@ -3,11 +3,16 @@
 #[path = "support/play.rs"]
 mod play;
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
 use amago_env::builtin::{
     FrozenLake, FrozenLakeOptions, KeyToDoor, KeyToDoorOptions, KeyToDoorTask, LakeTask, TMazeActive,
     TMazeActiveOptions, Wind, WindOptions,
 };
-use amago_env::{Action, Env, Observation, registry};
+use amago_env::film::Filmed;
+use amago_env::render::Frame;
+use amago_env::{Action, Env, Observation, Role, Step, registry, rng};
 use play::Play;
 
 fn text<E: Env>(play: &Play<E>) -> String {
@@ -68,19 +73,74 @@ fn the_wind_carries_the_agent_to_the_edge_of_its_drawing() {
     assert_eq!(place(&play, 'A'), Some((20, 40)));
 }
 
+/// Draws a state and checks the drawing by itself.
+fn drawing(env: &dyn Env) -> (Frame, String) {
+    let (frame, text) = (env.render().expect("an image"), env.render_text().expect("text"));
+    let name = env.name();
+    assert!(frame.width > 0 && frame.height > 0, "{name}");
+    assert_eq!(frame.rgb.len(), 3 * frame.width * frame.height, "{name}");
+    // A cell is a square of eight pixels, or a character and a space.
+    assert_eq!(frame.height / 8, text.lines().count(), "{name}");
+    assert!(text.lines().all(|line| line.len() <= 2 * frame.width / 8), "{name}\n{text}");
+    (frame, text)
+}
+
 #[test]
-fn images_and_text_have_the_same_shape() {
-    let ids = ["meta-frozen-lake", "dark-key-to-door", "tmaze-passive", "tmaze-active", "mazerunner", "wind"];
-    for id in ids.into_iter().chain(["point-robot"]) {
-        for options in ["", "k_shot = 2"] {
-            let mut env = registry::make(id, &options.parse().expect("a table")).expect("legal options");
-            env.reset(3, &mut Observation::new(env.observation_space())).expect("resets");
-            let (frame, text) = (env.render().expect("an image"), env.render_text().expect("text"));
-            assert_eq!(frame.rgb.len(), 3 * frame.width * frame.height, "{id}");
-            assert_eq!(frame.height / 8, text.lines().count(), "{id}");
-            let widths = text.lines().map(|line| line.split(' ').count());
-            assert!(widths.clone().all(|n| n * 8 == frame.width), "{id}: {widths:?}");
-            assert!(text.contains('A'), "{id}\n{text}");
+fn every_environment_is_drawn_and_changes() {
+    for (spec, options) in registry::specs().iter().flat_map(|s| [(s, ""), (s, "k_shot = 2")]) {
+        let what = format!("{} {options}", spec.id);
+        let mut env = registry::make(spec.id, &options.parse().expect("a table")).expect("legal options");
+        drawing(env.as_ref());
+        let mut obs = Observation::new(env.observation_space());
+        env.reset(3, &mut obs).expect("a reset");
+        let (first, begin) = drawing(env.as_ref());
+        let pixels: BTreeSet<&[u8]> = first.rgb.chunks_exact(3).collect();
+        assert!(pixels.len() > 1 && !begin.trim().is_empty(), "{what}: nothing to see");
+        let mut choices = rng(3, Role::Policy, 0, 0);
+        let mut changed = (false, false);
+        for _ in 0..50 {
+            let action = Action::random(env.action_space(), obs.action_mask(), &mut choices);
+            let done = env.step(&action, &mut obs).expect("a step").done();
+            let (frame, text) = drawing(env.as_ref());
+            assert_eq!((frame.width, frame.height), (first.width, first.height), "{what}");
+            changed = (changed.0 || frame != first, changed.1 || text != begin);
+            if done {
+                break;
+            }
+        }
+        assert_eq!(changed, (true, true), "{what} stays the same:\n{begin}");
+    }
+}
+
+#[test]
+fn a_film_shows_each_state_that_is_played_and_no_other() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let table = "corridor_length = 1".parse().expect("a table");
+    let env = registry::make("tmaze-passive", &table).expect("legal options");
+    let plain = registry::make("tmaze-passive", &table).expect("legal options");
+    let env = Filmed::new(env, move |env: &dyn Env, step: Option<Step>| {
+        log.lock().expect("one thread").push((env.render_text(), step));
+        Ok(())
+    });
+    let mut obs = Observation::new(env.observation_space());
+    let mut expected = Vec::new();
+    let (mut env, mut plain): (Box<dyn Env>, _) = (Box::new(env), plain);
+    for seed in 0..3 {
+        env.reset(seed, &mut obs).expect("a reset");
+        plain.reset(seed, &mut obs).expect("a reset");
+        // The last episode is not played.
+        let mut done = seed == 2;
+        if !done {
+            expected.push((plain.render_text(), None));
+        }
+        while !done {
+            let step = env.step(&Action::Discrete(0), &mut obs).expect("a step");
+            assert_eq!(step, plain.step(&Action::Discrete(0), &mut obs).expect("a step"));
+            expected.push((plain.render_text(), Some(step)));
+            done = step.done();
         }
     }
+    assert!(expected.len() >= 6);
+    assert_eq!(*seen.lock().expect("one thread"), expected);
 }

@@ -1,6 +1,6 @@
 //! Keys and values of past timesteps, for acting one step at a time.
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
 use crate::EncoderState;
 
@@ -11,16 +11,17 @@ use crate::EncoderState;
 /// care for the order of its keys, so a ring needs no shifting.
 #[derive(Debug, Clone)]
 pub struct KvCache {
-    /// Per layer, keys and values, each `[B, H, sinks + window, E]`.
-    layers: Vec<(Tensor<4>, Tensor<4>)>,
+    /// Per layer, keys and values, each `[B · H · (sinks + window), E]`.
+    layers: Vec<(Tensor<2>, Tensor<2>)>,
+    n_heads: usize,
     /// Timesteps seen by each row since its last reset.
     seen: Vec<usize>,
     sinks: usize,
     window: usize,
     device: Device,
-    /// Where the current step is written, `[B, 1, sinks + window, 1]`, and which slots are still empty
+    /// In which rows of a layer the current step is written, `[B · H]`, and which slots are still empty
     /// after it, `[B, 1, 1, sinks + window]`. Made once per step, used by every layer.
-    slot: Tensor<4, Bool>,
+    slot: Tensor<1, Int>,
     unused: Tensor<4, Bool>,
 }
 
@@ -45,15 +46,18 @@ impl KvCache {
     /// An empty cache.
     pub fn new(shape: KvCacheShape, device: &Device) -> Self {
         let KvCacheShape { batch, sinks, window, n_layers, n_heads, head_size } = shape;
-        let zeros = || Tensor::zeros([batch, n_heads, sinks + window, head_size], device);
-        let (slot, unused) = masks(&vec![0; batch], [sinks, window], device);
+        let zeros = || Tensor::zeros([batch * n_heads * (sinks + window), head_size], device);
+        let seen = vec![0; batch];
+        let slot = slots(&seen, n_heads, [sinks, window], device);
+        let unused = unused(&seen, sinks + window, device);
         let layers = (0..n_layers).map(|_| (zeros(), zeros())).collect();
-        Self { layers, seen: vec![0; batch], sinks, window, device: device.clone(), slot, unused }
+        Self { layers, n_heads, seen, sinks, window, device: device.clone(), slot, unused }
     }
 
-    /// Prepares the masks of the step that begins.
+    /// Prepares places and mask of the step that begins.
     pub(crate) fn begin_step(&mut self) {
-        (self.slot, self.unused) = masks(&self.seen, [self.sinks, self.window], &self.device);
+        self.slot = slots(&self.seen, self.n_heads, [self.sinks, self.window], &self.device);
+        self.unused = unused(&self.seen, self.sinks + self.window, &self.device);
     }
 
     /// Counts the step in every row.
@@ -69,12 +73,17 @@ impl KvCache {
         key: Tensor<4>,
         value: Tensor<4>,
     ) -> (Tensor<4>, Tensor<4>) {
+        let [batch, heads, _, size] = key.dims();
+        let all = [batch, heads, self.sinks + self.window, size];
         let (keys, values) = &mut self.layers[layer];
-        let dims = keys.dims();
-        let slot = self.slot.clone().expand(dims);
-        keys.inplace(|k| k.mask_where(slot.clone(), key.expand(dims)));
-        values.inplace(|v| v.mask_where(slot, value.expand(dims)));
-        (keys.clone(), values.clone())
+        // Only the new rows are touched: a mask over the whole cache took 40 % of the time of acting.
+        let write = |cache: Tensor<2>, new: Tensor<4>| {
+            let new = new.reshape([batch * heads, size]);
+            cache.select_assign(0, self.slot.clone(), new, IndexingUpdateOp::Assign)
+        };
+        keys.inplace(|k| write(k, key));
+        values.inplace(|v| write(v, value));
+        (keys.clone().reshape(all), values.clone().reshape(all))
     }
 
     /// Slots that hold nothing yet, `[B, 1, 1, sinks + window]`.
@@ -89,16 +98,18 @@ impl EncoderState for KvCache {
     }
 }
 
-/// For rows that have seen so many timesteps: the slot that each writes to, and those still empty then.
-fn masks(seen: &[usize], [sinks, window]: [usize; 2], device: &Device) -> (Tensor<4, Bool>, Tensor<4, Bool>) {
-    let (batch, slots) = (seen.len(), sinks + window);
-    let per_slot = |f: &dyn Fn(usize, usize) -> bool| -> Vec<bool> {
-        seen.iter().flat_map(|&n| (0..slots).map(move |s| (n, s))).map(|(n, s)| f(n, s)).collect()
-    };
+/// Where rows that have seen so many timesteps write the next one, for every head: rows of a layer, `[B · H]`.
+fn slots(seen: &[usize], n_heads: usize, [sinks, window]: [usize; 2], device: &Device) -> Tensor<1, Int> {
     let place = |n: usize| if n < sinks { n } else { sinks + (n - sinks) % window };
-    let slot = per_slot(&|n, s| place(n) == s);
-    let unused = per_slot(&|n, s| s > n);
-    let slot = Tensor::from_bool(TensorData::new(slot, [batch, 1, slots, 1]), device);
-    let unused = Tensor::from_bool(TensorData::new(unused, [batch, 1, 1, slots]), device);
-    (slot, unused)
+    let rows = seen.iter().enumerate().flat_map(|(row, &n)| {
+        (row * n_heads..(row + 1) * n_heads).map(move |head| head * (sinks + window) + place(n))
+    });
+    let rows: Vec<i64> = rows.map(|row| row as i64).collect();
+    Tensor::from_data(TensorData::new(rows, [seen.len() * n_heads]), device)
+}
+
+/// Slots that are still empty after the next timestep, `[B, 1, 1, slots]`.
+fn unused(seen: &[usize], slots: usize, device: &Device) -> Tensor<4, Bool> {
+    let empty: Vec<bool> = seen.iter().flat_map(|&n| (0..slots).map(move |s| s > n)).collect();
+    Tensor::from_bool(TensorData::new(empty, [seen.len(), 1, 1, slots]), device)
 }

@@ -1,5 +1,7 @@
 //! Steps a policy in many environments at once: inputs, memory, choice of action.
 
+use std::collections::VecDeque;
+
 use amago_agent::{Agent, Noise, NoiseSource, Policy, StepInput};
 use amago_env::vector::{VecEnv, WorkerStep};
 use amago_env::{Action, Column, Rng, Space};
@@ -11,11 +13,26 @@ use rand_distr::StandardNormal;
 use crate::convert::{obs_layout, obs_tensors};
 
 /// What one row fed to the policy at one step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Row {
     obs: Vec<Column>,
     rl2: Vec<f32>,
     time: i64,
+}
+
+impl Row {
+    /// Overwrites everything, in the memory that is there.
+    fn set(&mut self, step: &WorkerStep, rl2: &[f32]) {
+        let columns = step.obs.columns();
+        if self.obs.len() == columns.len() {
+            self.obs.iter_mut().zip(columns).for_each(|(to, from)| to.copy_from(from));
+        } else {
+            self.obs = columns.to_vec();
+        }
+        self.rl2.clear();
+        self.rl2.extend_from_slice(rl2);
+        self.time = step.local_step as i64;
+    }
 }
 
 /// The memory of one policy over the rows of a vector of environments.
@@ -26,7 +43,9 @@ pub struct PolicyDriver {
     state: RolloutState,
     context: usize,
     replay: Replay,
-    rows: Vec<Vec<Row>>,
+    rows: Vec<VecDeque<Row>>,
+    /// Rows whose memory waits for new inputs.
+    spare: Vec<Row>,
     rl2: Vec<Vec<f32>>,
     layout: ObsLayout,
     action_space: Space,
@@ -41,7 +60,8 @@ impl PolicyDriver {
             state: agent.rollout_state(n, context, device),
             context,
             replay: agent.traj_encoder.replay(context),
-            rows: vec![Vec::new(); n],
+            rows: vec![VecDeque::new(); n],
+            spare: Vec::new(),
             rl2: vec![vec![0.0; 1 + envs.action_space().width()]; n],
             layout: obs_layout(envs.observation_space()),
             action_space: envs.action_space().clone(),
@@ -65,16 +85,17 @@ impl PolicyDriver {
     /// `L` and `G` are one.
     pub fn policy(&mut self, agent: &Agent, steps: &[WorkerStep]) -> Policy {
         for (i, step) in steps.iter().enumerate() {
-            let obs = step.obs.columns().to_vec();
-            self.rows[i].push(Row { obs, rl2: self.rl2[i].clone(), time: step.local_step as i64 });
+            let mut row = self.spare.pop().unwrap_or_default();
+            row.set(step, &self.rl2[i]);
+            self.rows[i].push_back(row);
         }
-        let newest = self.rows.iter().map(|h| h.last().expect("just pushed")).collect::<Vec<_>>();
+        let newest = self.rows.iter().map(|h| h.back().expect("just pushed")).collect::<Vec<_>>();
         let mut input = step_input(&newest, &self.layout, &self.device);
         input.legal = self.legal(steps);
         let policy = agent.act(input, &mut self.state);
         let Replay { first, last } = self.replay;
         for history in self.rows.iter_mut().filter(|h| h.len() > first.saturating_add(last)) {
-            history.remove(first);
+            self.spare.extend(history.remove(first));
         }
         policy
     }
@@ -104,16 +125,16 @@ impl PolicyDriver {
     /// Forgets a row.
     pub fn reset(&mut self, row: usize) {
         self.state.reset(row);
-        self.rows[row].clear();
+        self.spare.extend(self.rows[row].drain(..));
         self.rl2[row].fill(0.0);
     }
 
     /// Encodes the running episodes again with other weights. Rows of different lengths are aligned
     /// at their ends: a row that has not begun is fed a dummy and reset before its first input.
     pub fn reencode(&mut self, agent: &Agent) {
-        let longest = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let longest = self.rows.iter().map(VecDeque::len).max().unwrap_or(0);
         self.state = agent.rollout_state(self.rows.len(), self.context, &self.device);
-        let Some(dummy) = self.rows.iter().find_map(|h| h.first().cloned()) else { return };
+        let Some(dummy) = self.rows.iter().find_map(|h| h.front().cloned()) else { return };
         for j in 0..longest {
             let mut inputs = Vec::with_capacity(self.rows.len());
             for (i, history) in self.rows.iter().enumerate() {

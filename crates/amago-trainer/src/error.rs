@@ -104,6 +104,17 @@ pub enum TrainError {
         /// What is missing.
         reason: String,
     },
+    /// A run without stored trajectories.
+    #[error("{0} is missing: the run has no stored trajectories")]
+    NoReplay(PathBuf),
+    /// Values of an agent that imitates without critics.
+    #[error(
+        "agent.fake_filter = true with agent.online_coeff = 0 trains no critics: there are no values to inspect"
+    )]
+    NoCritics,
+    /// A result could not be written.
+    #[error("cannot write the values: {0}")]
+    Output(std::io::Error),
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -11,8 +11,10 @@ use clap::{Args, Parser, Subcommand};
   amago train                                       the quick start: learns within five minutes
   amago train configs/tmaze.toml --set seed=1       train from a file, one setting changed
   amago eval runs/tmaze-001                         play the newest checkpoint
+  amago inspect runs/tmaze-001 -o values.jsonl      what its critics think of stored trajectories
   amago envs                                        every environment and its options
   amago rollout tmaze-passive --episodes 100 --json play a random policy
+  amago rollout dark-key-to-door --render text      watch one episode
 
 Exit codes: 0 success, 1 error, 2 wrong usage, 130 stopped by Ctrl-C (everything saved).")]
 pub struct Cli {
@@ -28,6 +30,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Play the newest checkpoint of a run and print the result.
     Eval(EvalArgs),
+    /// Write what the critics of a run think of its stored trajectories, as JSON lines.
+    Inspect(InspectArgs),
     /// List the built-in environments with their spaces and options.
     Envs,
     /// Play episodes of an environment and print returns, lengths and speed.
@@ -72,6 +76,31 @@ pub struct EvalArgs {
     pub json: bool,
 }
 
+/// `amago inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = "The first line names every field with its shape and unit; then there is one line per
+trajectory and timestep with Q, V, advantage and filter weight for every discount, and their
+standard deviations over the critics. A summary goes to stderr.
+
+Example:
+  amago inspect runs/tmaze-001 --trajectories 100 -o values.jsonl")]
+pub struct InspectArgs {
+    /// Folder of a run with a checkpoint and a replay.
+    pub run_dir: PathBuf,
+    /// Stored trajectories to look at, drawn at random; all when there are fewer.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub trajectories: usize,
+    /// Seed of the draws; default: the run's.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// File for the lines, replaced if it exists; `-` is stdout.
+    #[arg(short, long, default_value = "-", value_name = "FILE")]
+    pub output: PathBuf,
+    /// Where to compute: cpu, wgpu, cuda or cuda:INDEX, as compiled in.
+    #[arg(long, default_value = "cpu", value_name = "NAME")]
+    pub device: String,
+}
+
 /// `amago rollout`.
 #[derive(Debug, Args)]
 pub struct RolloutArgs {
@@ -83,12 +112,15 @@ pub struct RolloutArgs {
     /// `random`, or the folder of a run whose newest checkpoint plays.
     #[arg(long, default_value = "random", value_name = "random|RUN_DIR")]
     pub policy: String,
-    /// Episodes to play.
-    #[arg(long, default_value_t = 100)]
-    pub episodes: usize,
+    /// Episodes to play; default: 100, or 1 with --render.
+    #[arg(long)]
+    pub episodes: Option<usize>,
     /// Seed of the episodes.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Draw every state: `text` prints it, anything else is a folder for PNG files, new or empty.
+    #[arg(long, value_name = "text|DIR", conflicts_with = "json")]
+    pub render: Option<String>,
     /// Where a trained policy computes.
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub device: String,

@@ -1,20 +1,22 @@
 //! What each subcommand does.
 
+use std::fs::File;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use amago_agent::Agent;
 use amago_env::registry::{self, OptionDoc};
 use amago_trainer::{
-    Checkpoint, ConfigSource, EvalReport, MAX_PARALLEL, Observer, Plan, Play, RunDir, Silent, StopFlag,
-    Trainer, evaluate, load_config, play,
+    Checkpoint, CheckpointMeta, ConfigSource, EvalReport, Inspection, MAX_PARALLEL, Observer, Plan, Play,
+    RunDir, Silent, StopFlag, TrainError, Trainer, evaluate, load_config, play,
 };
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 
-use crate::args::{Command, EvalArgs, RolloutArgs, TrainArgs};
+use crate::args::{Command, EvalArgs, InspectArgs, RolloutArgs, TrainArgs};
 use crate::output::{print, tell};
 use crate::progress::Progress;
-use crate::{device, summary};
+use crate::{device, render, summary};
 
 /// The config of `amago train` without a file.
 const QUICK_START: &str = include_str!("../../../configs/quickstart.toml");
@@ -32,6 +34,7 @@ pub fn run(command: Command) -> Result<Ending> {
     match command {
         Command::Train(args) => train(&args),
         Command::Eval(args) => eval(&args),
+        Command::Inspect(args) => inspect(&args),
         Command::Envs => envs(),
         Command::Rollout(args) => rollout(&args),
     }
@@ -94,8 +97,16 @@ fn train(args: &TrainArgs) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// The newest whole checkpoint of a run, on a device without autodiff.
-fn load_run(run_dir: &Path, device: &Device) -> Result<(Plan, Agent)> {
+/// A run's newest whole checkpoint.
+struct Loaded {
+    run: RunDir,
+    plan: Plan,
+    agent: Agent,
+    meta: CheckpointMeta,
+}
+
+/// Loads a run on a device without autodiff.
+fn load_run(run_dir: &Path, device: &Device) -> Result<Loaded> {
     let (run, config) = RunDir::open(run_dir)?;
     let plan = Plan::new(config).with_context(|| run.config_file().display().to_string())?;
     let (checkpoint, damaged) = Checkpoint::newest(&run.checkpoints())?;
@@ -103,13 +114,14 @@ fn load_run(run_dir: &Path, device: &Device) -> Result<(Plan, Agent)> {
         tell(format_args!("warning: {error}; using {}", checkpoint.path().display()));
     }
     let agent = checkpoint.load_agent(plan.agent(device))?;
-    tell(format_args!("policy after {} updates: {}", checkpoint.meta.updates, checkpoint.path().display()));
-    Ok((plan, agent))
+    let meta = checkpoint.meta;
+    tell(format_args!("policy after {} updates: {}", meta.updates, checkpoint.path().display()));
+    Ok(Loaded { run, plan, agent, meta })
 }
 
 fn eval(args: &EvalArgs) -> Result<Ending> {
     let device = device::by_name(&args.device)?;
-    let (mut plan, agent) = load_run(&args.run_dir, &device)?;
+    let Loaded { mut plan, agent, .. } = load_run(&args.run_dir, &device)?;
     plan.config.eval.episodes = args.episodes.unwrap_or(plan.config.eval.episodes);
     plan.config.seed = args.seed.unwrap_or(plan.config.seed);
     if plan.config.eval.episodes == 0 {
@@ -118,8 +130,37 @@ fn eval(args: &EvalArgs) -> Result<Ending> {
     let greedy = plan.config.eval.greedy && !args.sample;
     let who = Play::Agent { agent: &agent, context: plan.config.train.max_seq_len, greedy, device: &device };
     let stop = stop_on_ctrl_c()?;
-    let report = watched(|progress| Ok(evaluate(&plan, &who, &stop, progress)?))?;
+    let report = watched(false, |progress| Ok(evaluate(&plan, &who, &stop, progress)?))?;
     show(&args.run_dir.display().to_string(), &report, args.json)?;
+    Ok(ending(&stop))
+}
+
+fn inspect(args: &InspectArgs) -> Result<Ending> {
+    if args.trajectories == 0 {
+        bail!("--trajectories must be at least 1");
+    }
+    let device = device::by_name(&args.device)?;
+    let Loaded { run, plan, agent, meta } = load_run(&args.run_dir, &device)?;
+    let inspection = Inspection::new(&run, &plan, &agent, &device)?;
+    let to_stdout = args.output.as_os_str() == "-";
+    let out: Box<dyn Write> = match to_stdout {
+        true => Box::new(std::io::stdout()),
+        false => Box::new(File::create(&args.output).with_context(|| args.output.display().to_string())?),
+    };
+    let mut out = BufWriter::new(out);
+    let stop = stop_on_ctrl_c()?;
+    let work = (args.trajectories, args.seed.unwrap_or(plan.config.seed));
+    let written = inspection.write(meta, work, &stop, &mut out);
+    let written = written.and_then(|s| out.flush().map(|()| s).map_err(TrainError::Output));
+    for damage in inspection.store().damage() {
+        tell(format_args!("warning: set aside {}: {}", damage.path.display(), damage.reason));
+    }
+    match written {
+        Ok(found) => tell(summary::values(&found)),
+        // A reader that has seen enough is no error.
+        Err(TrainError::Output(e)) if to_stdout && e.kind() == ErrorKind::BrokenPipe => {}
+        Err(e) => return Err(e.into()),
+    }
     Ok(ending(&stop))
 }
 
@@ -138,19 +179,24 @@ fn envs() -> Result<Ending> {
 }
 
 fn rollout(args: &RolloutArgs) -> Result<Ending> {
-    if args.episodes == 0 {
+    let episodes = args.episodes.unwrap_or(if args.render.is_some() { 1 } else { 100 });
+    if episodes == 0 {
         bail!("--episodes must be at least 1");
     }
     let options = amago_trainer::parse_overrides(&args.overrides)?;
-    let n = args.episodes.min(MAX_PARALLEL);
-    let envs = (0..n).map(|_| registry::make(&args.env, &options)).collect::<Result<Vec<_>, _>>()?;
+    // Drawings of several environments at once would be in no order.
+    let n = if args.render.is_some() { 1 } else { episodes.min(MAX_PARALLEL) };
+    let mut envs = (0..n).map(|_| registry::make(&args.env, &options)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(target) = &args.render {
+        envs = vec![render::filmed(envs.remove(0), target)?];
+    }
     let stop = stop_on_ctrl_c()?;
-    let work = (args.episodes, args.seed);
+    let (work, quiet) = ((episodes, args.seed), args.render.is_some());
     let report = if args.policy == "random" {
-        watched(|progress| Ok(play(envs, &Play::Random, work, &stop, progress)?))?
+        watched(quiet, |progress| Ok(play(envs, &Play::Random, work, &stop, progress)?))?
     } else {
         let device = device::by_name(&args.device)?;
-        let (plan, agent) = load_run(Path::new(&args.policy), &device)?;
+        let Loaded { plan, agent, .. } = load_run(Path::new(&args.policy), &device)?;
         let (obs, act) = (envs[0].observation_space(), envs[0].action_space());
         if *obs != plan.observation_space || *act != plan.action_space {
             bail!(
@@ -164,13 +210,17 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
         let greedy = plan.config.eval.greedy;
         let who =
             Play::Agent { agent: &agent, context: plan.config.train.max_seq_len, greedy, device: &device };
-        watched(|progress| Ok(play(envs, &who, work, &stop, progress)?))?
+        watched(quiet, |progress| Ok(play(envs, &who, work, &stop, progress)?))?
     };
     show(&format!("{} ({})", args.env, args.policy), &report, args.json)?;
     Ok(ending(&stop))
 }
 
-fn watched(f: impl FnOnce(&mut dyn Observer) -> Result<EvalReport>) -> Result<EvalReport> {
+/// With a progress bar, unless that would write into drawings.
+fn watched(quiet: bool, f: impl FnOnce(&mut dyn Observer) -> Result<EvalReport>) -> Result<EvalReport> {
+    if quiet {
+        return f(&mut Silent);
+    }
     let mut progress = Progress::new();
     let report = f(&mut progress);
     progress.finish();

@@ -6,6 +6,7 @@ mod device;
 mod memory;
 mod output;
 mod progress;
+mod render;
 mod summary;
 
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Results side by side, as a table or as JSON.
 
-use amago_trainer::EvalReport;
+use amago_trainer::{EvalReport, InspectSummary};
 use serde_json::json;
 
 /// A table of players with their results. Tasks with attempts show the first and the last one.
@@ -45,6 +45,16 @@ pub fn json(report: &EvalReport) -> serde_json::Value {
         "lengths": report.lengths,
         "steps_per_second": report.steps_per_second,
     })
+}
+
+/// What an inspection found, in one line.
+pub fn values(found: &InspectSummary) -> String {
+    let InspectSummary { trajectories, steps, filter_pass, q, advantage, q_std, advantage_std } = found;
+    let accepted = 100.0 * filter_pass;
+    format!(
+        "{trajectories} trajectories, {steps} steps: the filter accepts {accepted:.1} % (all discounts); \
+         acting discount: mean Q {q:.4}, spread {q_std:.4}; mean advantage {advantage:.4}, spread {advantage_std:.4}"
+    )
 }
 
 /// Success of the first and the last attempt, where the task counts attempts.

@@ -2,48 +2,18 @@
 
 use std::sync::Arc;
 
-use amago_agent::{
-    AgentConfig, Draws, Learner, LossMask, Noise, NoiseSource, OptimConfig, Policy, Purpose, TrainBatch,
-    UpdateReport,
-};
+use amago_agent::{AgentConfig, Learner, LossMask, OptimConfig, TrainBatch, UpdateReport};
 use amago_env::Space;
 use amago_golden::modules::{device, values};
 use amago_seqmodel::TrajEncoderConfig;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
-use super::learner::{agent_in, small};
+use super::learner::{FirstOnly, agent_in, small};
 use super::weights;
 
 const B: usize = 8;
 const L: usize = 6;
 const OBS: usize = 3;
-
-/// The same for every sequence, so that parts of a batch see what the whole batch sees.
-struct Constant;
-
-impl NoiseSource for Constant {
-    fn noise(&mut self, kind: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
-        Tensor::full(shape, if kind == Noise::Uniform { 0.7 } else { 0.3 }, device)
-    }
-}
-
-impl Draws for Constant {
-    fn critic_subset(&mut self, n: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
-        let indices = Tensor::<1, Int>::arange(0..shape[0] as i64, device);
-        indices.remainder_scalar(n as i64).reshape([shape[0], 1, 1, 1]).expand(shape)
-    }
-
-    fn actions(&mut self, policy: &Policy, k: usize, purpose: Purpose) -> Tensor<5> {
-        match purpose {
-            Purpose::Online => policy.rsample(k, self),
-            _ => policy.sample(k, self),
-        }
-    }
-
-    fn image_shifts(&mut self, shape: [usize; 3], _: usize, device: &Device) -> Tensor<3, Int> {
-        Tensor::zeros(shape, device)
-    }
-}
 
 /// Sequences of 1, 2, … up to `L` transitions.
 fn batch(actions: usize, device: &Device) -> TrainBatch {
@@ -124,7 +94,7 @@ fn four_parts_equal_the_whole_batch() {
         let batch = batch(space.width(), &device);
         let after = |micro_batches| {
             let mut learner = Learner::new(agent.clone(), config.clone(), optim(micro_batches));
-            let report = learner.update(&batch, &mut Constant);
+            let report = learner.update(&batch, &mut FirstOnly);
             (
                 figures(&report),
                 [weights(&learner.agent).concat(), values(&learner.agent.popart.sigma())].concat(),
@@ -143,9 +113,9 @@ fn four_parts_equal_the_whole_batch() {
 
 /// Imitates the first sequence only, and teaches the critics nothing.
 #[derive(Debug)]
-struct FirstOnly;
+struct FirstSequence;
 
-impl LossMask for FirstOnly {
+impl LossMask for FirstSequence {
     fn actor(&self, _: &TrainBatch, mask: Tensor<3>) -> Tensor<3> {
         let rest = mask.clone().narrow(0, 1, B - 1).zeros_like();
         Tensor::cat(vec![mask.narrow(0, 0, 1), rest], 0)
@@ -163,14 +133,14 @@ fn a_mask_decides_what_counts() {
     let agent = agent_in(&config, Space::Discrete { n: 4 }, &device);
     let batch = batch(4, &device);
     let learner = || Learner::new(agent.clone(), config.clone(), optim(2));
-    let all = learner().update(&batch, &mut Constant);
-    let masked = learner().with_mask(Arc::new(FirstOnly)).update(&batch, &mut Constant);
+    let all = learner().update(&batch, &mut FirstOnly);
+    let masked = learner().with_mask(Arc::new(FirstSequence)).update(&batch, &mut FirstOnly);
     assert!(all.grad_norms.critics > 0.0 && all.parts.critic_loss > 0.0);
     assert_eq!([masked.grad_norms.critics, masked.parts.critic_loss], [0.0, 0.0]);
     assert_eq!(masked.parts.entropy, all.parts.entropy, "figures count every real timestep");
     let mut plain = agent.clone();
     plain.begin_update(&batch);
-    let first = amago_agent::loss(&plain, &config, &batch.rows(&(0..1)), &mut Constant).report.read();
+    let first = amago_agent::loss(&plain, &config, &batch.rows(&(0..1)), &mut FirstOnly).report.read();
     let error = (masked.parts.actor_loss / first.actor_loss - 1.0).abs();
     assert!(error < 1e-4, "{} and {}", masked.parts.actor_loss, first.actor_loss);
 }

@@ -15,10 +15,10 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 
 use super::{assert_close, weights};
 
-const B: usize = 2;
-const L: usize = 5;
+pub const B: usize = 2;
+pub const L: usize = 5;
 const OBS: usize = 3;
-const ACTIONS: usize = 4;
+pub const ACTIONS: usize = 4;
 
 pub fn small(mut config: AgentConfig) -> AgentConfig {
     let tstep = FfTstepConfig { d_hidden: 8, d_output: 8, ..FfTstepConfig::default() };
@@ -47,7 +47,7 @@ fn learner(config: AgentConfig) -> Learner {
     Learner::new(agent(&config, &device().autodiff()), config, optim)
 }
 
-fn batch(device: &Device) -> TrainBatch {
+pub fn batch(device: &Device) -> TrainBatch {
     let normal = |width| Tensor::<3>::random([B, L + 1, width], Distribution::Normal(0.0, 1.0), device);
     let times = Tensor::<1, Int>::arange(0..(L + 1) as i64, device).unsqueeze::<2>().expand([B, L + 1]);
     let first = Tensor::<1>::from_floats([1.0, 0.0, 0.0, 0.0], device);
@@ -169,7 +169,7 @@ fn a_loss_that_is_not_finite_changes_nothing() {
 }
 
 /// An agent of every kind of critic and policy in a space, with an online loss where there can be one.
-fn agents_in(action: &Space) -> Vec<AgentConfig> {
+pub fn agents_in(action: &Space) -> Vec<AgentConfig> {
     let policies = match action {
         Space::Box(_) => vec![
             PolicyConfig::default(),
@@ -193,7 +193,7 @@ fn agents_in(action: &Space) -> Vec<AgentConfig> {
     configs
 }
 
-fn spaces() -> [Space; 4] {
+pub fn spaces() -> [Space; 4] {
     [
         Space::Discrete { n: ACTIONS },
         Space::MultiDiscrete { nvec: vec![2, ACTIONS - 2] },
@@ -257,7 +257,7 @@ fn check_padding(config: &AgentConfig, space: &Space) {
 }
 
 /// Always the first critic, and the same noise everywhere.
-struct FirstOnly;
+pub struct FirstOnly;
 
 impl NoiseSource for FirstOnly {
     fn noise(&mut self, _: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
@@ -323,7 +323,7 @@ fn illegal_options_are_out_of_every_loss() {
     }
 }
 
-fn probs(policy: Policy) -> Tensor<4> {
+pub fn probs(policy: Policy) -> Tensor<4> {
     let Policy::Categorical(policy) = policy else { panic!("another kind for discrete actions") };
     policy.probs
 }

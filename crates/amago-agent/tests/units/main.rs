@@ -4,6 +4,7 @@ mod accumulate;
 mod bins;
 mod config;
 mod draws;
+mod inspect;
 mod learner;
 mod optim;
 mod policies;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use amago_env::Rng;
 use rand::RngExt;
 
-use super::index::{Entry, Part};
+use super::index::Part;
 use super::{Inner, Store, files};
 use crate::{ReplayError, Trajectory, decode};
 
@@ -47,10 +47,41 @@ impl Store {
                 }
                 inner.index.nth(rng.random_range(0..inner.index.len()))
             };
-            if let Some(trajectory) = self.load(part, entry)? {
+            if let Some(trajectory) = self.load(part, entry.id)? {
                 return Ok(trajectory);
             }
         }
+    }
+
+    /// Ids of `n` different trajectories, drawn uniformly from the FIFO and protected ones together, in
+    /// ascending order: all of them when there are no more than `n`.
+    ///
+    /// # Errors
+    /// When nothing readable is left in the store.
+    pub fn sample_ids(&self, n: usize, rng: &mut Rng) -> Result<Vec<u64>, ReplayError> {
+        let inner = self.lock();
+        let len = inner.index.len();
+        if len == 0 {
+            return Err(self.nothing(&inner));
+        }
+        let chosen = rand::seq::index::sample(rng, len, n.min(len));
+        let mut ids: Vec<u64> = chosen.into_iter().map(|i| inner.index.nth(i).1.id).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// The trajectory of an id as it happened, without relabelling. `None` when there is none, or its file
+    /// was damaged and has been set aside.
+    ///
+    /// # Errors
+    /// When the file cannot be read for a reason that is not damage; with [`OnDamage::Fail`] also when it is
+    /// damaged.
+    pub fn get(&self, id: u64) -> Result<Option<Arc<Trajectory>>, ReplayError> {
+        let part = {
+            let inner = self.lock();
+            [Part::Fifo, Part::Protected].into_iter().find(|part| inner.index.contains(*part, id))
+        };
+        part.map_or(Ok(None), |part| self.load(part, id))
     }
 
     fn nothing(&self, inner: &Inner) -> ReplayError {
@@ -65,11 +96,11 @@ impl Store {
     }
 
     /// The trajectory, or `None` when it was set aside or dropped in the meantime.
-    fn load(&self, part: Part, entry: Entry) -> Result<Option<Arc<Trajectory>>, ReplayError> {
-        if let Some(hit) = self.lock().cache.get(entry.id) {
+    fn load(&self, part: Part, id: u64) -> Result<Option<Arc<Trajectory>>, ReplayError> {
+        if let Some(hit) = self.lock().cache.get(id) {
             return Ok(Some(hit));
         }
-        let path = files::path(&self.root, part, entry.id);
+        let path = files::path(&self.root, part, id);
         // The lock is free while the file is read: appending goes on.
         let read = fs::read(&path)
             .map_err(ReplayError::io(&path))
@@ -79,12 +110,12 @@ impl Store {
             Ok(mut trajectory) => {
                 trajectory.layout = self.adopt_layout(&mut inner, &trajectory.layout, &path)?;
                 let trajectory = Arc::new(trajectory);
-                inner.cache.insert(entry.id, &trajectory);
+                inner.cache.insert(id, &trajectory);
                 Ok(Some(trajectory))
             }
             // Another thread has dropped or moved it since it was drawn.
-            Err(_) if !inner.index.contains(part, entry.id) => Ok(None),
-            Err(e) => self.handle_damage(&mut inner, part, entry.id, e).map(|()| None),
+            Err(_) if !inner.index.contains(part, id) => Ok(None),
+            Err(e) => self.handle_damage(&mut inner, part, id, e).map(|()| None),
         }
     }
 

@@ -137,3 +137,28 @@ fn one_thread_appends_while_another_samples() {
     assert_eq!((store.len(), store.damage()), (6, vec![]));
     assert_eq!(stored(&store), [100, 195, 196, 197, 198, 199]);
 }
+
+#[test]
+fn ids_are_drawn_without_repetition() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), StoreConfig::default());
+    assert!(matches!(store.sample_ids(3, &mut rng(0)), Err(ReplayError::EmptyStore { .. })));
+    store.append_protected(&trajectory(0, 4)).unwrap();
+    (1..6).for_each(|tag| assert!(store.append(&trajectory(tag, 4)).is_ok()));
+    assert_eq!(store.sample_ids(9, &mut rng(0)).unwrap(), [0, 1, 2, 3, 4, 5]);
+    let mut seen = BTreeSet::new();
+    for counter in 0..100 {
+        let ids = store.sample_ids(2, &mut rng(counter)).unwrap();
+        assert!(ids.len() == 2 && ids[0] < ids[1], "{ids:?}");
+        assert_eq!(ids, store.sample_ids(2, &mut rng(counter)).unwrap());
+        seen.extend(ids);
+    }
+    assert_eq!(seen.len(), 6);
+    for id in [0, 5] {
+        assert_eq!(*store.get(id).unwrap().unwrap(), trajectory(id as usize, 4));
+    }
+    assert!(store.get(6).unwrap().is_none());
+    std::fs::write(dir.path().join("buffer/00000000000000000004.traj"), b"x").unwrap();
+    assert!(store.get(4).unwrap().is_none());
+    assert_eq!((store.damage().len(), store.len()), (1, 5));
+}

@@ -2,10 +2,12 @@
 
 mod config_errors;
 mod damage;
+mod inspect;
 #[cfg(unix)]
 mod interrupt;
 mod pipes;
 mod policies;
+mod render;
 mod runs;
 mod support;
 mod usage;

@@ -26,6 +26,10 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         let ended = place.command(args).stdout(closed()).output().expect("it starts");
         assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]), "{args:?}");
     }
+    place.train("run", &[]).ok();
+    let ended = place.command(&["inspect", "run"]).stdout(closed()).output().expect("it starts");
+    let text = String::from_utf8(ended.stderr).expect("text");
+    assert!(ended.status.success() && !text.contains("error"), "{text}");
 }
 
 #[test]
@@ -39,4 +43,7 @@ fn a_result_that_cannot_be_written_is_an_error() {
         assert_eq!(ended.status.code(), Some(1), "{args:?}: {error}");
         assert!(error.starts_with("error: cannot write to stdout: No space left"), "{args:?}: {error}");
     }
+    place.train("run", &[]).ok();
+    let to_full = place.amago(&["inspect", "run", "-o", "/dev/full"]);
+    to_full.check_error("values", &["cannot write the values: No space left"]);
 }

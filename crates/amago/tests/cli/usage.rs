@@ -27,12 +27,16 @@ fn wrong_usage_has_its_own_exit_code() {
 #[test]
 fn every_subcommand_has_help() {
     let place = Place::new();
-    let cases: [(&[&str], &[&str]); 5] = [
-        (&["--help"], &["train", "eval", "envs", "rollout", "Exit codes"]),
+    let cases: [(&[&str], &[&str]); 6] = [
+        (&["--help"], &["train", "eval", "inspect", "envs", "rollout", "Exit codes"]),
         (&["train", "--help"], &["--set", "--device", "--run-dir"]),
         (&["eval", "--help"], &["--episodes", "--seed", "--sample", "--device", "--json"]),
+        (&["inspect", "--help"], &["--trajectories", "--seed", "--output", "--device", "Example:"]),
         (&["envs", "--help"], &["Usage: amago envs"]),
-        (&["rollout", "--help"], &["--set", "--policy", "--episodes", "--seed", "--device", "--json"]),
+        (
+            &["rollout", "--help"],
+            &["--set", "--render", "--policy", "--episodes", "--seed", "--device", "--json"],
+        ),
     ];
     for (args, parts) in cases {
         let ended = place.amago(args).ok();

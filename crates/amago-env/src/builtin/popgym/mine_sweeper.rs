@@ -110,6 +110,7 @@ impl Task for MineSweeper {
         let clear = self.clear_tiles();
         let mine = field.mine[action];
         let reward = if mine {
+            self.uncovered[action] = true;
             (-0.5 - 1.0 / clear as f64) as f32
         } else if std::mem::replace(&mut self.uncovered[action], true) {
             (-0.5 / (clear - 2) as f64) as f32
@@ -125,7 +126,8 @@ impl Task for MineSweeper {
 
     fn picture(&self, field: &Field) -> Grid {
         picture::board(self.side, |tile| match (field.mine[tile], self.uncovered[tile]) {
-            (true, _) => picture::THING,
+            (true, true) => picture::HIT,
+            (true, false) => picture::THING,
             (false, true) => picture::number(field.count[tile]),
             (false, false) => picture::PLAIN,
         })

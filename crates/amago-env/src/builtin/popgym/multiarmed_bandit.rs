@@ -14,11 +14,13 @@ pub(super) struct MultiarmedBandit {
     arms: usize,
     horizon: usize,
     time: usize,
+    /// The arm pulled last, and whether it paid.
+    pulled: Option<(usize, bool)>,
 }
 
 impl MultiarmedBandit {
     pub fn new(arms: usize, horizon: usize) -> Self {
-        Self { arms, horizon, time: 0 }
+        Self { arms, horizon, time: 0, pulled: None }
     }
 }
 
@@ -56,11 +58,13 @@ impl Task for MultiarmedBandit {
 
     fn begin(&mut self, _chances: &Vec<f32>, _noise: f32, seen: &mut [f32]) {
         self.time = 0;
+        self.pulled = None;
         one_hot(seen, 0);
     }
 
     fn step(&mut self, chances: &Vec<f32>, action: usize, noise: f32, seen: &mut [f32]) -> Step {
         let paid = noise < chances[action];
+        self.pulled = Some((action, paid));
         one_hot(seen, usize::from(paid));
         self.time += 1;
         let reward = if paid { share(self.horizon) } else { -share(self.horizon) };
@@ -68,11 +72,22 @@ impl Task for MultiarmedBandit {
     }
 
     fn picture(&self, chances: &Vec<f32>) -> Grid {
-        let mut grid = Grid::new(self.arms, 10, picture::PLAIN);
+        let mut grid = Grid::new(self.arms, 11, picture::PLAIN);
         for (arm, chance) in chances.iter().enumerate() {
             // From the lowest row up, one row for each tenth.
             let rows = (chance * 10.0).round() as usize;
             (0..rows).for_each(|row| grid.set(arm, 9 - row, picture::THING));
+            let mark = match self.pulled {
+                Some((pulled, paid)) if pulled == arm => {
+                    if paid {
+                        picture::FOUND
+                    } else {
+                        picture::MISS
+                    }
+                }
+                _ => picture::EMPTY,
+            };
+            grid.set(arm, 10, mark);
         }
         grid
     }

@@ -19,7 +19,7 @@ pub(super) const THING: Cell = cell('#', [70, 80, 100]);
 pub(super) const HIT: Cell = cell('X', [215, 50, 45]);
 pub(super) const MISS: Cell = cell('o', [120, 160, 210]);
 pub(super) const CART: Cell = cell('C', [45, 150, 75]);
-/// Marks below cards: in sight, to be named, turned up for good.
+/// Marks below cards: in sight, to be named, turned up for good (or an arm that paid).
 pub(super) const IN_SIGHT: Cell = cell('^', [215, 50, 45]);
 pub(super) const ASKED: Cell = cell('?', [40, 90, 170]);
 pub(super) const FOUND: Cell = cell('+', [45, 150, 75]);
@@ -69,6 +69,7 @@ mod tests {
     use super::super::count_recall::{CountRecall, Decks};
     use super::super::deck::{Deck, Feature};
     use super::super::mine_sweeper::{Field, MineSweeper};
+    use super::super::multiarmed_bandit::MultiarmedBandit;
     use super::super::repeat_previous::RepeatPrevious;
     use super::super::task::Task;
 
@@ -120,6 +121,23 @@ mod tests {
             lines(MineSweeper::new(4, 2), &field, &[0, 3]),
             ["1 . . 0", ". # . .", ". . . .", ". . . ."]
         );
+        assert_eq!(lines(MineSweeper::new(4, 2), &field, &[5])[1], ". X . .");
+    }
+
+    #[test]
+    fn a_bandit_shows_its_chances_and_the_arm_pulled() {
+        let mut task = MultiarmedBandit::new(3, 9);
+        let chances = vec![0.1, 0.0, 1.0];
+        let last = |task: &MultiarmedBandit| {
+            let text = task.picture(&chances).text();
+            text.lines().skip(9).map(str::to_owned).collect::<Vec<_>>()
+        };
+        task.begin(&chances, 0.5, &mut [0.0; 2]);
+        assert_eq!(last(&task), ["# . #", ""]);
+        task.step(&chances, 2, 0.5, &mut [0.0; 2]);
+        assert_eq!(last(&task), ["# . #", "    +"]);
+        task.step(&chances, 0, 0.5, &mut [0.0; 2]);
+        assert_eq!(last(&task), ["# . #", "o"]);
     }
 
     #[test]

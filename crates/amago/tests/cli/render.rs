@@ -1,0 +1,82 @@
+//! Drawings of episodes, as text and as files.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use flate2::Crc;
+use flate2::read::ZlibDecoder;
+
+use crate::support::{Place, list};
+
+#[test]
+fn text_shows_every_state_of_the_episodes() {
+    let place = Place::new();
+    let args = ["rollout", "tmaze-passive", "--set", "corridor_length=4", "--render", "text"];
+    let ended = place.amago(&args).ok();
+    let titles: Vec<_> = ended.out.lines().filter(|l| l.contains(" episode ")).collect();
+    // An episode has five steps.
+    assert_eq!(titles.len(), 6, "{ended:?}");
+    assert!(titles[0].ends_with("episode 1, step 0") && titles[5].contains("step 5, reward "), "{titles:?}");
+    assert_eq!(ended.out.matches('A').count(), 6, "{ended:?}");
+    assert!(ended.out.contains("1 episodes"), "{ended:?}");
+    let ended = place.amago(&[&args[..], &["--episodes", "3"]].concat()).ok();
+    assert_eq!(ended.out.matches(" episode ").count(), 18, "{ended:?}");
+    assert!(ended.out.contains("episode 3, step 5"), "{ended:?}");
+}
+
+/// Width, height and pixels of an RGB image, read by the rules of the format.
+fn image(path: &Path) -> (usize, usize, Vec<u8>) {
+    let bytes = fs::read(path).expect("a file");
+    let (signature, mut rest) = bytes.split_at(8);
+    assert_eq!(signature, b"\x89PNG\r\n\x1a\n");
+    let number = |b: &[u8]| u32::from_be_bytes(b.try_into().expect("four bytes"));
+    let mut chunks = Vec::new();
+    while !rest.is_empty() {
+        let len = number(&rest[..4]) as usize;
+        let mut crc = Crc::new();
+        crc.update(&rest[4..8 + len]);
+        assert_eq!(number(&rest[8 + len..12 + len]), crc.sum());
+        chunks.push((&rest[4..8], &rest[8..8 + len]));
+        rest = &rest[12 + len..];
+    }
+    let [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")] = chunks[..] else { panic!("{chunks:?}") };
+    assert_eq!(header[8..], [8, 2, 0, 0, 0]);
+    let (width, height) = (number(&header[..4]) as usize, number(&header[4..8]) as usize);
+    let mut rows = Vec::new();
+    ZlibDecoder::new(data).read_to_end(&mut rows).expect("whole data");
+    assert_eq!(rows.len(), height * (1 + 3 * width));
+    let row = |row: &[u8]| (row[0] == 0).then(|| row[1..].to_vec()).expect("no filter");
+    (width, height, rows.chunks(1 + 3 * width).flat_map(row).collect())
+}
+
+#[test]
+fn frames_are_files_in_order() {
+    let place = Place::new();
+    let set = ["--set", "corridor_length=4", "--seed", "3"];
+    let args = [&["rollout", "tmaze-passive", "--render", "frames", "--episodes", "2"], &set[..]].concat();
+    place.amago(&args).ok();
+    let files = list(&place.path("frames"));
+    let names: Vec<_> = files.iter().map(|f| f.file_name().expect("a name").to_string_lossy()).collect();
+    assert_eq!(names.len(), 12);
+    assert_eq!((&*names[0], &*names[11]), ("episode-0001-step-00000.png", "episode-0002-step-00005.png"));
+    let images: Vec<_> = files.iter().map(|f| image(f)).collect();
+    assert!(images.iter().all(|i| (i.0, i.1) == (images[0].0, images[0].1) && i.1 == 3 * 8));
+    assert!(images[0].2.chunks(3).any(|pixel| *pixel != images[0].2[..3]), "one colour");
+    assert!(images.iter().any(|i| *i != images[0]), "nothing moves");
+    place.amago(&args).check_error("a folder in use", &["frames", "not empty"]);
+    fs::write(place.path("file"), "").expect("writable");
+    let args = ["rollout", "tmaze-passive", "--render", "file"];
+    place.amago(&args).check_error("no folder", &["file", "exists"]);
+    let both = place.amago(&["rollout", "tmaze-passive", "--render", "text", "--json"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+}
+
+#[test]
+fn a_trained_policy_is_drawn_too() {
+    let place = Place::new();
+    place.train("run", &[]).ok();
+    let args = ["rollout", "tmaze-passive", "--set", "corridor_length=3", "--policy", "run"];
+    let ended = place.amago(&[&args[..], &["--render", "text"]].concat()).ok();
+    assert_eq!(ended.out.matches(" episode ").count(), 5, "{ended:?}");
+}
