@@ -28,6 +28,7 @@ mod loss;
 mod policy;
 mod popart;
 mod report;
+mod state_dict;
 mod target;
 mod td;
 mod terms;
@@ -50,6 +51,7 @@ pub use policy::{
 };
 pub use popart::PopArt;
 pub use report::{LossReport, LossTensors};
+pub use state_dict::{Misfit, StateEntry, load_state, state_entries};
 pub use target::{copy_into, soft_update};
 pub use td::{Transitions, n_step_targets};
 pub use terms::{ActorTerms, CriticTerms, LossTerms, loss_terms};

@@ -34,6 +34,7 @@ pub fn run(command: Command) -> Result<Ending> {
         Command::Eval(args) => eval(&args),
         Command::Envs => envs(),
         Command::Rollout(args) => rollout(&args),
+        Command::Import(args) => crate::import::run(&args).map(|()| Ending::Done),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod config_errors;
 mod damage;
+mod import;
 #[cfg(unix)]
 mod interrupt;
 mod pipes;

@@ -27,10 +27,11 @@ fn wrong_usage_has_its_own_exit_code() {
 #[test]
 fn every_subcommand_has_help() {
     let place = Place::new();
-    let cases: [(&[&str], &[&str]); 5] = [
+    let cases: [(&[&str], &[&str]); 6] = [
         (&["--help"], &["train", "eval", "envs", "rollout", "Exit codes"]),
         (&["train", "--help"], &["--set", "--device", "--run-dir"]),
         (&["eval", "--help"], &["--episodes", "--seed", "--sample", "--device", "--json"]),
+        (&["import", "--help"], &["--config", "--set", "--run-dir", "--device", "nothing is written"]),
         (&["envs", "--help"], &["Usage: amago envs"]),
         (&["rollout", "--help"], &["--set", "--policy", "--episodes", "--seed", "--device", "--json"]),
     ];
