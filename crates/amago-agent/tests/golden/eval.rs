@@ -63,8 +63,9 @@ fn greedy_action(agent: &Agent, setup: &Setup, case: &Case, report: &mut Report)
     }
 }
 
-/// The original's report on the last batch, where actions are one discrete choice: values in return units,
-/// on the scale of the multiplied rewards; the filter there looks at these (the loss at normalised ones).
+/// The original's report on the last batch, where actions are one discrete choice: values in return units of
+/// the multiplied rewards. Its filter looks at the advantage in PopArt's normalised units, the one of the loss
+/// at that of the bare networks.
 fn values(agent: &Agent, setup: &Setup, case: &Case, report: &mut Report) {
     let name = |what: &str| format!("eval.get_values.{what}");
     if !case.has(&name("q_sa")) {
@@ -81,20 +82,20 @@ fn values(agent: &Agent, setup: &Setup, case: &Case, report: &mut Report) {
     let chosen = batch.actions.unsqueeze_dim::<4>(2).expand(policy.probs.dims());
     let chosen = agent.head.for_critics(chosen, None);
     let judged = |actions: Tensor<4>| {
-        let values = agent.critics.values(acting.clone(), actions.unsqueeze_dim(0)).squeeze_dim::<4>(1);
-        agent.popart.denormalized(values)
+        agent.critics.values(acting.clone(), actions.unsqueeze_dim(0)).squeeze_dim::<4>(1)
     };
-    let (q, v) = (judged(chosen), judged(policy.probs));
+    let [q, v] = [chosen, policy.probs].map(judged);
     let mean = |x: &Tensor<4>| x.clone().mean_dim(0).squeeze_dim::<3>(0);
     let std = |x: &Tensor<4>| x.clone().var(0).sqrt().squeeze_dim::<3>(0);
-    let advantage = mean(&q) - mean(&v);
+    let normal = mean(&agent.popart.normalized(q.clone())) - mean(&agent.popart.normalized(v.clone()));
+    let [q, v] = [q, v].map(|x| agent.popart.denormalized(x));
     for (what, got) in [
         ("q_sa", mean(&q)),
         ("v_s", mean(&v)),
         ("q_sa_std", std(&q)),
         ("v_s_std", std(&v)),
-        ("advantage", advantage.clone()),
-        ("filter_weights", setup.config.filter.weight(advantage)),
+        ("advantage", mean(&q) - mean(&v)),
+        ("filter_weights", setup.config.filter.weight(normal)),
     ] {
         close((case, report), &name(what), &got, FORWARD);
     }
