@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod parity;
 mod tidy;
 
 use std::path::Path;
@@ -24,6 +25,8 @@ enum Task {
     Ci,
     /// Check the rules of the code base that no compiler checks.
     Tidy,
+    /// Run the golden cases and write the table of docs/parity.md.
+    Parity(parity::Parity),
     /// Measure speed; prints JSON.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -44,6 +47,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.task {
         Task::Ci => ci::run(root),
         Task::Tidy => tidy::run(root),
+        Task::Parity(parity) => parity.run(root).map(|()| ExitCode::SUCCESS),
         Task::Bench(bench) => bench.run().map(|()| ExitCode::SUCCESS),
     }
 }

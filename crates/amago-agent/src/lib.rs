@@ -31,6 +31,7 @@ mod mask;
 mod policy;
 mod popart;
 mod report;
+mod state_dict;
 mod target;
 mod td;
 mod terms;
@@ -55,6 +56,7 @@ pub use policy::{
 };
 pub use popart::PopArt;
 pub use report::{GradNorms, LossReport, LossTensors, UpdateReport};
+pub use state_dict::{Misfit, StateEntry, load_state, state_entries};
 pub use target::{copy_into, soft_update};
 pub use td::{Transitions, n_step_targets};
 pub use terms::{ActorTerms, CriticTerms, LossTerms, loss_terms};

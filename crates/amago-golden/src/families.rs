@@ -54,11 +54,9 @@ const FAMILIES: &[(&str, Owner)] = &[
     ("exploration_", Owner::Crate("amago-env")),
 ];
 
-/// Owner of the case's family, or `None` for an unknown family.
-pub fn owner(case: &str) -> Option<Owner> {
-    FAMILIES
-        .iter()
-        .filter(|(prefix, _)| case.starts_with(prefix))
-        .max_by_key(|(p, _)| p.len())
-        .map(|(_, o)| *o)
+/// The case's family, without the underscore at its end, and who checks it; `None` for an unknown family.
+pub fn family(case: &str) -> Option<(&'static str, Owner)> {
+    let known = FAMILIES.iter().filter(|(prefix, _)| case.starts_with(prefix));
+    let (prefix, owner) = known.max_by_key(|(prefix, _)| prefix.len())?;
+    Some((prefix.trim_end_matches('_'), *owner))
 }

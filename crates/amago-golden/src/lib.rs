@@ -11,11 +11,13 @@ mod families;
 #[cfg(feature = "modules")]
 pub mod modules;
 mod report;
+#[cfg(feature = "modules")]
+pub mod torch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use case::{Array, Case, Values};
-pub use families::{Owner, owner};
+pub use families::{Owner, family};
 pub use report::Report;
 
 /// Checks one case: compares tensors through the report.
@@ -35,7 +37,8 @@ pub fn folder() -> Option<PathBuf> {
     dir.join("INDEX.json").is_file().then_some(dir)
 }
 
-/// Runs every case of `crate_name`'s families.
+/// Runs every case of `crate_name`'s families. With `AMAGO_PARITY=FILE`, appends the worst errors of each
+/// case to that file, one line of JSON each.
 ///
 /// # Panics
 /// When a case fails, is of an unknown family, or belongs to this crate but has no checker.
@@ -47,11 +50,11 @@ pub fn run(crate_name: &str, checks: &[(&str, Check)]) {
     let mut failures = Vec::new();
     let mut checked = 0;
     for name in case::names(&dir) {
-        match owner(&name) {
+        match family(&name) {
             None => failures.push(format!("{name}: unknown family")),
-            Some(Owner::Pending(why)) => println!("PENDING {name}: {why}"),
-            Some(Owner::Crate(c)) if c != crate_name => {}
-            Some(Owner::Crate(_)) => {
+            Some((_, Owner::Pending(why))) => println!("PENDING {name}: {why}"),
+            Some((_, Owner::Crate(c))) if c != crate_name => {}
+            Some((family, Owner::Crate(_))) => {
                 let Some((_, check)) =
                     checks.iter().filter(|(p, _)| name.starts_with(p)).max_by_key(|(p, _)| p.len())
                 else {
@@ -62,6 +65,9 @@ pub fn run(crate_name: &str, checks: &[(&str, Check)]) {
                 let mut report = Report::new(&name);
                 check(&case, &mut report);
                 checked += 1;
+                if let Some(file) = std::env::var_os("AMAGO_PARITY") {
+                    report.record(family, Path::new(&file));
+                }
                 failures.extend(report.finish());
             }
         }

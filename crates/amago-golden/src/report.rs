@@ -1,11 +1,20 @@
 //! Compares tensors and keeps the worst error of each.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
 /// Errors of one case, gathered while it runs.
 #[derive(Debug)]
 pub struct Report {
     name: String,
     failures: Vec<String>,
     worst: (f64, String),
+    /// Worst relative error by stage, for the table of `docs/parity.md`.
+    stages: Map<String, Value>,
+    updates: usize,
     compared: usize,
     pending: Option<String>,
 }
@@ -16,8 +25,24 @@ impl Report {
             name: name.to_owned(),
             failures: Vec::new(),
             worst: (0.0, String::new()),
+            stages: Map::new(),
+            updates: 0,
             compared: 0,
             pending: None,
+        }
+    }
+
+    /// From here on, what is compared is the result of so many updates of weights since the recorded ones.
+    pub fn after_updates(&mut self, updates: usize) {
+        self.updates = updates;
+    }
+
+    fn stage(&self, tensor: &str) -> &'static str {
+        match self.updates {
+            0 if tensor.contains("grad") => "gradient",
+            0 => "forward",
+            1 => "one_update",
+            _ => "more_updates",
         }
     }
 
@@ -54,6 +79,8 @@ impl Report {
         if error > self.worst.0 {
             self.worst = (error, tensor.to_owned());
         }
+        let stage = self.stages.entry(self.stage(tensor)).or_insert(json!(0.0));
+        *stage = json!(stage.as_f64().map_or(error, |worst| worst.max(error)));
         if error > tolerance {
             self.failures
                 .push(format!("{}: {tensor}: relative error {error:.2e} > {tolerance:.0e}", self.name));
@@ -71,6 +98,22 @@ impl Report {
     /// Says that this case needs a part that does not exist yet. Printed, never silent.
     pub fn pending(&mut self, why: &str) {
         self.pending = Some(why.to_owned());
+    }
+
+    /// Appends a line about this case to a file: `{"case", "family", "compared", stage: worst error, …}`.
+    pub(crate) fn record(&self, family: &str, file: &Path) {
+        if self.pending.is_some() {
+            return;
+        }
+        let mut line = self.stages.clone();
+        line.extend([
+            ("case".to_owned(), json!(self.name)),
+            ("family".to_owned(), json!(family)),
+            ("compared".to_owned(), json!(self.compared)),
+        ]);
+        let out = OpenOptions::new().create(true).append(true).open(file);
+        let written = out.and_then(|mut out| writeln!(out, "{}", Value::Object(line)));
+        written.unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     }
 
     pub(crate) fn finish(mut self) -> Vec<String> {

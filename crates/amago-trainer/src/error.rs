@@ -8,6 +8,8 @@ use amago_env::vector::VecEnvError;
 use amago_env::{EnvError, SpaceError};
 use amago_replay::{RelabelError, ReplayError};
 
+use crate::Misfits;
+
 /// A run that cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -130,6 +132,22 @@ pub enum TrainError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A file of weights that cannot be read.
+    #[error("{path}: not a file of weights that can be read: {reason}")]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Weights of another agent than the config's.
+    #[error("{path}: {misfits}")]
+    Misfits {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        misfits: Misfits,
     },
     /// The loss or its gradient is no number any more.
     #[error(

@@ -19,6 +19,7 @@ mod observer;
 mod plan;
 mod run_dir;
 mod trainer;
+mod weights;
 
 pub use checkpoint::{Checkpoint, CheckpointMeta};
 pub use collect::{CollectReport, Collector};
@@ -34,3 +35,4 @@ pub use observer::{Event, Observer, Silent, StopFlag};
 pub use plan::{EncoderFactory, EnvFactory, OwnParts, Plan};
 pub use run_dir::RunDir;
 pub use trainer::{Outcome, Trainer};
+pub use weights::{Imported, Misfits, StateDict, import, read_state_dict};

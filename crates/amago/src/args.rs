@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::import::ImportArgs;
+
 /// In-context reinforcement learning: train a Transformer policy that remembers and adapts.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
@@ -15,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
   amago envs                                        every environment and its options
   amago rollout tmaze-passive --episodes 100 --json play a random policy
   amago rollout dark-key-to-door --render text      watch one episode
+  amago import policy.pt --config c.toml --run-dir d a policy of the PyTorch original
 
 Exit codes: 0 success, 1 error, 2 wrong usage, 130 stopped by Ctrl-C (everything saved).")]
 pub struct Cli {
@@ -36,6 +39,8 @@ pub enum Command {
     Envs,
     /// Play episodes of an environment and print returns, lengths and speed.
     Rollout(RolloutArgs),
+    /// Make a run folder from weights of the original PyTorch implementation.
+    Import(ImportArgs),
 }
 
 /// `amago train`.

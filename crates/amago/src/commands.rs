@@ -37,6 +37,7 @@ pub fn run(command: Command) -> Result<Ending> {
         Command::Inspect(args) => inspect(&args),
         Command::Envs => envs(),
         Command::Rollout(args) => rollout(&args),
+        Command::Import(args) => crate::import::run(&args).map(|()| Ending::Done),
     }
 }
 

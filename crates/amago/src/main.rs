@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod device;
+mod import;
 mod memory;
 mod output;
 mod progress;

@@ -92,6 +92,6 @@ impl Draws for Recorded<'_> {
     }
 
     fn image_shifts(&mut self, _: [usize; 3], _: usize, _: &Device) -> Tensor<3, Int> {
-        panic!("no recorded update has images")
+        panic!("{}: the shifts of images are not recorded", self.case.name)
     }
 }

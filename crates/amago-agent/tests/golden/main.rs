@@ -2,9 +2,11 @@
 
 mod critics;
 mod draws;
+mod eval;
 mod options;
 mod parts;
 mod policies;
+mod spaces;
 mod update;
 
 use amago_golden::modules::{self, values};

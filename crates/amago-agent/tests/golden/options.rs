@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use amago_agent::{AgentConfig, CriticKind, ObsSpec, OptimConfig};
 use amago_env::Space;
 use amago_golden::Case;
-use amago_seqmodel::{ObsKind, ObsLayout};
+use amago_seqmodel::{CnnTstepConfig, TstepEncoderConfig};
 use serde_json::{Value, json};
 
+use super::spaces::{action_space, cnn_kind, observations, reads_images};
 use super::{critics, parts, policies};
 
 /// What a whole update is built from.
@@ -27,7 +28,7 @@ pub enum Refusal {
     Broken(String),
 }
 
-fn pending<T>(why: impl Into<String>) -> Result<T, Refusal> {
+pub fn pending<T>(why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Pending(why.into()))
 }
 
@@ -38,6 +39,8 @@ struct Draft {
     critic: Value,
     tstep_encoder: Value,
     traj_encoder: Value,
+    /// Settings of each kind of CNN, by our name for the kind and the original's for the setting.
+    cnns: Vec<(&'static str, String, Value)>,
     /// Settings of the two actor heads, by the original's names.
     mlp: Vec<(String, Value)>,
     residual: Vec<(String, Value)>,
@@ -52,7 +55,7 @@ struct Draft {
 /// Reads everything from the JSON and the shapes of the tensors.
 pub fn setup(case: &Case, start: &Case) -> Result<Setup, Refusal> {
     let action = action_space(&case.need::<String>("action_space"))?;
-    let mut draft = draft(case);
+    let mut draft = draft(case, start);
     let options: BTreeMap<String, Value> =
         serde_json::from_value(case.meta["hyperparameters"].clone()).expect("hyperparameters by name");
     for (key, value) in &options {
@@ -78,38 +81,19 @@ pub fn setup(case: &Case, start: &Case) -> Result<Setup, Refusal> {
     }
 }
 
-/// From the original's text, as `Discrete(5)`, `MultiBinary(4)` or `Box(-1.0, 1.0, (3,), float32)`.
-fn action_space(text: &str) -> Result<Space, Refusal> {
-    let (kind, rest) = text.split_once('(').unwrap_or((text, ""));
-    let number = |text: &str| text.trim_matches([' ', '(', ')', ',']).parse::<usize>();
-    let shape = rest.split(", ").nth(2).unwrap_or_default();
-    match (kind, number(rest), number(shape)) {
-        ("Discrete", Ok(n), _) => Ok(Space::Discrete { n }),
-        ("MultiBinary", Ok(n), _) => Ok(Space::MultiBinary { n }),
-        // The recorded actions are scaled to [-1, 1], whatever the bounds.
-        ("Box", _, Ok(width)) => Ok(Space::box_f32(&[width], -1.0, 1.0)),
-        _ => pending(format!("actions of the space {text}")),
-    }
-}
-
-/// Shapes of the recorded observation keys.
-fn observations(start: &Case) -> ObsLayout {
-    let keys = start.tensors.iter().filter_map(|(name, array)| {
-        let key = name.strip_prefix("in.batch1.obs.")?;
-        Some((key.to_owned(), ObsKind::Vector(array.shape[2..].to_vec())))
-    });
-    ObsLayout(keys.collect())
-}
-
-fn draft(case: &Case) -> Draft {
+fn draft(case: &Case, start: &Case) -> Draft {
     let multitask = case.need::<String>("agent") == "multitask";
-    let config = if multitask { AgentConfig::amago2() } else { AgentConfig::amago() };
+    let mut config = if multitask { AgentConfig::amago2() } else { AgentConfig::amago() };
+    if reads_images(start) {
+        config.tstep_encoder = TstepEncoderConfig::Cnn(CnnTstepConfig::default());
+    }
     let plain = |x: &dyn Fn() -> serde_json::Result<Value>| x().expect("settings are plain data");
     Draft {
         actor: plain(&|| serde_json::to_value(&config.actor)),
         critic: plain(&|| serde_json::to_value(&config.critic)),
         tstep_encoder: plain(&|| serde_json::to_value(&config.tstep_encoder)),
         traj_encoder: json!({ "kind": "transformer" }),
+        cnns: Vec::new(),
         mlp: Vec::new(),
         residual: Vec::new(),
         policies: BTreeMap::new(),
@@ -144,11 +128,13 @@ impl Draft {
                 self.traj_encoder["kind"] = json!(kind);
                 self.traj_encoder[option] = value.clone();
             }
-            (other, _) if other.ends_with("TrajEncoder") || other == "CNNTstepEncoder" => {
+            (other, _) if other.ends_with("TrajEncoder") => {
                 return pending(format!("the encoder {other}"));
             }
-            ("FFTstepEncoder", "specify_obs_keys") => self.tstep_encoder["obs_keys"] = value.clone(),
-            ("FFTstepEncoder", _) => self.tstep_encoder[option] = value.clone(),
+            ("FFTstepEncoder" | "CNNTstepEncoder", _) => self.set_tstep_encoder(class, option, value)?,
+            (other, _) if other.ends_with("CNN") => {
+                self.cnns.push((cnn_kind(other)?, option.to_owned(), value.clone()));
+            }
             ("Actor" | "ResidualActor", "continuous_dist_type") => {
                 let name = value.as_str().unwrap_or_default();
                 self.continuous = name.rsplit(['.', '@']).next().unwrap_or_default().to_owned();
@@ -178,6 +164,29 @@ impl Draft {
             // Recorded once more in their final form, or only for a fresh agent.
             ("Agent" | "MultiTaskAgent" | "Multigammas", _) | ("PopArtLayer", "init_nu") => {}
             _ => return Err(Refusal::Broken(format!("unknown option {class}.{option}"))),
+        }
+        Ok(())
+    }
+
+    fn set_tstep_encoder(&mut self, class: &str, option: &str, value: &Value) -> Result<(), Refusal> {
+        let images = matches!(self.config.tstep_encoder, TstepEncoderConfig::Cnn(_));
+        // Options of the other encoder may be recorded too.
+        if images != (class == "CNNTstepEncoder") {
+            return Ok(());
+        }
+        let encoder = &mut self.tstep_encoder;
+        match option {
+            "drqv2_aug" if *value == true => {
+                return pending("how the shifts of augmented images are recorded is not known");
+            }
+            "cnn_type" => {
+                let name = value.as_str().unwrap_or_default();
+                let name = name.rsplit(['.', '@']).next().unwrap_or_default();
+                encoder["cnn"]["kind"] = json!(cnn_kind(name)?);
+            }
+            "obs_key" => encoder["obs_keys"] = json!([value]),
+            "specify_obs_keys" => encoder["obs_keys"] = value.clone(),
+            _ => encoder[option] = value.clone(),
         }
         Ok(())
     }
@@ -234,6 +243,23 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// The settings of the CNN in use.
+    fn finish_cnn(&mut self) {
+        let Some(kind) = self.tstep_encoder["cnn"]["kind"].as_str().map(str::to_owned) else { return };
+        let mut cnn = json!({ "kind": kind });
+        for (_, option, value) in self.cnns.iter().filter(|(of, ..)| *of == kind) {
+            let ours = match option.as_str() {
+                "cnn_block_depths" => "depths",
+                "post_group_norm" => "group_norm",
+                other => other,
+            };
+            cnn[ours] = value.clone();
+        }
+        self.tstep_encoder["cnn"] = cnn;
+    }
+}
+
 fn count(value: &Value) -> usize {
     serde_json::from_value(value.clone()).expect("a count")
 }
@@ -244,6 +270,7 @@ fn finish(mut draft: Draft, case: &Case, action: &Space) -> Result<(AgentConfig,
         serde_json::from_value(value).map_err(|e| Refusal::Broken(e.to_string()))
     }
     draft.finish_actor(action)?;
+    draft.finish_cnn();
     let mut gammas: Vec<f32> = case.need("gammas");
     let gamma = gammas.pop().expect("at least one discount");
     let config = AgentConfig {

@@ -136,6 +136,7 @@ pub fn adamw(case: &Case, report: &mut Report) {
         toy = optimizer.step(rate, toy, grads);
         rates.push(rate as f32);
         norms.extend(values(&norm));
+        report.after_updates(step + 1);
         close((case, report), &format!("after{}.w", step + 1), &toy.w.val(), FORWARD);
         close((case, report), &format!("after{}.b", step + 1), &toy.b.val(), FORWARD);
     }

@@ -1,22 +1,22 @@
 //! Whole updates: three forward passes from recorded weights, and three updates in a row.
 
 use amago_agent::{
-    Agent, Critic, CriticKind, Draws, Learner, LossTerms, Policy, Purpose, StepInput, TrainBatch,
-    gradient_norm, loss, loss_terms,
+    Agent, Critic, CriticKind, Draws, Learner, LossTerms, Policy, Purpose, TrainBatch, gradient_norm, loss,
+    loss_terms,
 };
-use amago_env::Space;
 use amago_golden::modules::{self, What, values};
 use amago_golden::{Case, Report};
+use amago_seqmodel::ObsTensors;
 use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::critics::{logits_as_recorded, values_as_recorded};
 use super::draws::Recorded;
 use super::options::{Refusal, Setup, setup};
-use super::{FORWARD, GRADIENT, close, device, recorded, shaped};
+use super::{FORWARD, GRADIENT, close, device, eval, recorded, shaped};
 
 /// The original itself moves by up to 1.4e-3 after three updates when sums are reordered.
-const AFTER_THREE: f64 = 3e-3;
+pub const AFTER_THREE: f64 = 3e-3;
 
 /// Share of the whole gradient's norm below which a parameter's gradient is a sum that cancels, as
 /// that of a scale before a norm. In single precision its error is then one of the whole gradient:
@@ -37,7 +37,7 @@ pub fn update(case: &Case, report: &mut Report) {
     }
 }
 
-fn agent(setup: &Setup, case: &Case, prefixes: &[&str]) -> Agent {
+pub fn agent(setup: &Setup, case: &Case, prefixes: &[&str]) -> Agent {
     let mut agent = Agent::new(&setup.config, &setup.spec, &device());
     if let Some(beta) = setup.popart_beta {
         agent.popart = agent.popart.with_beta(beta);
@@ -46,19 +46,23 @@ fn agent(setup: &Setup, case: &Case, prefixes: &[&str]) -> Agent {
 }
 
 /// The recorded batch of an update, pad values and all.
-fn batch(case: &Case, setup: &Setup, step: usize) -> TrainBatch {
+pub fn batch(case: &Case, setup: &Setup, step: usize) -> TrainBatch {
     const PAD: f32 = 4.0;
     let name = |field: &str| format!("in.batch{step}.{field}");
     let rl2s = recorded::<3>(case, &name("rl2s"));
     let [b, l1, _] = rl2s.dims();
-    let obs = setup
-        .spec
-        .obs
-        .vectors()
-        .map(|(key, _, columns)| shaped::<3>(case, &name(&format!("obs.{key}")), [b, l1, columns.len()]));
+    let obs = |key: &str| name(&format!("obs.{key}"));
+    let vectors = setup.spec.obs.vectors();
+    let vectors: Vec<_> =
+        vectors.map(|(key, _, columns)| shaped::<3>(case, &obs(key), [b, l1, columns.len()])).collect();
+    let images = setup.spec.obs.images();
+    let images = images.map(|(key, _)| (key.to_owned(), bytes(case, &obs(key))));
     let times = TensorData::new(case.get(&name("time_idxs")).i64(), [b, l1]);
     TrainBatch {
-        obs: Tensor::cat(obs.collect(), 2).into(),
+        obs: ObsTensors {
+            vectors: (!vectors.is_empty()).then(|| Tensor::cat(vectors, 2)),
+            images: images.collect(),
+        },
         mask: rl2s.clone().not_equal_elem(PAD).any_dim(2).float().squeeze_dim(2),
         rl2s,
         times: Tensor::<2, Int>::from_data(times, &device()),
@@ -69,7 +73,14 @@ fn batch(case: &Case, setup: &Setup, step: usize) -> TrainBatch {
     }
 }
 
-fn steps(case: &Case) -> std::ops::RangeInclusive<usize> {
+/// Recorded images, pad values and all.
+fn bytes(case: &Case, name: &str) -> Tensor<5, Int> {
+    let array = case.get(name);
+    let values: Vec<u8> = array.i64().iter().map(|x| u8::try_from(*x).expect("a byte")).collect();
+    Tensor::from_data(TensorData::new(values, array.shape.clone()), &device())
+}
+
+pub fn steps(case: &Case) -> std::ops::RangeInclusive<usize> {
     let last =
         (1..).take_while(|n| case.has(&format!("step{n}.out.loss"))).last().expect("at least one update");
     1..=last
@@ -126,11 +137,13 @@ fn passes(setup: &Setup, case: &Case, report: &mut Report) {
             .iter()
             .fold(case.clone(), |case, part| without(&case, &format!(".param.{part}.")));
         let after = format!("after{step}.");
+        report.after_updates(1);
         for kind in ["param.", "buffer."] {
             all_compared(&agent, &untrained, &format!("{after}{kind}"), What::Weights, FORWARD, report);
         }
+        report.after_updates(0);
     }
-    greedy_action(setup, case, report);
+    eval::last_weights(setup, case, report);
 }
 
 fn without(case: &Case, part: &str) -> Case {
@@ -277,41 +290,13 @@ fn compare_terms(step: usize, terms: &LossTerms, (case, report): (&Case, &mut Re
     check("actor_loss_unmasked", terms.actor.loss.clone().unsqueeze_dim(2));
 }
 
-/// Acting with the last weights, on the first timestep of the last batch.
-fn greedy_action(setup: &Setup, case: &Case, report: &mut Report) {
-    let name = "eval.get_actions_greedy_first_step";
-    if !case.has(name) {
-        return;
-    }
-    let last = *steps(case).end();
-    let agent = agent(setup, case, &[&format!("after{last}.param."), &format!("after{last}.buffer.")]);
-    let batch = batch(case, setup, last);
-    let input = StepInput {
-        obs: batch.obs.vectors.expect("only vectors").narrow(1, 0, 1).into(),
-        rl2s: batch.rl2s.narrow(1, 0, 1),
-        times: batch.times.narrow(1, 0, 1),
-        legal: None,
-    };
-    let rows = input.rl2s.dims()[0];
-    let mut state = agent.rollout_state(rows, case.need("max_seq_len"), &device());
-    let greedy = agent.act(input, &mut state).greedy();
-    match setup.spec.action {
-        Space::Box(_) => close((case, report), name, &greedy, AFTER_THREE),
-        // The original casts probabilities below one to zero.
-        Space::MultiBinary { .. } => {}
-        _ => {
-            let greedy: Vec<i64> = greedy.argmax(3).into_data().iter::<i64>().collect();
-            report.equal(name, &greedy, &case.get(name).i64());
-        }
-    }
-}
-
 /// All updates in a row, as the learner does them.
 fn updates(setup: &Setup, (start, case): (&Case, &Case), report: &mut Report) {
     let agent = agent(setup, start, &["param.", "buffer."]);
     let mut learner = Learner::new(agent, setup.config.clone(), setup.optim.clone());
     let last = *steps(case).end();
     for step in steps(case) {
+        report.after_updates(step - 1);
         let batch = batch(start, setup, step);
         let done = learner.update(&batch, &mut Recorded::new(case, step, &setup.config));
         let tolerance = [FORWARD, GRADIENT, AFTER_THREE][step.min(3) - 1];
@@ -328,6 +313,7 @@ fn updates(setup: &Setup, (start, case): (&Case, &Case), report: &mut Report) {
         let (got, expected) = (done.learning_rate as f32, rate(case, step) as f32);
         report.close(&format!("step{step}.lr"), &[got], &[expected], FORWARD);
     }
+    report.after_updates(last);
     for kind in ["param.", "buffer."] {
         let prefix = format!("after{last}.{kind}");
         all_compared(&learner.agent, case, &prefix, What::Weights, AFTER_THREE, report);

@@ -34,7 +34,7 @@ pub fn symlog_symexp(case: &Case, report: &mut Report) {
 pub fn input_norm(case: &Case, report: &mut Report) {
     let device = modules::device();
     let mut module = InputNorm::new(case.need("dim"), &device);
-    module = modules::load(module, case, &["before.buffer.", "before.buffer._"]);
+    module = modules::load(module, case, &["before.buffer."]);
     for i in (0..).take_while(|i| case.has(&format!("in.x{i}"))) {
         let x = modules::tensor::<3>(case.get(&format!("in.x{i}")), &device);
         module.update(x.clone(), mask(case, x.clone()));

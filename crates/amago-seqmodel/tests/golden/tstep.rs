@@ -101,7 +101,7 @@ fn image(case: &Case) -> (String, Tensor<5, Int>) {
 
 pub fn cnn_tstep_encoder(case: &Case, report: &mut Report) {
     if case.hyper("drqv2_aug").unwrap_or(false) {
-        return report.pending("recorded shifts of augmented images");
+        return report.pending("how the shifts of augmented images are recorded is not known");
     }
     let config = CnnTstepConfig {
         cnn: cnn_config(case),

@@ -2,6 +2,7 @@
 
 mod config_errors;
 mod damage;
+mod import;
 mod inspect;
 #[cfg(unix)]
 mod interrupt;

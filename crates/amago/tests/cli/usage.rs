@@ -27,11 +27,12 @@ fn wrong_usage_has_its_own_exit_code() {
 #[test]
 fn every_subcommand_has_help() {
     let place = Place::new();
-    let cases: [(&[&str], &[&str]); 6] = [
-        (&["--help"], &["train", "eval", "inspect", "envs", "rollout", "Exit codes"]),
+    let cases: [(&[&str], &[&str]); 7] = [
+        (&["--help"], &["train", "eval", "inspect", "import", "envs", "rollout", "Exit codes"]),
         (&["train", "--help"], &["--set", "--device", "--run-dir"]),
         (&["eval", "--help"], &["--episodes", "--seed", "--sample", "--device", "--json"]),
         (&["inspect", "--help"], &["--trajectories", "--seed", "--output", "--device", "Example:"]),
+        (&["import", "--help"], &["--config", "--set", "--run-dir", "--device", "nothing is written"]),
         (&["envs", "--help"], &["Usage: amago envs"]),
         (
             &["rollout", "--help"],
