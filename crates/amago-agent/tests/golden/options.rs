@@ -119,12 +119,11 @@ impl Draft {
                 self.traj_encoder[option] = value.clone();
             }
             ("FFTrajEncoder" | "GRUTrajEncoder" | "MambaTrajEncoder", _) => {
-                let kinds = [
-                    ("FFTrajEncoder", "feed_forward"),
-                    ("GRUTrajEncoder", "gru"),
-                    ("MambaTrajEncoder", "mamba"),
-                ];
-                let (_, kind) = kinds.iter().find(|(name, _)| *name == class).expect("one of these");
+                let kind = match class {
+                    "FFTrajEncoder" => "feed_forward",
+                    "GRUTrajEncoder" => "gru",
+                    _ => "mamba",
+                };
                 self.traj_encoder["kind"] = json!(kind);
                 self.traj_encoder[option] = value.clone();
             }
