@@ -111,14 +111,14 @@ fn four_parts_equal_the_whole_batch() {
     }
 }
 
-/// Imitates the first sequence only, and teaches the critics nothing.
+/// Imitates the first sequences only, and teaches the critics nothing.
 #[derive(Debug)]
-struct FirstSequence;
+struct FirstRows(usize);
 
-impl LossMask for FirstSequence {
+impl LossMask for FirstRows {
     fn actor(&self, _: &TrainBatch, mask: Tensor<3>) -> Tensor<3> {
-        let rest = mask.clone().narrow(0, 1, B - 1).zeros_like();
-        Tensor::cat(vec![mask.narrow(0, 0, 1), rest], 0)
+        let rest = mask.clone().narrow(0, self.0, B - self.0).zeros_like();
+        Tensor::cat(vec![mask.narrow(0, 0, self.0), rest], 0)
     }
 
     fn critic(&self, _: &TrainBatch, mask: Tensor<4>) -> Tensor<4> {
@@ -134,13 +134,13 @@ fn a_mask_decides_what_counts() {
     let batch = batch(4, &device);
     let learner = || Learner::new(agent.clone(), config.clone(), optim(2));
     let all = learner().update(&batch, &mut FirstOnly);
-    let masked = learner().with_mask(Arc::new(FirstSequence)).update(&batch, &mut FirstOnly);
+    let masked = learner().with_mask(Arc::new(FirstRows(6))).update(&batch, &mut FirstOnly);
     assert!(all.grad_norms.critics > 0.0 && all.parts.critic_loss > 0.0);
     assert_eq!([masked.grad_norms.critics, masked.parts.critic_loss], [0.0, 0.0]);
     assert_eq!(masked.parts.entropy, all.parts.entropy, "figures count every real timestep");
     let mut plain = agent.clone();
     plain.begin_update(&batch);
-    let first = amago_agent::loss(&plain, &config, &batch.rows(&(0..1)), &mut FirstOnly).report.read();
+    let first = amago_agent::loss(&plain, &config, &batch.rows(&(0..6)), &mut FirstOnly).report.read();
     let error = (masked.parts.actor_loss / first.actor_loss - 1.0).abs();
     assert!(error < 1e-4, "{} and {}", masked.parts.actor_loss, first.actor_loss);
 }
