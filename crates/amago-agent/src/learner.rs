@@ -36,7 +36,7 @@ impl Learner {
         Self { agent, optimizer: optim.init(), updates: 0, config, optim, mask: Arc::new(PaddingMask) }
     }
 
-    /// The same with another mask in the loss. Whenever that mask changes a shape, an update panics.
+    /// The same with another mask in the loss. An update panics when that mask changes a shape.
     pub fn with_mask(mut self, mask: Arc<dyn LossMask>) -> Self {
         self.mask = mask;
         self

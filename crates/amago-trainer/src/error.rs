@@ -153,8 +153,8 @@ pub enum TrainError {
     },
     /// The loss or its gradient is no number any more.
     #[error(
-        "update {update}: the loss is {loss}, its gradient norm {grad_norm}; the weights of the update before \
-         it were kept and saved"
+        "update {update}: the loss is {loss}, its gradient norm {grad_norm}; the weights of the update \
+         before it were kept and saved"
     )]
     NotFinite {
         /// Number of the update, from 1.
