@@ -29,6 +29,9 @@ pub struct TrainBatch {
 
 impl TrainBatch {
     /// Some of the sequences.
+    ///
+    /// # Panics
+    /// When there are fewer.
     pub fn rows(&self, rows: &Range<usize>) -> Self {
         let (start, len) = (rows.start, rows.len());
         Self {

@@ -67,7 +67,8 @@ pub struct OptimConfig {
     pub epsilon: f32,
     /// Largest global norm of the gradient.
     pub grad_clip: f32,
-    /// Parts that a batch is computed in, to need less memory; the gradient is that of the whole batch.
+    /// Parts that a batch is computed in, to need less memory; at most as many as it has sequences. The
+    /// gradient is that of the whole batch, but the TD targets of several parts are without dropout.
     pub micro_batches: usize,
     /// Updates after which AdamW counts its steps from zero again (Ellis et al. 2024, arXiv 2412.17113); zero
     /// for never.
@@ -93,12 +94,12 @@ impl Default for OptimConfig {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigError {
     /// In a network.
-    #[error("{part}: {source}")]
+    #[error("{part}: {cause}")]
     Model {
         /// Which network.
         part: &'static str,
         /// What is wrong.
-        source: ModelError,
+        cause: ModelError,
     },
     /// A count that must be positive is zero.
     #[error("{0} must be at least 1")]
@@ -200,7 +201,7 @@ impl AgentConfig {
     /// # Errors
     /// Names the settings that clash.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let part = |part| move |source| ConfigError::Model { part, source };
+        let part = |part| move |cause| ConfigError::Model { part, cause };
         self.tstep_encoder.validate().map_err(part("tstep_encoder"))?;
         self.traj_encoder.validate().map_err(part("traj_encoder"))?;
         for (name, count) in [

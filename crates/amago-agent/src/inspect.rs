@@ -31,11 +31,11 @@ pub struct ValueReport {
 
 /// Looks at a batch through the critics as the loss does, with the terms of [`loss_terms`].
 ///
-/// Critic `c` says `Q_c(s, a)` of the action taken (one-hot blocks softened, as the critics are taught) and `V_c(s) = mean_k Q_c(s, a_k)`, where `a_k` are the
-/// `k_actor` actions that the filter uses, or the policy's probabilities where the critics are linear
-/// in the action. Then `Q = mean_c Q_c`, `V = mean_c V_c`, `A = Q − V` and the weight is `f(A)`; spreads
-/// are standard deviations over `c` of `Q_c`, `V_c`, `Q_c − V_c` and `f(Q_c − V_c)`. Where the loss filters
-/// nothing, all weights are one.
+/// Critic `c` says `Q_c(s, a)` of the action taken (one-hot blocks softened, as the critics are taught) and
+/// `V_c(s) = mean_k Q_c(s, a_k)`, where `a_k` are the `k_actor` actions that the filter uses, or the
+/// policy's probabilities where the critics are linear in the action. Then `Q = mean_c Q_c`,
+/// `V = mean_c V_c`, `A = Q − V` and the weight is `f(A)`; spreads are standard deviations over `c` of `Q_c`,
+/// `V_c`, `Q_c − V_c` and `f(Q_c − V_c)`. Where the loss filters nothing, all weights are one.
 ///
 /// Units: returns, PopArt undone, of the multiplied reward. They are not divided by
 /// [`AgentConfig::reward_multiplier`]: for returns of the environment's reward, divide by it. The

@@ -36,14 +36,14 @@ impl Learner {
         Self { agent, optimizer: optim.init(), updates: 0, config, optim, mask: Arc::new(PaddingMask) }
     }
 
-    /// The same with another mask in the loss.
+    /// The same with another mask in the loss. An update panics when that mask changes a shape.
     pub fn with_mask(mut self, mask: Arc<dyn LossMask>) -> Self {
         self.mask = mask;
         self
     }
 
-    /// One update: augmentation, statistics, loss, backward, clip, targets, AdamW. The targets move *before* the
-    /// optimiser step, from the weights that the loss saw.
+    /// One update: augmentation, statistics, loss, backward, clip, targets, AdamW. The targets move *before*
+    /// the optimiser step, from the weights that the loss saw.
     ///
     /// When the loss or its gradient is not finite nothing changes, and the report shows why.
     pub fn update(&mut self, batch: &TrainBatch, draws: &mut dyn Draws) -> UpdateReport {
@@ -73,7 +73,8 @@ impl Learner {
     }
 }
 
-/// Norms of the whole gradient and of its parts, `[1]` each: timestep encoder, trajectory encoder, actor, critics.
+/// Norms of the whole gradient and of its parts, `[1]` each: timestep encoder, trajectory encoder, actor,
+/// critics.
 fn gradient_norms(agent: &Agent, grads: &GradientsParams, device: &Device) -> (Tensor<1>, [Tensor<1>; 4]) {
     let parts = [
         gradient_norm(&agent.tstep_encoder, grads),

@@ -28,10 +28,10 @@ pub fn loss(agent: &Agent, config: &AgentConfig, batch: &TrainBatch, draws: &mut
     reduce(loss_terms(agent, config, batch, draws), config, &weights)
 }
 
-/// Loss and gradient of a batch that is computed in `micro_batches` parts, to hold the activations of one part
-/// at a time. The result is that of the whole batch, whatever the parts' masks count, but for dropout: the targets
-/// of several parts have none. The loss that comes back has no gradient any more. [`Agent::begin_update`] comes
-/// before it.
+/// Loss and gradient of a batch that is computed in `micro_batches` parts, to hold the activations of one
+/// part at a time. The result is that of the whole batch, whatever the parts' masks count, but for random
+/// draws and dropout: the targets of several parts have none. The loss that comes back has no gradient any
+/// more. [`Agent::begin_update`] comes before it.
 pub(crate) fn differentiate(
     agent: &Agent,
     config: &AgentConfig,

@@ -124,7 +124,7 @@ fn a_mask_that_allows_nothing_is_an_error() {
         let error = play(empty_at, terminates).expect_err("nothing is legal");
         let [fault] = error.faults() else { panic!("{error}") };
         assert_eq!(fault.phase, phase);
-        assert!(matches!(fault.source, EnvError::NothingLegal { choice: 1 }), "{error}");
+        assert!(matches!(fault.cause, EnvError::NothingLegal { choice: 1 }), "{error}");
     }
     // After the end of a task there is nothing left to choose.
     play(3, true).expect("the last mask does not matter");

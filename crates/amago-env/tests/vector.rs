@@ -190,7 +190,7 @@ fn faults_at_reset_keep_the_finished_episode() {
     let error = vector.step(&vec![Action::Discrete(0); 3]).expect_err("two workers fail");
     let found: Vec<_> = error.faults().iter().map(|f| (f.worker, f.phase, f.episode)).collect();
     assert_eq!(found, [(0, Phase::Reset, 1), (2, Phase::Reset, 1)]);
-    assert!(matches!(&error.faults()[0].source, EnvError::Panicked(m) if m == "broken on purpose"));
+    assert!(matches!(&error.faults()[0].cause, EnvError::Panicked(m) if m == "broken on purpose"));
     let first = &vector.results()[0];
     assert!(first.faulted && first.step.terminated);
     assert_eq!(first.episode.as_ref().map(|e| e.length), Some(5));
@@ -204,7 +204,7 @@ fn an_illegal_action_is_a_typed_fault() {
     vector.reset_all().expect("no faults");
     assert!(matches!(vector.step(&actions(1, 0)), Err(VecEnvError::Count { got: 1, expected: 2, .. })));
     let error = vector.step(&[Action::Discrete(0), Action::Discrete(5)]).expect_err("five is too many");
-    assert!(matches!(error.faults(), [f] if f.worker == 1 && matches!(f.source, EnvError::Action(_))));
+    assert!(matches!(error.faults(), [f] if f.worker == 1 && matches!(f.cause, EnvError::Action(_))));
     assert!(matches!(vector.restart(2, None), Err(VecEnvError::NoWorker { worker: 2, workers: 2 })));
 }
 

@@ -83,20 +83,20 @@ pub enum FormatError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The operating system refused, for example because the disk is full.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// File or folder.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A broken trajectory file.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// What is broken.
-        source: FormatError,
+        cause: FormatError,
     },
     /// A trajectory of other spaces than the rest of the store.
     #[error("{}: the layout is {found}, the store's is {expected}", path.display())]
@@ -142,12 +142,12 @@ pub enum ReplayError {
     #[error("the trajectory cannot be stored: {0}")]
     Unstorable(FormatError),
     /// An `.npz` file that is not a trajectory.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Npz {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: Box<NpzError>,
+        cause: Box<NpzError>,
     },
     /// A trajectory that cannot be relabelled.
     #[error(transparent)]
@@ -187,11 +187,11 @@ pub enum ReplayError {
 impl ReplayError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| ReplayError::Io { path, source }
+        move |cause| ReplayError::Io { path, cause }
     }
 
     pub(crate) fn format(path: &Path) -> impl FnOnce(FormatError) -> Self {
         let path = path.to_owned();
-        move |source| ReplayError::Format { path, source }
+        move |cause| ReplayError::Format { path, cause }
     }
 }

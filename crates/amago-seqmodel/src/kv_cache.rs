@@ -98,7 +98,8 @@ impl EncoderState for KvCache {
     }
 }
 
-/// Where rows that have seen so many timesteps write the next one, for every head: rows of a layer, `[B · H]`.
+/// Where rows that have seen so many timesteps write the next one, for every head: rows of a layer,
+/// `[B · H]`.
 fn slots(seen: &[usize], n_heads: usize, [sinks, window]: [usize; 2], device: &Device) -> Tensor<1, Int> {
     let place = |n: usize| if n < sinks { n } else { sinks + (n - sinks) % window };
     let rows = seen.iter().enumerate().flat_map(|(row, &n)| {

@@ -77,7 +77,10 @@ impl ObsTensors {
         }
     }
 
-    /// Some of the rows.
+    /// Some of the rows of the batch.
+    ///
+    /// # Panics
+    /// When there are fewer.
     pub fn rows(&self, rows: &Range<usize>) -> Self {
         let (start, len) = (rows.start, rows.len());
         let image = |(key, x): (&String, &Tensor<5, Int>)| (key.clone(), x.clone().narrow(0, start, len));

@@ -10,7 +10,8 @@ use amago_replay::{RelabelError, ReplayError};
 
 use crate::Misfits;
 
-/// A run that cannot start or go on.
+/// A run that cannot start or go on. A message is whole: it ends with the cause, which is therefore not told
+/// again as a `source`.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A config that cannot be read.
@@ -23,10 +24,10 @@ pub enum TrainError {
     },
     /// Agent settings that clash.
     #[error("[agent] {0}")]
-    Agent(#[source] ConfigError),
+    Agent(ConfigError),
     /// Optimiser settings that cannot train.
     #[error("[optim] {0}")]
-    Optim(#[source] ConfigError),
+    Optim(ConfigError),
     /// A loop setting that is out of range.
     #[error("{name} = {value} must be {rule}")]
     Setting {
@@ -57,8 +58,8 @@ pub enum TrainError {
     },
     /// The encoder is not one of ours.
     #[error(
-        "agent.traj_encoder.kind = \"own\": the encoder \"{name}\" exists only in the program that brings it along \
-         (OwnParts::encoder of Plan::with_parts)"
+        "agent.traj_encoder.kind = \"own\": the encoder \"{name}\" exists only in the program that brings it \
+         along (OwnParts::encoder of Plan::with_parts)"
     )]
     NoOwnEncoder {
         /// Its name.
@@ -68,12 +69,12 @@ pub enum TrainError {
     #[error("the program brings an encoder (OwnParts::encoder), but agent.traj_encoder.kind is not \"own\"")]
     UnusedOwnEncoder,
     /// Relabelling of a task without an instruction.
-    #[error("replay.relabel does not fit env.id = \"{env}\": {source}")]
+    #[error("replay.relabel does not fit env.id = \"{env}\": {cause}")]
     Relabel {
         /// The task.
         env: String,
         /// What it lacks.
-        source: RelabelError,
+        cause: RelabelError,
     },
     /// Relabelling of several attempts in one episode.
     #[error(
@@ -81,19 +82,19 @@ pub enum TrainError {
     )]
     RelabelAttempts,
     /// Unusable exploration.
-    #[error("[exploration] {0}")]
+    #[error(transparent)]
     Exploration(#[from] ExplorationError),
     /// The environment cannot be made.
-    #[error("{0}")]
+    #[error(transparent)]
     Env(#[from] EnvError),
     /// The environment's spaces cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     Space(#[from] SpaceError),
     /// Environments failed while stepping.
-    #[error("{0}")]
+    #[error(transparent)]
     VecEnv(#[from] VecEnvError),
     /// Replay failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Replay(#[from] ReplayError),
     /// The run folder is taken.
     #[error("{0} exists and is not empty: choose another --run-dir or remove it")]
@@ -111,19 +112,20 @@ pub enum TrainError {
     NoReplay(PathBuf),
     /// Values of an agent that imitates without critics.
     #[error(
-        "agent.fake_filter = true with agent.online_coeff = 0 trains no critics: there are no values to inspect"
+        "agent.fake_filter = true with agent.online_coeff = 0 trains no critics: there are no values to \
+         inspect"
     )]
     NoCritics,
     /// A result could not be written.
     #[error("cannot write the values: {0}")]
     Output(std::io::Error),
     /// A file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {cause}")]
     Io {
         /// The file.
         path: PathBuf,
         /// Cause.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A checkpoint is damaged.
     #[error("checkpoint {path}: {reason}")]
@@ -151,8 +153,8 @@ pub enum TrainError {
     },
     /// The loss or its gradient is no number any more.
     #[error(
-        "update {update}: the loss is {loss}, its gradient norm {grad_norm}; the weights of the update before it \
-         were kept and saved"
+        "update {update}: the loss is {loss}, its gradient norm {grad_norm}; the weights of the update \
+         before it were kept and saved"
     )]
     NotFinite {
         /// Number of the update, from 1.
@@ -168,6 +170,6 @@ impl TrainError {
     /// Wraps an I/O error with the path it happened at.
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        |source| TrainError::Io { path, source }
+        |cause| TrainError::Io { path, cause }
     }
 }

@@ -138,6 +138,6 @@ impl MetricsLog {
     }
 
     fn invalid(&self, e: serde_json::Error) -> TrainError {
-        TrainError::Io { path: self.path.clone(), source: e.into() }
+        TrainError::Io { path: self.path.clone(), cause: e.into() }
     }
 }

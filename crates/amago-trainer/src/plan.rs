@@ -110,8 +110,8 @@ impl Plan {
         validate_spaces(&observation_space, &action_space)?;
         let spec = obs_spec(&observation_space, &action_space);
         config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
-        config.agent.tstep_encoder.validate_obs(&spec.obs).map_err(|source| {
-            TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", source })
+        config.agent.tstep_encoder.validate_obs(&spec.obs).map_err(|cause| {
+            TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", cause })
         })?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
@@ -151,5 +151,5 @@ fn check_relabelling(config: &RunConfig, layout: &Layout) -> Result<(), TrainErr
     if relabel != Relabeler::None && layout.index(KShot::KEY).is_some() {
         return Err(TrainError::RelabelAttempts);
     }
-    relabel.check(layout).map_err(|source| TrainError::Relabel { env: config.env.id.clone(), source })
+    relabel.check(layout).map_err(|cause| TrainError::Relabel { env: config.env.id.clone(), cause })
 }

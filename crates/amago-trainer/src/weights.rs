@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use amago_agent::{Agent, Learner, Misfit, load_state};
+use amago_agent::{Agent, Misfit, load_state};
 use amago_seqmodel::{PositionKind, TrajEncoderConfig};
 use burn::tensor::{BoolStore, DType, Device, TensorData};
 use pytorch_reader::{DType as TorchType, PytorchReader};
@@ -29,15 +29,15 @@ pub struct Imported {
 /// checkpoint after no updates. Nothing is written when anything does not fit.
 ///
 /// # Errors
-/// When the file cannot be read, when tensors do not fit (all are named), or when the folder cannot be written.
+/// When the file cannot be read, when tensors do not fit (all are named), or when the folder cannot be
+/// written.
 pub fn import(weights: &Path, plan: &Plan, run_dir: &Path, device: &Device) -> Result<Imported, TrainError> {
     let state = read_state_dict(weights)?;
     let agent = plan.agent(&device.clone().autodiff());
     let (agent, imported) = fill(agent, &state, &plan.config.agent.traj_encoder)
         .map_err(|misfits| TrainError::Misfits { path: weights.to_owned(), misfits: Misfits(misfits) })?;
     let run = RunDir::create(run_dir, &plan.config)?;
-    let learner = Learner::new(agent, plan.config.agent.clone(), plan.config.optim.clone());
-    Checkpoint::save(&run.checkpoints(), &learner, CheckpointMeta::default(), 1)?;
+    Checkpoint::save(&run.checkpoints(), &plan.learner(agent), CheckpointMeta::default(), 1)?;
     Ok(imported)
 }
 
@@ -152,7 +152,10 @@ pub struct Misfits(pub Vec<Misfit>);
 impl std::fmt::Display for Misfits {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self(misfits) = self;
-        write!(f, "{} tensors do not fit, nothing was written", misfits.len())?;
+        match misfits.len() {
+            1 => write!(f, "1 tensor does not fit, nothing was written")?,
+            n => write!(f, "{n} tensors do not fit, nothing was written")?,
+        }
         misfits.iter().try_for_each(|misfit| write!(f, "\n  {misfit}"))
     }
 }

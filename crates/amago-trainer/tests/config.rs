@@ -261,6 +261,17 @@ fn overrides_reach_nested_keys_and_take_plain_text() {
 }
 
 #[test]
+fn settings_of_the_optimiser_are_read() {
+    let optim = tiny(&[]).optim;
+    assert_eq!((optim.micro_batches, optim.reset_interval), (1, 0));
+    let optim = tiny(&["optim.micro_batches=2", "optim.reset_interval=300"]).optim;
+    assert_eq!((optim.micro_batches, optim.reset_interval), (2, 300));
+    // A batch has two sequences.
+    Plan::new(tiny(&["optim.micro_batches=2"])).expect("as many parts as sequences");
+    check_refused(TINY, &["optim.reset_interval=-1"], &["optim.reset_interval", "-1"]);
+}
+
+#[test]
 fn each_mistake_is_named_with_its_key() {
     check_refused(TINY, &["train.epoch=3"], &["train.epoch", "epochs", "batch_size"]);
     check_refused(TINY, &["trian.epochs=3"], &["trian", "train"]);
@@ -292,7 +303,7 @@ fn broken_toml_names_the_source_and_the_line() {
 
 #[test]
 fn a_plan_refuses_settings_that_cannot_work() {
-    let cases: [(&[&str], &[&str]); 19] = [
+    let cases: [(&[&str], &[&str]); 21] = [
         (&["agent.traj_encoder.n_heads=3"], &["[agent]", "traj_encoder", "n_heads = 3", "d_model = 8"]),
         (
             &["agent.traj_encoder.pos_emb=rope", "agent.traj_encoder.n_heads=8"],
@@ -312,12 +323,14 @@ fn a_plan_refuses_settings_that_cannot_work() {
         (&["agent.gamma=1"], &["gamma", "1", "below 1"]),
         (&["agent.gamma=nan"], &["gamma", "NaN"]),
         (&["optim.learning_rate=0"], &["[optim]", "learning_rate"]),
+        (&["optim.micro_batches=0"], &["[optim]", "micro_batches must be at least 1"]),
+        (
+            &["optim.micro_batches=3", "train.batch_size=2"],
+            &["optim.micro_batches = 3", "train.batch_size = 2"],
+        ),
         (&["train.batch_size=0"], &["train.batch_size", "at least 1"]),
         (&["train.epochs=0"], &["train.epochs", "at least 1"]),
-        (
-            &["exploration.kind=epsilon_greedy", "exploration.eps_start=2"],
-            &["[exploration]", "eps_start", "2"],
-        ),
+        (&["exploration.kind=epsilon_greedy", "exploration.eps_start=2"], &["exploration", "eps_start", "2"]),
         (
             &["train.min_trajectories=5", "replay.max_trajectories=4"],
             &["train.min_trajectories", "5", "replay.max_trajectories"],

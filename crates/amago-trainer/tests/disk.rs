@@ -91,8 +91,8 @@ fn trajectories_that_fill_the_disk() {
     assert_eq!(seen.checkpoints.len(), 1, "{error}");
     // The last page goes to a trajectory or, now and then, to a line of metrics.
     let path = match &error {
-        TrainError::Replay(ReplayError::Io { path, source }) if is_full(source) => path,
-        TrainError::Io { path, source } if is_full(source) => path,
+        TrainError::Replay(ReplayError::Io { path, cause }) if is_full(cause) => path,
+        TrainError::Io { path, cause } if is_full(cause) => path,
         other => panic!("{other}"),
     };
     assert!(path.starts_with(&run) && error.to_string().contains(&path.display().to_string()), "{error}");
@@ -148,8 +148,8 @@ fn a_line_of_metrics_that_does_not_fit_is_taken_back() {
         }
         assert!(written < 1000, "64 KiB never became full");
     };
-    let TrainError::Io { path: named, source } = &error else { panic!("{error}") };
-    assert!(*named == path && is_full(source), "{error}");
+    let TrainError::Io { path: named, cause } = &error else { panic!("{error}") };
+    assert!(*named == path && is_full(cause), "{error}");
     fs::remove_file(disk.path().join("ballast")).expect("room again");
     log.epoch(&EpochRecord { epoch: 77, ..EpochRecord::default() }).expect("there is room");
     let text = fs::read_to_string(&path).expect("text, no zeros");
@@ -166,6 +166,6 @@ fn no_room_for_a_run_folder() {
     let Some(disk) = Tmpfs::mount("64k") else { return };
     fill(disk.path(), 0);
     let error = RunDir::create(&disk.path().join("run"), &tiny(&[])).expect_err("no room");
-    let TrainError::Io { path, source } = &error else { panic!("{error}") };
-    assert!(path.starts_with(disk.path().join("run")) && is_full(source), "{error}");
+    let TrainError::Io { path, cause } = &error else { panic!("{error}") };
+    assert!(path.starts_with(disk.path().join("run")) && is_full(cause), "{error}");
 }

@@ -153,7 +153,7 @@ fn wavelengths_show_whether_positions_are_rotary() {
     let rope = take(&["agent.traj_encoder.pos_emb=rope"], "rope").expect("it fits");
     assert_eq!(rope.unused, [name]);
     let fixed = take(&[], "fixed").expect_err("other positions").to_string();
-    assert!(fixed.contains(name) && fixed.contains("1 tensors"), "{fixed}");
+    assert!(fixed.contains(name) && fixed.contains("1 tensor does not fit"), "{fixed}");
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
-
-use crate::import::ImportArgs;
 
 /// In-context reinforcement learning: train a Transformer policy that remembers and adapts.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, about)]
 #[command(after_help = "Examples:
   amago train                                       the quick start: learns within five minutes
   amago train configs/tmaze.toml --set seed=1       train from a file, one setting changed
@@ -125,6 +124,7 @@ pub struct RolloutArgs {
     pub seed: u64,
     /// Draw every state: `text` prints it, anything else is a folder for PNG files, new or empty.
     #[arg(long, value_name = "text|DIR", conflicts_with = "json")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub render: Option<String>,
     /// Where a trained policy computes.
     #[arg(long, default_value = "cpu", value_name = "NAME")]
@@ -132,4 +132,31 @@ pub struct RolloutArgs {
     /// Print one JSON object instead of a table.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `amago import`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The config says what the weights cannot: activations, norms without weights, discounts,
+attention window, dropout and the environment. What the weights do show must fit the config exactly;
+every tensor that is missing, left over or of another shape is named, and then nothing is written.
+
+Example:
+  amago import policy.pt --config configs/tmaze.toml --run-dir runs/original"
+)]
+pub struct ImportArgs {
+    /// What `torch.save(policy.state_dict())` wrote, or the same as .safetensors.
+    pub weights: PathBuf,
+    /// TOML file of the environment and the agent that the weights belong to.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Override one setting, for example `--set agent.gamma=0.99`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Folder of the run that is made; must not exist or be empty.
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: PathBuf,
+    /// Where to compute: cpu, wgpu, cuda or cuda:INDEX, as compiled in.
+    #[arg(long, default_value = "cpu", value_name = "NAME")]
+    pub device: String,
 }

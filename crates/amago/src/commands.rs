@@ -56,17 +56,19 @@ fn stop_on_ctrl_c() -> Result<StopFlag> {
     Ok(stop)
 }
 
-fn train(args: &TrainArgs) -> Result<Ending> {
-    let device = device::by_name(&args.device)?;
-    let (name, text) = match &args.config {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            (path.display().to_string(), text)
-        }
+/// The name of a config, without a file the quick start's, and the plan that it makes.
+pub fn load_plan(config: Option<&Path>, overrides: &[String]) -> Result<(String, Plan)> {
+    let (name, text) = match config.map(|path| (path, path.display().to_string())) {
+        Some((path, name)) => (name.clone(), std::fs::read_to_string(path).context(name)?),
         None => ("the quick start".to_owned(), QUICK_START.to_owned()),
     };
-    let config = load_config(&ConfigSource { name: &name, text: &text, overrides: &args.overrides })?;
-    let plan = Plan::new(config)?;
+    let config = load_config(&ConfigSource { name: &name, text: &text, overrides })?;
+    Ok((name, Plan::new(config)?))
+}
+
+fn train(args: &TrainArgs) -> Result<Ending> {
+    let device = device::by_name(&args.device)?;
+    let (name, plan) = load_plan(args.config.as_deref(), &args.overrides)?;
     let stem =
         args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
     let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));
@@ -98,40 +100,48 @@ fn train(args: &TrainArgs) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// A run's newest whole checkpoint.
+/// A run's newest whole checkpoint, on a device without autodiff.
 struct Loaded {
     run: RunDir,
     plan: Plan,
     agent: Agent,
     meta: CheckpointMeta,
+    device: Device,
 }
 
-/// Loads a run on a device without autodiff.
-fn load_run(run_dir: &Path, device: &Device) -> Result<Loaded> {
+impl Loaded {
+    /// The policy as a player.
+    fn play(&self, greedy: bool) -> Play<'_> {
+        let context = self.plan.config.train.max_seq_len;
+        Play::Agent { agent: &self.agent, context, greedy, device: &self.device }
+    }
+}
+
+fn load_run(run_dir: &Path, device: &str) -> Result<Loaded> {
+    let device = device::by_name(device)?;
     let (run, config) = RunDir::open(run_dir)?;
     let plan = Plan::new(config).with_context(|| run.config_file().display().to_string())?;
     let (checkpoint, damaged) = Checkpoint::newest(&run.checkpoints())?;
     for error in damaged {
         tell(format_args!("warning: {error}; using {}", checkpoint.path().display()));
     }
-    let agent = checkpoint.load_agent(plan.agent(device))?;
+    let agent = checkpoint.load_agent(plan.agent(&device))?;
     let meta = checkpoint.meta;
     tell(format_args!("policy after {} updates: {}", meta.updates, checkpoint.path().display()));
-    Ok(Loaded { run, plan, agent, meta })
+    Ok(Loaded { run, plan, agent, meta, device })
 }
 
 fn eval(args: &EvalArgs) -> Result<Ending> {
-    let device = device::by_name(&args.device)?;
-    let Loaded { mut plan, agent, .. } = load_run(&args.run_dir, &device)?;
-    plan.config.eval.episodes = args.episodes.unwrap_or(plan.config.eval.episodes);
-    plan.config.seed = args.seed.unwrap_or(plan.config.seed);
-    if plan.config.eval.episodes == 0 {
+    if args.episodes == Some(0) {
         bail!("--episodes must be at least 1");
     }
-    let greedy = plan.config.eval.greedy && !args.sample;
-    let who = Play::Agent { agent: &agent, context: plan.config.train.max_seq_len, greedy, device: &device };
+    let mut loaded = load_run(&args.run_dir, &args.device)?;
+    let config = &mut loaded.plan.config;
+    config.eval.episodes = args.episodes.unwrap_or(config.eval.episodes);
+    config.seed = args.seed.unwrap_or(config.seed);
+    let who = loaded.play(loaded.plan.config.eval.greedy && !args.sample);
     let stop = stop_on_ctrl_c()?;
-    let report = watched(false, |progress| Ok(evaluate(&plan, &who, &stop, progress)?))?;
+    let report = watched(false, |progress| Ok(evaluate(&loaded.plan, &who, &stop, progress)?))?;
     show(&args.run_dir.display().to_string(), &report, args.json)?;
     Ok(ending(&stop))
 }
@@ -140,8 +150,7 @@ fn inspect(args: &InspectArgs) -> Result<Ending> {
     if args.trajectories == 0 {
         bail!("--trajectories must be at least 1");
     }
-    let device = device::by_name(&args.device)?;
-    let Loaded { run, plan, agent, meta } = load_run(&args.run_dir, &device)?;
+    let Loaded { run, plan, agent, meta, device } = load_run(&args.run_dir, &args.device)?;
     let inspection = Inspection::new(&run, &plan, &agent, &device)?;
     let to_stdout = args.output.as_os_str() == "-";
     let out: Box<dyn Write> = match to_stdout {
@@ -188,16 +197,11 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
     // Drawings of several environments at once would be in no order.
     let n = if args.render.is_some() { 1 } else { episodes.min(MAX_PARALLEL) };
     let mut envs = (0..n).map(|_| registry::make(&args.env, &options)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(target) = &args.render {
-        envs = vec![render::filmed(envs.remove(0), target)?];
-    }
-    let stop = stop_on_ctrl_c()?;
-    let (work, quiet) = ((episodes, args.seed), args.render.is_some());
-    let report = if args.policy == "random" {
-        watched(quiet, |progress| Ok(play(envs, &Play::Random, work, &stop, progress)?))?
-    } else {
-        let device = device::by_name(&args.device)?;
-        let Loaded { plan, agent, .. } = load_run(Path::new(&args.policy), &device)?;
+    let loaded = match args.policy.as_str() {
+        "random" => None,
+        run_dir => Some(load_run(Path::new(run_dir), &args.device)?),
+    };
+    if let Some(Loaded { plan, .. }) = &loaded {
         let (obs, act) = (envs[0].observation_space(), envs[0].action_space());
         if *obs != plan.observation_space || *act != plan.action_space {
             bail!(
@@ -208,11 +212,15 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
                 args.env
             );
         }
-        let greedy = plan.config.eval.greedy;
-        let who =
-            Play::Agent { agent: &agent, context: plan.config.train.max_seq_len, greedy, device: &device };
-        watched(quiet, |progress| Ok(play(envs, &who, work, &stop, progress)?))?
-    };
+    }
+    // After all that can be refused, because it makes the folder.
+    if let Some(target) = &args.render {
+        envs = vec![render::filmed(envs.remove(0), target)?];
+    }
+    let who = loaded.as_ref().map_or(Play::Random, |run| run.play(run.plan.config.eval.greedy));
+    let stop = stop_on_ctrl_c()?;
+    let (work, quiet) = ((episodes, args.seed), args.render.is_some());
+    let report = watched(quiet, |progress| Ok(play(envs, &who, work, &stop, progress)?))?;
     show(&format!("{} ({})", args.env, args.policy), &report, args.json)?;
     Ok(ending(&stop))
 }
@@ -233,8 +241,8 @@ fn show(name: &str, report: &EvalReport, json: bool) -> Result<()> {
         return print(format_args!("{}\n", summary::json(report)));
     }
     let (table, metrics) = (summary::table(&[(name, report)]), summary::metrics(report));
-    let (episodes, speed) = (report.returns.len(), report.steps_per_second);
-    print(format_args!("{table}{metrics}  {episodes} episodes, {speed:.0} steps/s\n"))
+    let (episodes, speed) = (summary::count(report.returns.len(), "episode"), report.steps_per_second);
+    print(format_args!("{table}{metrics}  {episodes}, {speed:.0} steps/s\n"))
 }
 
 fn ending(stop: &StopFlag) -> Ending {

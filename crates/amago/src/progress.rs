@@ -6,6 +6,7 @@ use amago_trainer::{EpochRecord, EvalReport, Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::tell;
+use crate::summary::count;
 
 /// Shows a run on stderr.
 pub struct Progress {
@@ -70,7 +71,8 @@ fn epoch_line(r: &EpochRecord) -> String {
         None => ("-".to_owned(), "-".to_owned()),
     };
     format!(
-        "epoch {:>4}  {:>6.0}s  {:>8} steps  {:>6} updates ({:.1}/s)  return {ret} success {}  eps {:.2}  loss {loss}  entropy {entropy}",
+        "epoch {:>4}  {:>6.0}s  {:>8} steps  {:>6} updates ({:.1}/s)  return {ret} success {}  eps {:.2}  \
+         loss {loss}  entropy {entropy}",
         r.epoch,
         r.time.wall,
         r.env_steps,
@@ -83,9 +85,9 @@ fn epoch_line(r: &EpochRecord) -> String {
 
 fn eval_line(epoch: usize, report: &EvalReport) -> String {
     let success = percent(report.success);
-    let n = report.returns.len();
+    let n = count(report.returns.len(), "episode");
     format!(
-        "eval  {epoch:>4}  return {:.3} +- {:.3}  success {success}  ({n} episodes)",
+        "eval  {epoch:>4}  return {:.3} +- {:.3}  success {success}  ({n})",
         report.return_mean, report.return_std
     )
 }

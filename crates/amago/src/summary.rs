@@ -47,13 +47,20 @@ pub fn json(report: &EvalReport) -> serde_json::Value {
     })
 }
 
+/// So many of a thing whose plural has an s.
+pub fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// What an inspection found, in one line.
 pub fn values(found: &InspectSummary) -> String {
     let InspectSummary { trajectories, steps, filter_pass, q, advantage, q_std, advantage_std } = found;
     let accepted = 100.0 * filter_pass;
     format!(
-        "{trajectories} trajectories, {steps} steps: the filter accepts {accepted:.1} % (all discounts); \
-         acting discount: mean Q {q:.4}, spread {q_std:.4}; mean advantage {advantage:.4}, spread {advantage_std:.4}"
+        "{} of {}: the filter accepts {accepted:.1} % (all discounts); acting discount: \
+         mean Q {q:.4}, spread {q_std:.4}; mean advantage {advantage:.4}, spread {advantage_std:.4}",
+        count(*steps, "step"),
+        if *trajectories == 1 { "1 trajectory".to_owned() } else { format!("{trajectories} trajectories") },
     )
 }
 

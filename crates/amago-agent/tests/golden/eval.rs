@@ -63,9 +63,9 @@ fn greedy_action(agent: &Agent, setup: &Setup, case: &Case, report: &mut Report)
     }
 }
 
-/// The original's report on the last batch, where actions are one discrete choice: values in return units of
-/// the multiplied rewards. Its filter looks at the advantage in PopArt's normalised units, the one of the loss
-/// at that of the bare networks.
+/// The original's report on the last batch, where actions are one discrete choice: values in return units
+/// of the multiplied rewards. Its filter looks at the advantage in PopArt's normalised units, the one of the
+/// loss at that of the bare networks.
 fn values(agent: &Agent, setup: &Setup, case: &Case, report: &mut Report) {
     let name = |what: &str| format!("eval.get_values.{what}");
     if !case.has(&name("q_sa")) {

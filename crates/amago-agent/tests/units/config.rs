@@ -35,14 +35,14 @@ fn errors_of_networks_name_the_part() {
     let actor = error(|c| {
         (c.actor.kind, c.actor.norm, c.actor.d_ff) = (ActorKind::Residual, NormKind::Simnorm, 12);
     });
-    assert_eq!(actor, ConfigError::Model { part: "actor", source: ModelError::SimNorm(12) });
+    assert_eq!(actor, ConfigError::Model { part: "actor", cause: ModelError::SimNorm(12) });
     let narrow = FfTstepConfig { d_hidden: 0, ..FfTstepConfig::default() };
     let tstep = error(|c| c.tstep_encoder = TstepEncoderConfig::FeedForward(narrow));
-    assert_eq!(tstep, ConfigError::Model { part: "tstep_encoder", source: ModelError::Zero("d_hidden") });
+    assert_eq!(tstep, ConfigError::Model { part: "tstep_encoder", cause: ModelError::Zero("d_hidden") });
     let heads = TransformerConfig { d_model: 30, n_heads: 4, ..TransformerConfig::default() };
     let traj = error(|c| c.traj_encoder = TrajEncoderConfig::Transformer(heads));
-    let source = ModelError::Heads { n_heads: 4, d_model: 30 };
-    assert_eq!(traj, ConfigError::Model { part: "traj_encoder", source });
+    let cause = ModelError::Heads { n_heads: 4, d_model: 30 };
+    assert_eq!(traj, ConfigError::Model { part: "traj_encoder", cause });
     assert!(traj.to_string().contains("traj_encoder"));
 }
 

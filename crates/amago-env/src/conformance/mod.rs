@@ -59,7 +59,7 @@ pub struct ConformanceReport {
 pub enum ConformanceError {
     /// Making the environment failed.
     #[error("the environment cannot be made: {0}")]
-    Make(#[source] EnvError),
+    Make(EnvError),
     /// A space cannot be used.
     #[error(transparent)]
     Space(#[from] SpaceError),

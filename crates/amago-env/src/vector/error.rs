@@ -24,7 +24,7 @@ impl fmt::Display for Phase {
 
 /// The failure of one worker.
 #[derive(Debug, thiserror::Error)]
-#[error("worker {worker} ({env}) failed in episode {episode}, {phase}: {source}")]
+#[error("worker {worker} ({env}) failed in episode {episode}, {phase}: {cause}")]
 pub struct WorkerFault {
     /// Its number.
     pub worker: usize,
@@ -35,7 +35,7 @@ pub struct WorkerFault {
     /// What it was doing.
     pub phase: Phase,
     /// What went wrong.
-    pub source: EnvError,
+    pub cause: EnvError,
 }
 
 /// A failure of a vector of environments.

@@ -54,7 +54,7 @@ impl Worker {
         result.local_step = 0;
         match guard::reset(self.env.as_mut(), seed, space, &mut result.obs) {
             Ok(()) => (self.ready, result.faulted) = (true, false),
-            Err(source) => self.fail(result, Phase::Reset, source),
+            Err(cause) => self.fail(result, Phase::Reset, cause),
         }
     }
 
@@ -64,7 +64,7 @@ impl Worker {
         result.episode = None;
         result.step = Step::default();
         match guard::step(self.env.as_mut(), action, space, &mut result.scratch) {
-            Err(source) => self.fail(result, Phase::Step, source),
+            Err(cause) => self.fail(result, Phase::Step, cause),
             Ok(step) => {
                 result.step = step;
                 result.local_step += 1;
@@ -85,9 +85,9 @@ impl Worker {
                 result.episode = Some(stats);
                 self.begin(result, space);
             }
-            Err(source) => {
+            Err(cause) => {
                 result.step = Step::default();
-                self.fail(result, Phase::Step, source);
+                self.fail(result, Phase::Step, cause);
             }
         }
     }
@@ -107,7 +107,7 @@ impl Worker {
         })
     }
 
-    fn fail(&mut self, result: &mut WorkerStep, phase: Phase, source: EnvError) {
+    fn fail(&mut self, result: &mut WorkerStep, phase: Phase, cause: EnvError) {
         self.ready = false;
         result.faulted = true;
         self.fault = Some(WorkerFault {
@@ -115,7 +115,7 @@ impl Worker {
             env: guard::name(self.env.as_ref()),
             episode: self.next_episode - 1,
             phase,
-            source,
+            cause,
         });
     }
 }

@@ -35,22 +35,22 @@ const OBS_PREFIX: &str = "_OBS_KEY_";
 pub enum NpzError {
     /// Not a readable archive.
     #[error("the file is not a readable .npz archive: {0}")]
-    Archive(#[from] ZipError),
+    Archive(ZipError),
     /// Bytes that cannot be unpacked.
-    #[error("\"{name}\" cannot be unpacked: {source}")]
+    #[error("\"{name}\" cannot be unpacked: {cause}")]
     Unpack {
         /// Name in the archive.
         name: String,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// An array that cannot be read.
-    #[error("the array \"{name}\" cannot be read: {source}")]
+    #[error("the array \"{name}\" cannot be read: {cause}")]
     Array {
         /// Its name.
         name: String,
         /// Why.
-        source: NpyError,
+        cause: NpyError,
     },
     /// An array is missing.
     #[error("there is no array \"{0}\"")]
@@ -86,6 +86,12 @@ pub enum NpzError {
     },
 }
 
+impl From<ZipError> for NpzError {
+    fn from(error: ZipError) -> Self {
+        Self::Archive(error)
+    }
+}
+
 /// Reads a trajectory that the original implementation has saved as `.npz`.
 ///
 /// # Errors
@@ -95,7 +101,7 @@ pub fn read_npz(path: impl AsRef<Path>) -> Result<Trajectory, ReplayError> {
     let file = File::open(path).map_err(ReplayError::io(path))?;
     let arrays = read_arrays(BufReader::new(file)).and_then(Arrays::columns);
     let (layout, columns) =
-        arrays.map_err(|source| ReplayError::Npz { path: path.to_owned(), source: Box::new(source) })?;
+        arrays.map_err(|cause| ReplayError::Npz { path: path.to_owned(), cause: Box::new(cause) })?;
     Trajectory::new(Arc::new(layout), columns)
 }
 
@@ -109,8 +115,8 @@ fn read_arrays(reader: impl Read + Seek) -> Result<Arrays, NpzError> {
         let mut entry = archive.by_index(i)?;
         let mut name = entry.name()?.to_string();
         let mut bytes = Vec::new();
-        if let Err(source) = entry.read_to_end(&mut bytes) {
-            return Err(NpzError::Unpack { name, source });
+        if let Err(cause) = entry.read_to_end(&mut bytes) {
+            return Err(NpzError::Unpack { name, cause });
         }
         if !name.ends_with(".npy") {
             return Err(NpzError::Unknown(name));
@@ -118,7 +124,7 @@ fn read_arrays(reader: impl Read + Seek) -> Result<Arrays, NpzError> {
         name.truncate(name.len() - ".npy".len());
         match Array::read(&bytes) {
             Ok(array) => arrays.insert(name, array),
-            Err(source) => return Err(NpzError::Array { name, source }),
+            Err(cause) => return Err(NpzError::Array { name, cause }),
         };
     }
     Ok(Arrays(arrays))

@@ -52,7 +52,7 @@ pub(super) fn lock(root: &Path) -> Result<File, ReplayError> {
         Err(TryLockError::WouldBlock) => Err(ReplayError::InUse { dir: root.to_owned() }),
         // Some network file systems have no locks; one process alone works there as well.
         Err(TryLockError::Error(e)) if e.kind() != io::ErrorKind::Unsupported => {
-            Err(ReplayError::Io { path, source: e })
+            Err(ReplayError::Io { path, cause: e })
         }
         _ => Ok(file),
     }
@@ -65,11 +65,11 @@ pub(super) fn publish(dir: &Path, name: &str, bytes: &[u8], sync: bool) -> Resul
     let written = write(&temp, bytes, sync)
         .and_then(|()| fs::rename(&temp, &target))
         .and_then(|()| if sync { sync_dir(dir) } else { Ok(()) });
-    written.map_err(|source| {
+    written.map_err(|cause| {
         // Failing to clean up must not hide why the write failed; open removes what is left.
         let _ = fs::remove_file(&temp);
         let _ = fs::remove_file(&target);
-        ReplayError::Io { path: target, source }
+        ReplayError::Io { path: target, cause }
     })
 }
 
@@ -133,9 +133,9 @@ pub(super) fn summary(path: &Path, id: u64) -> Result<(Entry, Layout), ReplayErr
 /// neither is, for example, a lack of file handles: setting such files aside would lose good data.
 pub(super) fn is_damage(error: &ReplayError) -> bool {
     match error {
-        ReplayError::Format { source, .. } => !matches!(source, FormatError::UnsupportedVersion { .. }),
-        ReplayError::Io { source, .. } => {
-            matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+        ReplayError::Format { cause, .. } => !matches!(cause, FormatError::UnsupportedVersion { .. }),
+        ReplayError::Io { cause, .. } => {
+            matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
         }
         _ => false,
     }

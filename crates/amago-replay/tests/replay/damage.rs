@@ -73,7 +73,7 @@ fn the_other_policy_is_a_typed_error_that_names_the_file() {
     let store = filled(dir.path(), 1, OnDamage::Fail);
     flip(&file(dir.path(), 0), true, 0);
     match store.sample_batch(1, 4, Padding::None, &mut rng(0)).unwrap_err() {
-        ReplayError::Format { path, source: FormatError::Checksum { part: "body", .. } } => {
+        ReplayError::Format { path, cause: FormatError::Checksum { part: "body", .. } } => {
             assert_eq!(path, file(dir.path(), 0));
         }
         other => panic!("{other}"),
@@ -91,7 +91,7 @@ fn damaged_headers_are_found_on_open() {
     let config = StoreConfig { on_damage: OnDamage::Fail, ..StoreConfig::default() };
     let error = Store::open(dir.path(), config).unwrap_err();
     assert!(
-        matches!(error, ReplayError::Format { source: FormatError::Checksum { part: "header", .. }, .. }),
+        matches!(error, ReplayError::Format { cause: FormatError::Checksum { part: "header", .. }, .. }),
         "{error}"
     );
     let store = filled(dir.path(), 0, OnDamage::Quarantine);
@@ -113,7 +113,7 @@ fn files_of_a_newer_program_are_not_damage() {
     fs::write(file(dir.path(), 0), bytes).unwrap();
     let newer = |e: ReplayError| {
         let version = FormatError::UnsupportedVersion { found: 2, supported: 1 };
-        assert!(matches!(&e, ReplayError::Format { source, .. } if *source == version), "{e}");
+        assert!(matches!(&e, ReplayError::Format { cause, .. } if *cause == version), "{e}");
     };
     newer(store.sample_batch(1, 4, Padding::None, &mut rng(0)).unwrap_err());
     drop(store);

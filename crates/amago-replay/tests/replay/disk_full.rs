@@ -44,8 +44,8 @@ fn a_full_disk_is_a_typed_error_and_loses_nothing() {
     };
     assert!(!ids.is_empty());
     match &error {
-        ReplayError::Io { path, source } => {
-            assert_eq!(source.kind(), ErrorKind::StorageFull);
+        ReplayError::Io { path, cause } => {
+            assert_eq!(cause.kind(), ErrorKind::StorageFull);
             assert_eq!(path.parent(), Some(dir.path().join("buffer").as_path()));
         }
         other => panic!("{other}"),
@@ -66,8 +66,8 @@ fn a_folder_that_goes_away_is_a_typed_error() {
     store.sample_batch(1, 2, Padding::None, &mut rng(0)).unwrap();
     fs::rename(dir.path().join("buffer"), dir.path().join("elsewhere")).unwrap();
     match store.append(&trajectory(1, 3)).unwrap_err() {
-        ReplayError::Io { path, source } => {
-            assert_eq!(source.kind(), ErrorKind::NotFound);
+        ReplayError::Io { path, cause } => {
+            assert_eq!(cause.kind(), ErrorKind::NotFound);
             assert_eq!(path, dir.path().join("buffer/00000000000000000001.traj"));
         }
         other => panic!("{other}"),

@@ -113,6 +113,6 @@ fn files_that_are_no_archive_are_refused() {
     let mut changed = whole.clone();
     changed[at] ^= 0x20;
     std::fs::write(&path, &changed).unwrap();
-    let Err(ReplayError::Npz { source, .. }) = read_npz(&path) else { panic!("the change was not found") };
-    assert!(matches!(*source, NpzError::Unpack { .. } | NpzError::Array { .. }), "{source}");
+    let Err(ReplayError::Npz { cause, .. }) = read_npz(&path) else { panic!("the change was not found") };
+    assert!(matches!(*cause, NpzError::Unpack { .. } | NpzError::Array { .. }), "{cause}");
 }

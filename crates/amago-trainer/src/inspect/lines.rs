@@ -88,7 +88,7 @@ impl<'a> Header<'a> {
             reward_multiplier: config.reward_multiplier,
             filter: &config.filter,
             slice: run.train.max_seq_len,
-            shapes: "G: discounts in the order of gammas, the acting one last; A: entries of an action vector",
+            shapes: "G: discounts in the order of gammas, the acting one last; A: entries of an action",
             fields: FIELDS.iter().map(|&(name, shape, unit, doc)| Field { name, shape, unit, doc }).collect(),
         }
     }

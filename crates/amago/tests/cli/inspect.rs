@@ -54,8 +54,12 @@ fn every_stored_step_has_a_line_with_all_fields() {
         passed += filter.iter().sum::<f64>();
     }
     let share = 100.0 * passed / (steps.len() * gammas) as f64;
-    let expected = format!("{} steps: the filter accepts {share:.1} %", steps.len());
+    let expected = format!("{} steps of ", steps.len());
     assert!(ended.err.contains(&expected) && ended.err.contains("mean advantage"), "{expected}: {ended:?}");
+    assert!(
+        ended.err.contains(&format!(" trajectories: the filter accepts {share:.1} %")),
+        "{share}: {ended:?}"
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn text_shows_every_state_of_the_episodes() {
     assert_eq!(titles.len(), 6, "{ended:?}");
     assert!(titles[0].ends_with("episode 1, step 0") && titles[5].contains("step 5, reward "), "{titles:?}");
     assert_eq!(ended.out.matches('A').count(), 6, "{ended:?}");
-    assert!(ended.out.contains("1 episodes"), "{ended:?}");
+    assert!(ended.out.contains("1 episode,"), "{ended:?}");
     let ended = place.amago(&[&args[..], &["--episodes", "3"]].concat()).ok();
     assert_eq!(ended.out.matches(" episode ").count(), 18, "{ended:?}");
     assert!(ended.out.contains("episode 3, step 5"), "{ended:?}");
@@ -79,4 +79,15 @@ fn a_trained_policy_is_drawn_too() {
     let args = ["rollout", "tmaze-passive", "--set", "corridor_length=3", "--policy", "run"];
     let ended = place.amago(&[&args[..], &["--render", "text"]].concat()).ok();
     assert_eq!(ended.out.matches(" episode ").count(), 5, "{ended:?}");
+}
+
+#[test]
+fn what_is_refused_makes_no_folder() {
+    let place = Place::new();
+    place.train("run", &[]).ok();
+    let args = ["rollout", "mazerunner", "--policy", "run", "--render", "frames"];
+    place.amago(&args).check_error("another task", &["trained on", "mazerunner"]);
+    assert!(!place.path("frames").exists(), "nothing is drawn");
+    let nowhere = place.amago(&["rollout", "tmaze-passive", "--render", ""]);
+    assert_eq!((nowhere.code, nowhere.out.as_str()), (Some(2), ""), "{nowhere:?}");
 }

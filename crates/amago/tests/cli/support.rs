@@ -46,6 +46,8 @@ impl Ended {
         let last = self.err.lines().last().expect("a message");
         assert!(last.starts_with("error: "), "{self:?}");
         assert_eq!(self.err.lines().filter(|l| l.starts_with("error: ")).count(), 1, "{self:?}");
+        let told_twice = |(i, _)| last[..i].ends_with(&last[i..][2..]);
+        assert!(!last.match_indices(": ").any(told_twice), "{self:?}");
         last
     }
 

@@ -78,13 +78,8 @@ impl Task for MultiarmedBandit {
             let rows = (chance * 10.0).round() as usize;
             (0..rows).for_each(|row| grid.set(arm, 9 - row, picture::THING));
             let mark = match self.pulled {
-                Some((pulled, paid)) if pulled == arm => {
-                    if paid {
-                        picture::FOUND
-                    } else {
-                        picture::MISS
-                    }
-                }
+                Some((pulled, true)) if pulled == arm => picture::FOUND,
+                Some((pulled, false)) if pulled == arm => picture::MISS,
                 _ => picture::EMPTY,
             };
             grid.set(arm, 10, mark);
