@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use amago_agent::{Agent, Learner};
 use burn::module::Module;
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
 
 use crate::TrainError;
 
@@ -57,6 +59,9 @@ pub struct Checkpoint {
     path: PathBuf,
     /// Where the run stood.
     pub meta: CheckpointMeta,
+    /// The file of the networks. From a path, tensors on a GPU would be read when they are needed: after the
+    /// file may be gone, and not what the checksum was taken of.
+    agent: Vec<u8>,
 }
 
 impl Checkpoint {
@@ -122,14 +127,17 @@ impl Checkpoint {
         if manifest.checksum != manifest.computed() {
             return Err(fail(&file, "damaged: it does not match its own checksum".to_owned()));
         }
-        for name in [AGENT, OPTIMIZER] {
+        let read = |name| {
             let file = path.join(name);
             let bytes = fs::read(&file).map_err(|e| fail(&file, e.to_string()))?;
-            if manifest.files.get(name) != Some(&crc32fast::hash(&bytes)) {
-                return Err(fail(&file, "damaged: its checksum does not match the manifest".to_owned()));
+            match manifest.files.get(name) == Some(&crc32fast::hash(&bytes)) {
+                true => Ok(bytes),
+                false => Err(fail(&file, "damaged: its checksum does not match the manifest".to_owned())),
             }
-        }
-        Ok(Self { path: path.to_owned(), meta: manifest.meta })
+        };
+        let agent = read(AGENT)?;
+        read(OPTIMIZER)?;
+        Ok(Self { path: path.to_owned(), meta: manifest.meta, agent })
     }
 
     /// Loads the networks into an agent of the same shape.
@@ -137,10 +145,11 @@ impl Checkpoint {
     /// # Errors
     /// When the file does not fit the agent.
     pub fn load_agent(&self, agent: Agent) -> Result<Agent, TrainError> {
-        let file = self.path.join(AGENT);
-        agent
-            .try_load_file(&file)
-            .map_err(|e| TrainError::Checkpoint { path: file, reason: first_fault(&e.to_string()) })
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(self.agent.clone()));
+        record.and_then(|record| agent.try_load_record(record)).map_err(|e| TrainError::Checkpoint {
+            path: self.path.join(AGENT),
+            reason: first_fault(&e.to_string()),
+        })
     }
 
     /// The folder.
