@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod attention;
+mod gelu;
 mod head;
 mod layer_norm;
 mod linear;
@@ -15,6 +16,7 @@ mod linear;
 mod cpu;
 
 pub use attention::causal_attention;
+pub use gelu::gelu;
 pub use head::{Classified, ClassifierHead};
 pub use layer_norm::layer_norm;
 pub use linear::{ensemble_linear, linear};

@@ -66,7 +66,7 @@ impl ActivationLayer {
             // Burn's own leaky ReLU has slope one at zero; the original has the small slope there.
             Activation::LeakyRelu => x.clone() * LEAK + activation::relu(x) * (1.0 - LEAK),
             Activation::Relu => activation::relu(x),
-            Activation::Gelu => activation::gelu(x),
+            Activation::Gelu => amago_ops::gelu(x),
             Activation::Mish => activation::mish(x),
             Activation::Adaptive => self.rational(x),
         }

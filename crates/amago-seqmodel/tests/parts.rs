@@ -2,7 +2,8 @@
 
 use amago_golden::modules::{device, values};
 use amago_seqmodel::{
-    AttentionPattern, PositionKind, PositionTable, SequenceEncoder, TransformerConfig, causal_attention, scan,
+    Activation, AttentionPattern, PositionKind, PositionTable, SequenceEncoder, TransformerConfig,
+    causal_attention, scan,
 };
 use burn::nn::DropoutConfig;
 use burn::tensor::{Distribution, Int, Tensor};
@@ -67,6 +68,15 @@ fn attention_patterns_follow_their_definition() {
 }
 
 /// Only differences of timesteps count where queries and keys are rotated.
+/// `Φ(x) + x φ(x)`, not the gradient of an approximation of the function.
+#[test]
+fn the_gradient_of_gelu_is_exact() {
+    let x = Tensor::<1>::from_floats([1.0, -0.5, 2.0, 0.0], &device().autodiff()).require_grad();
+    let grads = Activation::Gelu.init(&device().autodiff()).forward(x.clone()).sum().backward();
+    let got = values(&x.grad(&grads).expect("it takes part"));
+    assert_close(&got, &[1.0833155, 0.1325049, 1.0852319, 0.5], "gradient");
+}
+
 #[test]
 fn rotary_positions_do_not_see_a_shift() {
     let config =
