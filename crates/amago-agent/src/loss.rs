@@ -7,7 +7,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
 use crate::mask::Weights;
-use crate::terms::{Pass, in_return_units};
+use crate::terms::{Pass, in_return_units, popart_after};
 use crate::{
     Agent, AgentConfig, Draws, LossMask, LossTensors, LossTerms, PaddingMask, PopArt, TrainBatch, loss_terms,
 };
@@ -51,18 +51,16 @@ pub(crate) fn differentiate(
     let cut = |i: usize| i * size / micro_batches;
     let parts: Vec<_> =
         (0..micro_batches).map(|i| cut(i)..cut(i + 1)).filter(|rows| !rows.is_empty()).collect();
-    // PopArt's statistics know the targets of the whole batch before they normalise those of a part. Without
-    // autodiff: a graph that nobody walks back would stay in memory until the next backward pass.
+    // The targets of all parts come first, because the statistics have to know them. Without autodiff: a graph
+    // that nobody walks back would stay in memory until the next backward pass.
     let plain = agent.valid();
     let mut target = |rows: &Range<usize>| {
         let target = Pass::new(&plain, config, &batch.rows(rows).inner()).target(draws);
         target.map(Tensor::from_inner)
     };
     let targets: Vec<_> = parts.iter().map(&mut target).collect();
-    let mut popart = agent.popart.clone();
-    if let Some(targets) = targets.iter().cloned().collect::<Option<Vec<_>>>() {
-        popart.update(Tensor::cat(targets, 0), batch.transition_mask());
-    }
+    let all = targets.iter().cloned().collect::<Option<Vec<_>>>().map(|parts| Tensor::cat(parts, 0));
+    let popart = popart_after(agent, batch, all);
     let mut sum: Option<Loss> = None;
     let mut grads = GradientsAccumulator::new();
     for (rows, target) in parts.iter().zip(targets) {
@@ -81,7 +79,7 @@ pub(crate) fn differentiate(
 }
 
 fn dims(config: &AgentConfig) -> [usize; 2] {
-    [config.n_critics, config.multi_gammas.len() + 1]
+    [config.n_critics, config.gammas().len()]
 }
 
 /// Weighted sums of the terms.

@@ -56,12 +56,18 @@ pub fn loss_terms(
 ) -> LossTerms {
     let pass = Pass::new(agent, config, batch);
     let target = pass.target(draws);
-    let mut popart = agent.popart.clone();
-    if let Some(target) = &target {
-        // The statistics know this batch's targets before they normalise them.
-        popart.update(target.clone(), batch.transition_mask());
-    }
+    let popart = popart_after(agent, batch, target.clone());
     pass.terms(target, popart, draws)
+}
+
+/// PopArt's statistics after the targets of a whole batch, `[B, L, G]`: they know them before they normalise
+/// them.
+pub(crate) fn popart_after(agent: &Agent, batch: &TrainBatch, targets: Option<Tensor<3>>) -> PopArt {
+    let mut popart = agent.popart.clone();
+    if let Some(targets) = targets {
+        popart.update(targets, batch.transition_mask());
+    }
+    popart
 }
 
 /// One pass of the encoders and the actor, shared by all terms.

@@ -13,7 +13,7 @@ use amago_trainer::{
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 
-use crate::args::{Command, EvalArgs, InspectArgs, RolloutArgs, TrainArgs};
+use crate::args::{Command, EvalArgs, ImportArgs, InspectArgs, RolloutArgs, TrainArgs};
 use crate::output::{print, tell};
 use crate::progress::Progress;
 use crate::{device, render, summary};
@@ -37,7 +37,7 @@ pub fn run(command: Command) -> Result<Ending> {
         Command::Inspect(args) => inspect(&args),
         Command::Envs => envs(),
         Command::Rollout(args) => rollout(&args),
-        Command::Import(args) => crate::import::run(&args).map(|()| Ending::Done),
+        Command::Import(args) => import(&args),
     }
 }
 
@@ -57,7 +57,7 @@ fn stop_on_ctrl_c() -> Result<StopFlag> {
 }
 
 /// The name of a config, without a file the quick start's, and the plan that it makes.
-pub fn load_plan(config: Option<&Path>, overrides: &[String]) -> Result<(String, Plan)> {
+fn load_plan(config: Option<&Path>, overrides: &[String]) -> Result<(String, Plan)> {
     let (name, text) = match config.map(|path| (path, path.display().to_string())) {
         Some((path, name)) => (name.clone(), std::fs::read_to_string(path).context(name)?),
         None => ("the quick start".to_owned(), QUICK_START.to_owned()),
@@ -223,6 +223,21 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
     let report = watched(quiet, |progress| Ok(play(envs, &who, work, &stop, progress)?))?;
     show(&format!("{} ({})", args.env, args.policy), &report, args.json)?;
     Ok(ending(&stop))
+}
+
+fn import(args: &ImportArgs) -> Result<Ending> {
+    let device = device::by_name(&args.device)?;
+    let (_, plan) = load_plan(Some(&args.config), &args.overrides)?;
+    let imported = amago_trainer::import(&args.weights, &plan, &args.run_dir, &device)?;
+    for name in &imported.unused {
+        tell(format_args!("left aside, the config implies it: {name}"));
+    }
+    let folder = args.run_dir.display();
+    print(format_args!(
+        "imported {} tensors into {folder}\nplay it: amago eval {folder}\n",
+        imported.tensors
+    ))?;
+    Ok(Ending::Done)
 }
 
 /// With a progress bar, unless that would write into drawings.

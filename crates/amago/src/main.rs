@@ -3,7 +3,6 @@
 mod args;
 mod commands;
 mod device;
-mod import;
 mod memory;
 mod output;
 mod progress;

@@ -6,33 +6,24 @@ use amago_agent::{AgentConfig, Learner, LossMask, OptimConfig, TrainBatch, Updat
 use amago_env::Space;
 use amago_golden::modules::{device, values};
 use amago_seqmodel::TrajEncoderConfig;
-use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::tensor::{Device, Distribution, Tensor};
 
-use super::learner::{FirstOnly, agent_in, small};
+use super::learner::{FirstOnly, agent_in, batch_of, small};
 use super::weights;
 
 const B: usize = 8;
 const L: usize = 6;
-const OBS: usize = 3;
 
 /// Sequences of 1, 2, … up to `L` transitions.
 fn batch(actions: usize, device: &Device) -> TrainBatch {
-    let normal = |width| Tensor::<3>::random([B, L + 1, width], Distribution::Normal(0.0, 1.0), device);
-    let times = Tensor::<1, Int>::arange(0..(L + 1) as i64, device).unsqueeze::<2>().expand([B, L + 1]);
+    let normal = |shape| Tensor::<3>::random(shape, Distribution::Normal(0.0, 1.0), device);
     let real: Vec<f32> =
         (0..B).flat_map(|row| (0..=L).map(move |t| if t <= 1 + row % L { 1.0 } else { 0.0 })).collect();
     let mask = Tensor::<1>::from_floats(real.as_slice(), device).reshape([B, L + 1]);
-    let chosen = normal(actions).narrow(1, 0, L);
-    TrainBatch {
-        obs: normal(OBS).into(),
-        rl2s: normal(1 + actions),
-        times,
-        rewards: normal(1).narrow(1, 0, L).squeeze_dim(2),
-        terminals: Tensor::zeros([B, L], device),
-        actions: chosen.clone().equal(chosen.max_dim(2)).float(),
-        legal: None,
-        mask,
-    }
+    let chosen = normal([B, L, actions]);
+    let actions = chosen.clone().equal(chosen.max_dim(2)).float();
+    let rewards = normal([B, L, 1]).squeeze_dim(2);
+    TrainBatch { rewards, mask, ..batch_of(actions, device) }
 }
 
 /// A step that is nearly the gradient itself: no clipping, and an epsilon far above it.

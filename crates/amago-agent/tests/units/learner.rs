@@ -48,18 +48,23 @@ fn learner(config: AgentConfig) -> Learner {
 }
 
 pub fn batch(device: &Device) -> TrainBatch {
-    let normal = |width| Tensor::<3>::random([B, L + 1, width], Distribution::Normal(0.0, 1.0), device);
-    let times = Tensor::<1, Int>::arange(0..(L + 1) as i64, device).unsqueeze::<2>().expand([B, L + 1]);
     let first = Tensor::<1>::from_floats([1.0, 0.0, 0.0, 0.0], device);
+    batch_of(first.reshape([1, 1, ACTIONS]).expand([B, L, ACTIONS]), device)
+}
+
+/// Random observations and a reward of one at each step, around actions `[B, L, A]`; nothing is padding.
+pub fn batch_of(actions: Tensor<3>, device: &Device) -> TrainBatch {
+    let [b, l, width] = actions.dims();
+    let normal = |width| Tensor::<3>::random([b, l + 1, width], Distribution::Normal(0.0, 1.0), device);
     TrainBatch {
         obs: normal(OBS).into(),
-        rl2s: normal(1 + ACTIONS),
-        times,
-        rewards: Tensor::ones([B, L], device),
-        terminals: Tensor::zeros([B, L], device),
-        actions: first.reshape([1, 1, ACTIONS]).expand([B, L, ACTIONS]),
+        rl2s: normal(1 + width),
+        times: Tensor::<1, Int>::arange(0..(l + 1) as i64, device).unsqueeze::<2>().expand([b, l + 1]),
+        rewards: Tensor::ones([b, l], device),
+        terminals: Tensor::zeros([b, l], device),
+        actions,
         legal: None,
-        mask: Tensor::ones([B, L + 1], device),
+        mask: Tensor::ones([b, l + 1], device),
     }
 }
 

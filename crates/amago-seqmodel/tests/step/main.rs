@@ -17,9 +17,7 @@ fn steps_of_an_episode_equal_the_whole() {
             let episodes = Episodes::random(rows, len, &device());
             // With room to spare, and with exactly as much as is needed.
             for context in [len, len + 5] {
-                let mut state = encoder.rollout_state(rows, context, &device());
-                let steps = (0..len).map(|t| episodes.step(&encoder, t, &mut state));
-                let steps = Tensor::cat(steps.collect(), 1);
+                let steps = episodes.steps(&encoder, context, &[]);
                 assert_eq!(steps.dims(), [rows, len, encoder.d_output()]);
                 for row in 0..rows {
                     let whole = episodes.whole(&encoder, row, [0, len]);
@@ -40,13 +38,7 @@ fn rows_reset_on_their_own() {
         let mut by_time = resets;
         by_time.sort_by_key(|(_, t)| *t);
         by_time.iter().for_each(|(row, t)| episodes.restart(*row, *t));
-        let mut state = encoder.rollout_state(rows, len, &device());
-        let mut steps = Vec::new();
-        for t in 0..len {
-            resets.iter().filter(|(_, at)| *at == t).for_each(|(row, _)| state.reset(*row));
-            steps.push(episodes.step(&encoder, t, &mut state));
-        }
-        let steps = Tensor::cat(steps, 1);
+        let steps = episodes.steps(&encoder, len, &resets);
         for row in 0..rows {
             let cuts = by_time.iter().filter(|(r, _)| *r == row).map(|(_, t)| *t);
             let starts: Vec<usize> = [0].into_iter().chain(cuts).collect();

@@ -54,6 +54,17 @@ impl Episodes {
         let times = ints(times, [self.rows(), 1], &self.x.device());
         encoder.forward_step(self.x.clone().narrow(1, t, 1), times, state)
     }
+
+    /// All steps of all rows from a fresh state, `[B, L, d]`; `resets` are rows and when they begin again.
+    pub fn steps(&self, encoder: &TrajEncoder, context: usize, resets: &[(usize, usize)]) -> Tensor<3> {
+        let mut state = encoder.rollout_state(self.rows(), context, &self.x.device());
+        let mut steps = Vec::new();
+        for t in 0..self.len() {
+            resets.iter().filter(|(_, at)| *at == t).for_each(|(row, _)| state.reset(*row));
+            steps.push(self.step(encoder, t, &mut state));
+        }
+        Tensor::cat(steps, 1)
+    }
 }
 
 fn ints<const D: usize>(values: Vec<i64>, shape: [usize; D], device: &Device) -> Tensor<D, Int> {

@@ -2,7 +2,6 @@
 
 use amago_golden::modules::{device, values};
 use amago_seqmodel::TrajEncoderConfig;
-use burn::tensor::Tensor;
 
 use super::support::{Episodes, assert_same, build, memory_free, transformers, windowed};
 
@@ -17,12 +16,9 @@ fn one_layer_sees_exactly_its_window() {
         for context in [1, 4, 7] {
             let mut episodes = Episodes::random(rows, len, &device());
             episodes.restart(reset.0, reset.1);
-            let mut state = encoder.rollout_state(rows, context, &device());
+            let steps = episodes.steps(&encoder, context, &[reset]);
             for t in 0..len {
-                if t == reset.1 {
-                    state.reset(reset.0);
-                }
-                let step = episodes.step(&encoder, t, &mut state);
+                let step = steps.clone().narrow(1, t, 1);
                 for row in 0..rows {
                     let begin = if row == reset.0 && t >= reset.1 { reset.1 } else { 0 };
                     let start = (t + 1).saturating_sub(context).max(begin);
@@ -49,13 +45,7 @@ fn attention_windows_agree_however_long_the_episode() {
             let mut episodes = Episodes::random(rows, len, &device());
             resets.iter().for_each(|(row, t)| episodes.restart(*row, *t));
             for context in [window + 1, window + 2, len] {
-                let mut state = encoder.rollout_state(rows, context, &device());
-                let mut steps = Vec::new();
-                for t in 0..len {
-                    resets.iter().filter(|(_, at)| *at == t).for_each(|(row, _)| state.reset(*row));
-                    steps.push(episodes.step(&encoder, t, &mut state));
-                }
-                let steps = Tensor::cat(steps, 1);
+                let steps = episodes.steps(&encoder, context, &resets);
                 for (row, start, end) in
                     [(0, 0, len), (1, 0, 13), (1, 13, len), (2, 0, 2), (2, 2, 30), (2, 30, len)]
                 {
