@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod kill;
 mod parity;
 mod tidy;
 
@@ -27,6 +28,8 @@ enum Task {
     Tidy,
     /// Run the golden cases and write the table of docs/parity.md.
     Parity(parity::Parity),
+    /// Kill runs at random moments and check that they go on as if nothing had happened.
+    Kill(kill::Kill),
     /// Measure speed; prints JSON.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -48,6 +51,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Task::Ci => ci::run(root),
         Task::Tidy => tidy::run(root),
         Task::Parity(parity) => parity.run(root).map(|()| ExitCode::SUCCESS),
+        Task::Kill(kill) => kill.run(root),
         Task::Bench(bench) => bench.run().map(|()| ExitCode::SUCCESS),
     }
 }

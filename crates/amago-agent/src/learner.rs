@@ -20,6 +20,8 @@ pub struct Learner {
     pub optimizer: ModuleOptimizer,
     /// Updates done.
     pub updates: u64,
+    /// A loss, or a norm of its gradient, above this is as bad as one that is no number.
+    pub limit: f32,
     config: AgentConfig,
     optim: OptimConfig,
     mask: Arc<dyn LossMask>,
@@ -33,7 +35,8 @@ pub fn warmup(rate: f64, warmup: usize, k: u64) -> f64 {
 impl Learner {
     /// A learner that has done no update.
     pub fn new(agent: Agent, config: AgentConfig, optim: OptimConfig) -> Self {
-        Self { agent, optimizer: optim.init(), updates: 0, config, optim, mask: Arc::new(PaddingMask) }
+        let (optimizer, limit) = (optim.init(), f32::INFINITY);
+        Self { agent, optimizer, updates: 0, limit, config, optim, mask: Arc::new(PaddingMask) }
     }
 
     /// The same with another mask in the loss. An update panics when that mask changes a shape.
@@ -45,7 +48,8 @@ impl Learner {
     /// One update: augmentation, statistics, loss, backward, clip, targets, AdamW. The targets move *before*
     /// the optimiser step, from the weights that the loss saw.
     ///
-    /// When the loss or its gradient is not finite nothing changes, and the report shows why.
+    /// When the loss or its gradient is not finite, or above the limit, nothing changes: not even the count of
+    /// updates. The report shows why.
     pub fn update(&mut self, batch: &TrainBatch, draws: &mut dyn Draws) -> UpdateReport {
         let mut agent = self.agent.clone();
         let batch = agent.augment(batch, draws);
@@ -62,7 +66,8 @@ impl Learner {
         let grad_norms = GradNorms { tstep_encoder, traj_encoder, actor, critics };
         let learning_rate = warmup(self.optim.learning_rate, self.optim.warmup, self.updates);
         let report = UpdateReport { loss: total, grad_norm, grad_norms, learning_rate, parts };
-        if !(total.is_finite() && grad_norm.is_finite()) {
+        let usable = |x: f32| x.is_finite() && x.abs() <= self.limit;
+        if !(usable(total) && usable(grad_norm)) {
             return report;
         }
         agent.popart = loss.popart;

@@ -5,7 +5,7 @@ use rand::RngExt;
 use crate::{Rng, Space};
 
 /// One action, of the kind of the environment's action space.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Action {
     /// Index of a choice.
     Discrete(usize),

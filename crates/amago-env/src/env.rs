@@ -74,6 +74,24 @@ pub trait Env: Send {
         None
     }
 
+    /// Everything that the running episode needs to go on, for a checkpoint.
+    ///
+    /// Optional. Without it a resumed run plays the episode's actions again from its seed, which brings a
+    /// deterministic environment to where it stood. One that does not come out there begins another
+    /// episode, and the run says so.
+    fn save_state(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Goes on from a saved state, in an environment that was made in the same way and may never have been
+    /// reset.
+    ///
+    /// # Errors
+    /// When the state cannot be used.
+    fn load_state(&mut self, _state: &[u8]) -> Result<(), EnvError> {
+        Err(EnvError::Failed("this environment has no saved states".to_owned()))
+    }
+
     /// Draws the current state, hidden parts included, where the environment knows how.
     fn draw(&self) -> Option<Grid> {
         None
@@ -154,6 +172,12 @@ pub enum EnvError {
     /// The environment panicked.
     #[error("the environment panicked: {0}")]
     Panicked(String),
+    /// The environment did not answer: see [`crate::watchdog::Watchdog`].
+    #[error("the environment did not answer within {seconds} s and was given up")]
+    Hung {
+        /// The time limit.
+        seconds: f64,
+    },
     /// Any failure of a user's environment.
     #[error("{0}")]
     Failed(String),

@@ -18,6 +18,7 @@ pub mod render;
 mod seed;
 mod space;
 pub mod vector;
+pub mod watchdog;
 
 pub use action::{Action, ActionError};
 pub use env::{Env, EnvError, Step};

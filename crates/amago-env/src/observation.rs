@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::{DictSpace, Dtype, EnvError, Space};
 
 /// Flat values of one observation key, row-major.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Column {
     /// Floats; discrete observations are one-hot encoded.
     F32(Vec<f32>),
@@ -86,6 +86,16 @@ impl Observation {
     /// Columns in key order.
     pub fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    /// Takes over columns, if they are of the same types and lengths; tells whether they were.
+    pub(crate) fn fill(&mut self, columns: &[Column]) -> bool {
+        let fits = |(to, from): (&Column, &Column)| to.dtype() == from.dtype() && to.len() == from.len();
+        let fit = self.columns.len() == columns.len() && self.columns.iter().zip(columns).all(fits);
+        if fit {
+            self.columns.clone_from_slice(columns);
+        }
+        fit
     }
 
     /// The action mask, where the environment gives one: see [`DictSpace::ACTION_MASK`].

@@ -26,6 +26,8 @@ pub enum Role {
     Init,
     /// Later attempts at one task.
     Attempt,
+    /// How much an actor explores in an episode.
+    ExplorationScale,
 }
 
 /// Seed of one stream: SplitMix64 over the four parts.

@@ -3,7 +3,7 @@
 mod support;
 
 use amago_env::vector::{Parallel, Phase, VecEnv, VecEnvError, WorkerStep};
-use amago_env::{Action, Column, Env, EnvError, Role, registry, rng};
+use amago_env::{Action, Column, DictSpace, Env, EnvError, Observation, Role, Space, Step, registry, rng};
 use support::{Fault, Scripted};
 
 fn lakes(n: usize, seed: u64) -> VecEnv {
@@ -47,11 +47,12 @@ fn threads_do_not_change_results() {
             let mut vector = lakes(7, 3);
             vector.set_parallel(parallel);
             vector.reset_all().expect("no faults");
-            (play(&mut vector, 0..120), vector.counters())
+            play(&mut vector, 0..120)
         })
     };
     let expected = run(Parallel::Off, 1);
-    assert!(expected.1.iter().all(|c| *c > 3), "episodes should have ended: {:?}", expected.1);
+    let ends = |worker: usize| expected.iter().filter(|step| step[worker].episode.is_some()).count();
+    assert!((0..7).all(|worker| ends(worker) > 2), "episodes should have ended");
     for (parallel, threads) in [(Parallel::On, 1), (Parallel::On, 4), (Parallel::Auto, 3)] {
         assert!(run(parallel, threads) == expected, "{parallel:?} on {threads} threads");
     }
@@ -75,7 +76,6 @@ fn runs_differ_by_seed_and_worker() {
 fn automatic_reset_keeps_the_final_observation() {
     let mut vector = scripted(&[Fault::None]);
     vector.reset_all().expect("no faults");
-    assert_eq!(vector.counters(), [1]);
     for episode in 0..3 {
         for t in 1..=5u8 {
             let result = &vector.step(&[Action::Discrete(0)]).expect("no faults")[0];
@@ -94,32 +94,15 @@ fn automatic_reset_keeps_the_final_observation() {
             }
         }
     }
-    assert_eq!(vector.counters(), [4]);
 }
 
-#[test]
-fn counters_bring_back_the_same_episodes() {
-    let mut one = lakes(3, 9);
-    one.reset_all().expect("no faults");
-    play(&mut one, 0..50);
-    let counters = one.counters();
-    one.reset_all().expect("no faults");
-    let expected = play(&mut one, 50..100);
-    let mut two = lakes(3, 9);
-    two.set_counters(&counters).expect("three counters");
-    two.reset_all().expect("no faults");
-    assert!(play(&mut two, 50..100) == expected);
-    assert!(matches!(two.set_counters(&[1]), Err(VecEnvError::Count { got: 1, expected: 3, .. })));
-}
-
-#[test]
-fn replay_brings_back_the_middle_of_an_episode() {
-    let mut one = lakes(2, 4);
-    one.reset_all().expect("no faults");
-    let mut taken = [Vec::new(), Vec::new()];
+/// Takes 37 steps; the actions of each running episode.
+fn play_and_keep(vector: &mut VecEnv) -> Vec<Vec<Action>> {
+    vector.reset_all().expect("no faults");
+    let mut taken = vec![Vec::new(); vector.len()];
     for s in 0..37 {
-        let step = actions(2, s);
-        for (worker, result) in one.step(&step).expect("no faults").iter().enumerate() {
+        let step = actions(vector.len(), s);
+        for (worker, result) in vector.step(&step).expect("no faults").iter().enumerate() {
             taken[worker].push(step[worker].clone());
             if result.episode.is_some() {
                 taken[worker].clear();
@@ -127,18 +110,101 @@ fn replay_brings_back_the_middle_of_an_episode() {
         }
     }
     assert!(taken.iter().any(|t| !t.is_empty()), "an episode should be running");
+    taken
+}
+
+#[test]
+fn saved_workers_go_on_in_the_middle_of_an_episode() {
+    let mut one = lakes(2, 4);
+    let taken = play_and_keep(&mut one);
+    let saved = one.save(&taken);
     let mut two = lakes(2, 4);
-    for (worker, actions) in taken.iter().enumerate() {
-        let result = two.replay(worker, one.counters()[worker] - 1, actions).expect("deterministic");
-        assert_eq!(result.obs, one.results()[worker].obs);
-        assert_eq!(result.local_step, actions.len());
+    let went_on = two.load(saved.clone()).expect("no faults");
+    assert_eq!(went_on, taken.into_iter().map(Some).collect::<Vec<_>>());
+    for (left, right) in one.results().iter().zip(two.results()) {
+        assert_eq!((&left.obs, left.local_step), (&right.obs, right.local_step));
     }
     assert!(play(&mut two, 37..90) == play(&mut one, 37..90));
-    let far = vec![Action::Discrete(0); 21];
-    assert!(matches!(
-        two.replay(1, 0, &far),
-        Err(VecEnvError::ReplayEnded { worker: 1, step: 19, actions: 21 })
-    ));
+    let error = lakes(3, 4).load(saved).expect_err("two states for three");
+    assert_eq!(error.to_string(), "got 2 saved states for 3 workers");
+}
+
+#[test]
+fn what_does_not_repeat_itself_begins_another_episode() {
+    let mut one = lakes(2, 4);
+    let taken = play_and_keep(&mut one);
+    let saved = one.save(&taken);
+    // Another run seed: the same actions lead elsewhere.
+    let mut other = lakes(2, 5);
+    let went_on = other.load(saved).expect("no faults");
+    assert!(went_on.contains(&None), "both ended where they stood by chance");
+    for (taken, result) in went_on.iter().zip(other.results()) {
+        assert_eq!((result.local_step, result.faulted), (taken.as_ref().map_or(0, Vec::len), false));
+    }
+}
+
+/// Counts up, from a number that no seed knows.
+struct Counter(f32, DictSpace, Space);
+
+impl Counter {
+    fn vector(start: f32) -> VecEnv {
+        let space = DictSpace::single(Space::box_f32(&[1], 0.0, 100.0));
+        let env = Counter(start, space, Space::Discrete { n: 2 });
+        VecEnv::new(vec![Box::new(env)], 0, Role::TrainEnv).expect("spaces")
+    }
+}
+
+impl Env for Counter {
+    fn name(&self) -> &str {
+        "counter"
+    }
+
+    fn observation_space(&self) -> &DictSpace {
+        &self.1
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.2
+    }
+
+    fn horizon(&self) -> Option<usize> {
+        None
+    }
+
+    fn reset(&mut self, _: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        obs.write(DictSpace::SINGLE, &[self.0])
+    }
+
+    fn step(&mut self, _: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
+        self.0 += 1.0;
+        obs.write(DictSpace::SINGLE, &[self.0])?;
+        Ok(Step { reward: 1.0, terminated: self.0 == 10.0, truncated: false })
+    }
+
+    fn save_state(&self) -> Option<Vec<u8>> {
+        Some(vec![self.0 as u8])
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), EnvError> {
+        let [count] = state else { return Err(EnvError::Failed("not a count".to_owned())) };
+        self.0 = f32::from(*count);
+        Ok(())
+    }
+}
+
+#[test]
+fn an_environment_may_save_its_own_state() {
+    let mut one = Counter::vector(5.0);
+    one.reset_all().expect("no faults");
+    let action = [Action::Discrete(0)];
+    one.step(&action).expect("no fault");
+    let mut two = Counter::vector(0.0);
+    let taken = two.load(one.save(&[action.to_vec()])).expect("no faults");
+    assert_eq!(taken, [Some(action.to_vec())]);
+    assert_eq!((&two.results()[0].obs, two.results()[0].local_step), (&one.results()[0].obs, 1));
+    (0..3).for_each(|_| assert!(two.step(&action).expect("no fault")[0].episode.is_none()));
+    let end = two.step(&action).expect("no fault")[0].episode.clone().expect("ten");
+    assert_eq!((end.episode, end.length, end.episode_return), (0, 5, 5.0));
 }
 
 #[test]
@@ -175,7 +241,6 @@ fn a_fault_names_the_worker_and_spares_the_others() {
         assert!(matches!(refused, Err(VecEnvError::NotReady { worker: 1 })));
         let fresh = vector.restart(1, Some(Box::new(Scripted::new(Fault::None)))).expect("restarts");
         assert_eq!((value(fresh), fresh.faulted, fresh.local_step), (0.0, false, 0));
-        assert_eq!(vector.counters()[1], 2);
         vector.step(&vec![Action::Discrete(0); 3]).expect("all well again");
     }
 }

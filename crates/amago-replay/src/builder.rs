@@ -81,6 +81,21 @@ impl TrajectoryBuilder {
         self.started
     }
 
+    /// What was gathered of a running episode since its start or the last cut, for a checkpoint.
+    pub fn unfinished(&self) -> Option<&Columns> {
+        self.started.then_some(&self.columns)
+    }
+
+    /// Goes on with an episode that was begun elsewhere.
+    ///
+    /// # Errors
+    /// When the columns do not fit the layout; then nothing changes.
+    pub fn resume(&mut self, unfinished: Columns) -> Result<(), ReplayError> {
+        self.columns = Trajectory::new(self.layout.clone(), unfinished)?.into_columns();
+        self.started = true;
+        Ok(())
+    }
+
     /// Takes out what was gathered and goes on with the same episode: the last timestep becomes the
     /// first of the next trajectory, and time goes on counting.
     ///

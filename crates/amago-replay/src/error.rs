@@ -98,6 +98,12 @@ pub enum ReplayError {
         /// What is broken.
         cause: FormatError,
     },
+    /// The store was opened to draw from it only.
+    #[error("{} was opened for reading only", dir.display())]
+    ReadOnly {
+        /// Its folder.
+        dir: PathBuf,
+    },
     /// A trajectory of other spaces than the rest of the store.
     #[error("{}: the layout is {found}, the store's is {expected}", path.display())]
     Layout {

@@ -22,6 +22,6 @@ pub use error::{FormatError, ReplayError};
 pub use format::{VERSION, decode, encode};
 pub use npz::{NpyError, NpzError, read_npz};
 pub use relabel::{RelabelError, Relabeler};
-pub use sample::{Padding, slice_bounds, slice_start};
-pub use store::{Damage, OnDamage, OpenReport, Store, StoreConfig};
+pub use sample::{Padding, sample_mixture, slice_bounds, slice_start};
+pub use store::{Damage, OnDamage, OpenReport, Snapshot, Store, StoreConfig, Written};
 pub use trajectory::{ColumnLayout, Columns, Layout, Trajectory};

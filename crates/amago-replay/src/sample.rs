@@ -2,6 +2,8 @@
 
 use amago_env::Rng;
 use rand::RngExt;
+use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
 
 use crate::{Batch, ReplayError, Slice, Store, collate};
 
@@ -60,15 +62,10 @@ fn to_i64(n: usize) -> i64 {
 }
 
 impl Store {
-    /// Draws a batch: each sample is a slice of a trajectory drawn uniformly, and independently,
-    /// from the FIFO and protected ones together, and relabelled as the store's config says.
-    ///
-    /// The same generator state and the same stored trajectories give the same batch, whatever the
-    /// cache holds. While it runs, the trajectories of the batch are in memory.
+    /// Draws a batch from this store alone: see [`sample_mixture`].
     ///
     /// # Errors
-    /// When the store is empty, nothing readable is left in it, a trajectory cannot be relabelled, or
-    /// a file cannot be read for a reason that is not damage; with [`crate::OnDamage::Fail`] also on the first damaged file.
+    /// As [`sample_mixture`].
     ///
     /// # Panics
     /// When `batch_size` or `max_seq_len` is zero.
@@ -79,12 +76,41 @@ impl Store {
         padding: Padding,
         rng: &mut Rng,
     ) -> Result<Batch, ReplayError> {
-        let draw = |_| {
-            let trajectory = self.config().relabel.relabel(self.draw(rng)?, rng)?;
-            let (start, stop) = slice_start(trajectory.len(), max_seq_len, padding, rng);
-            Ok(Slice::new(trajectory, start, stop))
-        };
-        let slices = (0..batch_size).map(draw).collect::<Result<Vec<_>, ReplayError>>()?;
-        Ok(collate(&slices))
+        sample_mixture(&[(self, 1.0)], (batch_size, max_seq_len), padding, rng)
     }
+
+    fn sample(&self, max_seq_len: usize, padding: Padding, rng: &mut Rng) -> Result<Slice, ReplayError> {
+        let trajectory = self.config().relabel.relabel(self.draw(rng)?, rng)?;
+        let (start, stop) = slice_start(trajectory.len(), max_seq_len, padding, rng);
+        Ok(Slice::new(trajectory, start, stop))
+    }
+}
+
+/// Draws a batch from several stores of equal layout. Each sample is independent: a store, by its weight;
+/// one of its trajectories, uniformly from the FIFO and protected ones together, relabelled as the store's
+/// config says; a slice of that. A single store draws nothing from `rng` for its choice.
+///
+/// The same generator state and the same stored trajectories give the same batch, whatever the caches
+/// hold. While it runs, the trajectories of the batch are in memory.
+///
+/// # Errors
+/// When a chosen store is empty or nothing readable is left in it, a trajectory cannot be relabelled, or a
+/// file cannot be read for a reason that is not damage; with [`crate::OnDamage::Fail`] also on the first
+/// damaged file.
+///
+/// # Panics
+/// When there is no store, the weights are not numbers of at least zero with a sum above it, `batch_size` or
+/// `max_seq_len` is zero.
+pub fn sample_mixture(
+    stores: &[(&Store, f64)],
+    (batch_size, max_seq_len): (usize, usize),
+    padding: Padding,
+    rng: &mut Rng,
+) -> Result<Batch, ReplayError> {
+    let choice = WeightedIndex::new(stores.iter().map(|(_, weight)| *weight)).expect("usable weights");
+    let draw = |_| {
+        let i = if stores.len() > 1 { choice.sample(rng) } else { 0 };
+        stores[i].0.sample(max_seq_len, padding, rng)
+    };
+    Ok(collate(&(0..batch_size).map(draw).collect::<Result<Vec<_>, ReplayError>>()?))
 }

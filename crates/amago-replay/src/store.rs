@@ -4,7 +4,10 @@ mod cache;
 mod files;
 mod index;
 mod read;
+mod snapshot;
+mod write;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cache::Cache;
 use index::{Entry, Index, Part};
 pub use read::{Damage, OnDamage};
+pub use snapshot::Snapshot;
+pub use write::Written;
 
-use crate::{FormatError, Layout, Relabeler, ReplayError, Trajectory, encode};
+use crate::{Layout, Relabeler, ReplayError};
 
 /// Limits and habits of a [`Store`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -56,6 +61,8 @@ pub struct OpenReport {
     pub damaged: usize,
     /// Files that are not the store's; they are left alone.
     pub foreign: usize,
+    /// Trajectories of a [`Snapshot`] whose files are gone.
+    pub missing: usize,
 }
 
 /// A folder of trajectories, one file each: `buffer/` (FIFO) and `protected/` (never dropped).
@@ -68,8 +75,8 @@ pub struct Store {
     config: StoreConfig,
     report: OpenReport,
     inner: Mutex<Inner>,
-    /// Held for as long as the store lives.
-    _lock: File,
+    /// Held for as long as the store lives; absent where it only reads.
+    writer: Option<File>,
 }
 
 #[derive(Debug)]
@@ -79,6 +86,12 @@ struct Inner {
     layout: Option<Arc<Layout>>,
     damage: Vec<Damage>,
     next_id: u64,
+    /// Dropped, but their files are still there.
+    retired: Vec<Entry>,
+    /// Stored after the snapshot that the store was opened at, by id.
+    later: BTreeMap<u64, Entry>,
+    /// How many of those came back because the run did not repeat itself.
+    adopted: usize,
 }
 
 impl Store {
@@ -89,38 +102,65 @@ impl Store {
     /// different layouts or of another format version. Damaged files are an error only with
     /// [`OnDamage::Fail`].
     pub fn open(dir: impl AsRef<Path>, config: StoreConfig) -> Result<Self, ReplayError> {
-        let root = dir.as_ref().to_owned();
+        Self::open_at(dir.as_ref(), config, None)
+    }
+
+    /// Opens a folder to draw from it only: nothing in it changes, and others may use it at the same time.
+    /// Damaged files are left out, and stay where they are.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and when there is no such folder.
+    pub fn read(dir: impl AsRef<Path>, config: StoreConfig) -> Result<Self, ReplayError> {
+        Self::empty(dir.as_ref(), config, None).filled(None)
+    }
+
+    fn open_at(root: &Path, config: StoreConfig, at: Option<&Snapshot>) -> Result<Self, ReplayError> {
         for part in [Part::Fifo, Part::Protected] {
-            let dir = files::part_dir(&root, part);
+            let dir = files::part_dir(root, part);
             fs::create_dir_all(&dir).map_err(ReplayError::io(&dir))?;
         }
-        let lock = files::lock(&root)?;
+        let lock = files::lock(root)?;
+        Self::empty(root, config, Some(lock)).filled(at)
+    }
+
+    fn empty(root: &Path, config: StoreConfig, writer: Option<File>) -> Self {
         let inner = Inner {
             index: Index::default(),
             cache: Cache::new(config.cache_bytes),
             layout: None,
             damage: Vec::new(),
             next_id: 0,
+            retired: Vec::new(),
+            later: BTreeMap::new(),
+            adopted: 0,
         };
-        let mut store =
-            Self { root, config, report: OpenReport::default(), inner: Mutex::new(inner), _lock: lock };
+        let (root, report) = (root.to_owned(), OpenReport::default());
+        Self { root, config, report, inner: Mutex::new(inner), writer }
+    }
+
+    fn filled(mut self, at: Option<&Snapshot>) -> Result<Self, ReplayError> {
+        let store = &mut self;
         for part in [Part::Protected, Part::Fifo] {
             store.read_folder(part)?;
+        }
+        if let Some(snapshot) = at {
+            let missing = store.lock().go_back(snapshot);
+            store.report.missing = missing;
         }
         let damaged = store.lock().damage.len();
         store.report.damaged = damaged;
         // The ids of files set aside are not given out again, so that names there never collide.
         let damaged = files::damaged_dir(&store.root);
-        if damaged.is_dir() {
-            let ids = files::scan(&damaged)?.ids;
+        if damaged.is_dir() && at.is_none() {
+            let ids = files::scan(&damaged, false)?.ids;
             let mut inner = store.lock();
             inner.next_id = ids.last().map_or(0, |id| id.saturating_add(1)).max(inner.next_id);
         }
-        Ok(store)
+        Ok(self)
     }
 
     fn read_folder(&mut self, part: Part) -> Result<(), ReplayError> {
-        let scan = files::scan(&files::part_dir(&self.root, part))?;
+        let scan = files::scan(&files::part_dir(&self.root, part), self.writer.is_some())?;
         self.report.temp_files += scan.temp_files;
         self.report.foreign += scan.foreign;
         for id in scan.ids {
@@ -152,84 +192,6 @@ impl Store {
         }
         let (expected, found) = (expected.to_string(), found.to_string());
         Err(ReplayError::Layout { path: path.to_owned(), expected, found })
-    }
-
-    /// Stores a trajectory in the FIFO part and returns its id. Ids ascend.
-    ///
-    /// # Errors
-    /// When the trajectory is empty or of another layout than the store's, or the file cannot be
-    /// written, for example because the disk is full; then nothing of it is left, and all earlier
-    /// trajectories stay readable.
-    pub fn append(&self, trajectory: &Trajectory) -> Result<u64, ReplayError> {
-        self.append_to(Part::Fifo, trajectory)
-    }
-
-    /// Stores a trajectory that is never dropped.
-    ///
-    /// # Errors
-    /// As [`Store::append`].
-    pub fn append_protected(&self, trajectory: &Trajectory) -> Result<u64, ReplayError> {
-        self.append_to(Part::Protected, trajectory)
-    }
-
-    fn append_to(&self, part: Part, trajectory: &Trajectory) -> Result<u64, ReplayError> {
-        if trajectory.is_empty() {
-            return Err(ReplayError::Unstorable(FormatError::Empty));
-        }
-        let id = {
-            let mut inner = self.lock();
-            self.adopt_layout(&mut inner, trajectory.layout(), &self.root)?;
-            inner.next_id += 1;
-            inner.next_id - 1
-        };
-        // The lock is free while the file is written: sampling goes on.
-        let bytes = encode(trajectory);
-        files::publish(&files::part_dir(&self.root, part), &files::name(id), &bytes, self.config.sync)?;
-        let entry = Entry { id, bytes: bytes.len() as u64, transitions: trajectory.len() };
-        self.lock().index.insert(part, entry);
-        Ok(id)
-    }
-
-    /// Moves a FIFO trajectory to the protected part.
-    ///
-    /// # Errors
-    /// When no FIFO trajectory has this id, or the file cannot be moved.
-    pub fn protect(&self, id: u64) -> Result<(), ReplayError> {
-        let mut inner = self.lock();
-        let unknown = || ReplayError::UnknownId { dir: self.root.clone(), id };
-        let entry = inner.index.remove(Part::Fifo, id).ok_or_else(unknown)?;
-        let (from, to) =
-            (files::path(&self.root, Part::Fifo, id), files::path(&self.root, Part::Protected, id));
-        let moved = fs::rename(&from, &to).map_err(ReplayError::io(&from));
-        inner.index.insert(if moved.is_ok() { Part::Protected } else { Part::Fifo }, entry);
-        moved
-    }
-
-    /// Drops the oldest FIFO trajectories until the FIFO part is within both limits, and returns
-    /// how many were dropped. Protected ones neither count nor go.
-    ///
-    /// # Errors
-    /// When a file cannot be removed; those before it are gone.
-    pub fn enforce_limit(&self) -> Result<usize, ReplayError> {
-        let mut inner = self.lock();
-        let mut dropped = 0;
-        while let Some(oldest) = inner.index.fifo.oldest() {
-            let fifo = &inner.index.fifo;
-            let over = self.config.max_trajectories.is_some_and(|n| fifo.len() > n)
-                || self.config.max_bytes.is_some_and(|n| fifo.bytes > n);
-            if !over {
-                break;
-            }
-            let path = files::path(&self.root, Part::Fifo, oldest.id);
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(ReplayError::io(&path)(e)),
-                _ => {}
-            }
-            inner.index.remove(Part::Fifo, oldest.id);
-            inner.cache.remove(oldest.id);
-            dropped += 1;
-        }
-        Ok(dropped)
     }
 
     /// Number of trajectories, FIFO and protected.

@@ -62,7 +62,8 @@ impl fmt::Display for Layout {
 }
 
 /// The data of a trajectory of `T` transitions and `T + 1` observations.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Columns {
     /// Observations in key order, each `(T + 1) * width`.
     pub obs: Vec<Column>,
@@ -141,6 +142,11 @@ impl Trajectory {
     /// The data.
     pub fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    /// The data alone.
+    pub(crate) fn into_columns(self) -> Columns {
+        self.columns
     }
 
     /// Bytes of the data in memory.

@@ -17,6 +17,16 @@ pub enum ObsKind {
     Image([usize; 3]),
 }
 
+impl ObsKind {
+    /// Numbers or bytes of one value.
+    pub fn width(&self) -> usize {
+        match self {
+            ObsKind::Vector(shape) => shape.iter().product(),
+            ObsKind::Image(shape) => shape.iter().product(),
+        }
+    }
+}
+
 /// The keys of an observation, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObsLayout(pub Vec<(String, ObsKind)>);

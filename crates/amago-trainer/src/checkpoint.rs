@@ -5,26 +5,53 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use amago_agent::{Agent, Learner};
+use amago_replay::Snapshot;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 
-use crate::TrainError;
+use crate::{CollectorState, TrainError};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 const AGENT: &str = "agent.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
+const STATE: &str = "state.msgpack";
+const WRITING: &str = ".writing-";
 
 /// Where a run stood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CheckpointMeta {
     /// Epochs done.
     pub epoch: usize,
     /// Updates done.
     pub updates: u64,
+    /// Updates that were skipped because the loss or its gradient was unusable.
+    pub skipped: u64,
     /// Environment steps taken.
     pub env_steps: u64,
+    /// Steps of each environment in the epoch that was interrupted.
+    pub collected: usize,
+    /// Updates, done or skipped, in the epoch that was interrupted.
+    pub learned: usize,
+}
+
+/// What a run needs besides networks and optimiser to go on as if nothing had happened. Random streams need
+/// nothing: they are made again from the counters of [`CheckpointMeta`].
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunState {
+    /// Trajectories that were drawn from.
+    pub replay: Snapshot,
+    /// The epochs in which the run's own replay, and each dataset, became ready.
+    pub ready_since: Vec<Option<usize>>,
+    /// Running episodes; absent where nothing is collected.
+    pub collector: Option<CollectorState>,
+    /// Mean return of the best evaluation.
+    pub best: Option<f64>,
+    /// Seconds of training.
+    pub seconds: f64,
 }
 
 /// Names and checksums of a checkpoint's files.
@@ -35,7 +62,7 @@ struct Manifest {
     meta: CheckpointMeta,
     /// CRC-32 of each file.
     files: BTreeMap<String, u32>,
-    /// CRC-32 of the three above.
+    /// CRC-32 of the others.
     checksum: u32,
 }
 
@@ -47,9 +74,7 @@ impl Manifest {
     }
 
     fn computed(&self) -> u32 {
-        let CheckpointMeta { epoch, updates, env_steps } = self.meta;
-        let text = format!("{} {epoch} {updates} {env_steps} {:?}", self.version, self.files);
-        crc32fast::hash(text.as_bytes())
+        crc32fast::hash(format!("{} {:?} {:?}", self.version, self.meta, self.files).as_bytes())
     }
 }
 
@@ -62,6 +87,9 @@ pub struct Checkpoint {
     /// The file of the networks. From a path, tensors on a GPU would be read when they are needed: after the
     /// file may be gone, and not what the checksum was taken of.
     agent: Vec<u8>,
+    optimizer: Vec<u8>,
+    /// Absent where no training run made the checkpoint.
+    state: Option<Vec<u8>>,
 }
 
 impl Checkpoint {
@@ -74,16 +102,19 @@ impl Checkpoint {
         dir: &Path,
         learner: &Learner,
         meta: CheckpointMeta,
+        state: Option<&RunState>,
         keep: usize,
     ) -> Result<PathBuf, TrainError> {
-        let temp = dir.join(format!(".writing-{:08}", meta.updates));
-        let target = dir.join(format!("update-{:08}", meta.updates));
-        let written = write(&temp, learner, meta).and_then(|()| {
-            if target.exists() {
-                fs::remove_dir_all(&target).map_err(TrainError::io(&target))?;
-            }
-            fs::rename(&temp, &target).map_err(TrainError::io(&target))
-        });
+        fs::create_dir_all(dir).map_err(TrainError::io(dir))?;
+        sweep(dir)?;
+        let temp = dir.join(format!("{WRITING}{:08}", meta.updates));
+        // Nothing is removed before the new one is there, not even another one after as many updates.
+        let name = format!("update-{:08}", meta.updates);
+        let names = std::iter::once(name.clone()).chain((1..).map(|i| format!("{name}-{i}")));
+        let mut free = names.map(|name| dir.join(name)).filter(|path| !path.exists());
+        let target = free.next().expect("there is always a free name");
+        let written = write(&temp, learner, meta, state)
+            .and_then(|()| fs::rename(&temp, &target).map_err(TrainError::io(&target)));
         if written.is_err() {
             // The error that matters is the first one.
             let _ = fs::remove_dir_all(&temp);
@@ -100,15 +131,23 @@ impl Checkpoint {
     /// # Errors
     /// When there is none; the message says what is wrong with the newest.
     pub fn newest(dir: &Path) -> Result<(Self, Vec<TrainError>), TrainError> {
+        let none = || TrainError::Checkpoint { path: dir.to_owned(), reason: "there is none".to_owned() };
+        Self::newest_if_any(dir)?.ok_or_else(none)
+    }
+
+    /// The same; absent when none was ever written.
+    ///
+    /// # Errors
+    /// When all are damaged.
+    pub(crate) fn newest_if_any(dir: &Path) -> Result<Option<(Self, Vec<TrainError>)>, TrainError> {
         let mut damaged = Vec::new();
         for path in list(dir)?.into_iter().rev() {
             match Self::open(&path) {
-                Ok(checkpoint) => return Ok((checkpoint, damaged)),
+                Ok(checkpoint) => return Ok(Some((checkpoint, damaged))),
                 Err(e) => damaged.push(e),
             }
         }
-        let none = TrainError::Checkpoint { path: dir.to_owned(), reason: "there is none".to_owned() };
-        Err(damaged.into_iter().next().unwrap_or(none))
+        damaged.into_iter().next().map_or(Ok(None), Err)
     }
 
     /// Opens one checkpoint and verifies every file.
@@ -127,7 +166,7 @@ impl Checkpoint {
         if manifest.checksum != manifest.computed() {
             return Err(fail(&file, "damaged: it does not match its own checksum".to_owned()));
         }
-        let read = |name| {
+        let read = |name: &str| {
             let file = path.join(name);
             let bytes = fs::read(&file).map_err(|e| fail(&file, e.to_string()))?;
             match manifest.files.get(name) == Some(&crc32fast::hash(&bytes)) {
@@ -135,9 +174,9 @@ impl Checkpoint {
                 false => Err(fail(&file, "damaged: its checksum does not match the manifest".to_owned())),
             }
         };
-        let agent = read(AGENT)?;
-        read(OPTIMIZER)?;
-        Ok(Self { path: path.to_owned(), meta: manifest.meta, agent })
+        let state = manifest.files.contains_key(STATE).then(|| read(STATE)).transpose()?;
+        let (agent, optimizer) = (read(AGENT)?, read(OPTIMIZER)?);
+        Ok(Self { path: path.to_owned(), meta: manifest.meta, agent, optimizer, state })
     }
 
     /// Loads the networks into an agent of the same shape.
@@ -146,10 +185,34 @@ impl Checkpoint {
     /// When the file does not fit the agent.
     pub fn load_agent(&self, agent: Agent) -> Result<Agent, TrainError> {
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(self.agent.clone()));
-        record.and_then(|record| agent.try_load_record(record)).map_err(|e| TrainError::Checkpoint {
-            path: self.path.join(AGENT),
-            reason: first_fault(&e.to_string()),
-        })
+        let loaded = record.and_then(|record| agent.try_load_record(record));
+        loaded.map_err(|e| self.fault(AGENT, first_fault(&e.to_string())))
+    }
+
+    /// Loads networks, optimiser and counters into a fresh learner of the same shape.
+    ///
+    /// # Errors
+    /// When a file does not fit the learner.
+    pub fn load_learner(&self, mut learner: Learner) -> Result<Learner, TrainError> {
+        learner.agent = self.load_agent(learner.agent)?;
+        let optimizer = learner.optimizer.from_bytes(Bytes::from_bytes_vec(self.optimizer.clone()));
+        learner.optimizer = optimizer.map_err(|e| self.fault(OPTIMIZER, e.to_string()))?;
+        learner.updates = self.meta.updates;
+        Ok(learner)
+    }
+
+    /// What else the run needs to go on; absent where no training run made the checkpoint.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn load_state(&self) -> Result<Option<RunState>, TrainError> {
+        let read =
+            |bytes: &Vec<u8>| rmp_serde::from_slice(bytes).map_err(|e| self.fault(STATE, e.to_string()));
+        self.state.as_ref().map(read).transpose()
+    }
+
+    fn fault(&self, file: &str, reason: String) -> TrainError {
+        TrainError::Checkpoint { path: self.path.join(file), reason }
     }
 
     /// The folder.
@@ -158,19 +221,29 @@ impl Checkpoint {
     }
 }
 
-fn write(temp: &Path, learner: &Learner, meta: CheckpointMeta) -> Result<(), TrainError> {
-    if temp.exists() {
-        fs::remove_dir_all(temp).map_err(TrainError::io(temp))?;
-    }
+fn write(
+    temp: &Path,
+    learner: &Learner,
+    meta: CheckpointMeta,
+    state: Option<&RunState>,
+) -> Result<(), TrainError> {
     fs::create_dir_all(temp).map_err(TrainError::io(temp))?;
     let fail = |file: &Path, e: String| TrainError::Checkpoint { path: file.to_owned(), reason: e };
     let (agent, optimizer) = (temp.join(AGENT), temp.join(OPTIMIZER));
     learner.agent.clone().save_file(&agent).map_err(|e| fail(&agent, e.to_string()))?;
     learner.optimizer.save(&optimizer).map_err(|e| fail(&optimizer, e.to_string()))?;
+    let mut names = vec![AGENT, OPTIMIZER];
+    if let Some(state) = state {
+        let file = temp.join(STATE);
+        let bytes = rmp_serde::to_vec_named(state).map_err(|e| fail(&file, e.to_string()))?;
+        fs::write(&file, bytes).map_err(TrainError::io(&file))?;
+        names.push(STATE);
+    }
     let mut files = BTreeMap::new();
-    for (name, file) in [(AGENT, &agent), (OPTIMIZER, &optimizer)] {
-        let bytes = fs::read(file).map_err(TrainError::io(file))?;
-        sync(file)?;
+    for name in names {
+        let file = temp.join(name);
+        let bytes = fs::read(&file).map_err(TrainError::io(&file))?;
+        sync(&file)?;
         files.insert(name.to_owned(), crc32fast::hash(&bytes));
     }
     let manifest = temp.join(MANIFEST);
@@ -178,6 +251,16 @@ fn write(temp: &Path, learner: &Learner, meta: CheckpointMeta) -> Result<(), Tra
         serde_json::to_vec_pretty(&Manifest::new(meta, files)).map_err(|e| fail(&manifest, e.to_string()))?;
     fs::write(&manifest, text).map_err(TrainError::io(&manifest))?;
     sync(&manifest)
+}
+
+/// Removes what was being written when an earlier process ended.
+fn sweep(dir: &Path) -> Result<(), TrainError> {
+    for entry in fs::read_dir(dir).map_err(TrainError::io(dir))?.filter_map(Result::ok) {
+        if entry.file_name().to_string_lossy().starts_with(WRITING) {
+            fs::remove_dir_all(entry.path()).map_err(TrainError::io(entry.path()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Burn lists every tensor that does not fit, each in quotes; the first says enough.

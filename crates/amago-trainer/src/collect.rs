@@ -4,21 +4,32 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use amago_agent::Agent;
-use amago_env::exploration::{Exploration, ExplorationConfig};
+use amago_env::exploration::Exploration;
 use amago_env::vector::{EpisodeStats, VecEnv};
-use amago_env::{Rng, Role, rng};
-use amago_replay::{Store, TrajectoryBuilder};
+use amago_env::{Action, Role, rng};
+use amago_replay::{Store, Trajectory, TrajectoryBuilder, Written};
 use burn::tensor::Device;
 
+use crate::faults::Faults;
 use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TrainError};
 
-/// Steps training environments and stores what happens.
+mod state;
+pub use state::CollectorState;
+
+/// Steps training environments and stores what happens. Draws come from streams that are made again at
+/// every step, so there is no generator to keep.
 pub struct Collector {
     envs: VecEnv,
+    faults: Faults,
     driver: PolicyDriver,
     exploration: Vec<Exploration>,
-    noise: Vec<Rng>,
     builders: Vec<TrajectoryBuilder>,
+    /// Actions of the running episodes.
+    taken: Vec<Vec<Action>>,
+    /// Stored, but not yet drawn from.
+    written: Vec<Written>,
+    /// Steps of each environment.
+    steps: u64,
     traj_save_len: usize,
     sample: bool,
     seed: u64,
@@ -39,6 +50,12 @@ pub struct CollectReport {
     pub metrics: BTreeMap<String, f64>,
     /// Exploration noise of the first actor at the end.
     pub epsilon: f64,
+    /// Environments that failed and were replaced; their episodes were dropped.
+    #[serde(default)]
+    pub faults: u64,
+    /// What the first of them said; not in `metrics.jsonl`.
+    #[serde(skip)]
+    pub first_fault: Option<String>,
     /// Seconds.
     pub seconds: f64,
 }
@@ -49,25 +66,29 @@ impl Collector {
     /// # Errors
     /// When an environment cannot be made or reset, or exploration does not fit it.
     pub fn new(plan: &Plan, agent: &Agent, device: &Device) -> Result<Self, TrainError> {
+        let mut collector = Self::unstarted(plan, agent, device)?;
+        if let Err(error) = collector.envs.reset_all().map(drop) {
+            collector.faults.revive(&mut collector.envs, error)?;
+        }
+        (0..collector.envs.len()).try_for_each(|i| collector.begin(i))?;
+        Ok(collector)
+    }
+
+    fn unstarted(plan: &Plan, agent: &Agent, device: &Device) -> Result<Self, TrainError> {
         let config = &plan.config;
         let n = config.train.parallel_actors;
-        let mut envs = VecEnv::new(plan.make_envs(n)?, config.seed, Role::TrainEnv)?;
-        let action_space = envs.action_space().clone();
-        let horizon = envs.horizon();
-        let explore = |c: &ExplorationConfig| Exploration::new(c.clone(), horizon, &action_space);
-        let mut exploration = (0..n).map(|_| explore(&config.exploration)).collect::<Result<Vec<_>, _>>()?;
-        let mut noise: Vec<_> = (0..n as u64).map(|i| rng(config.seed, Role::Exploration, i, 0)).collect();
-        let mut builders: Vec<_> =
-            (0..n).map(|_| TrajectoryBuilder::new(envs.observation_space(), &action_space)).collect();
-        for (i, step) in envs.reset_all()?.iter().enumerate() {
-            builders[i].start(&step.obs)?;
-            exploration[i].start_episode(&mut noise[i]);
-        }
+        let envs = VecEnv::new(plan.make_envs(n)?, config.seed, Role::TrainEnv)?;
+        let (space, horizon) = (envs.action_space().clone(), envs.horizon());
+        let exploration = Exploration::new(config.exploration.clone(), horizon, &space)?;
+        let builder = TrajectoryBuilder::new(envs.observation_space(), &space);
         Ok(Self {
             driver: PolicyDriver::new(agent, &envs, config.train.max_seq_len, device),
-            exploration,
-            noise,
-            builders,
+            faults: plan.faults(),
+            exploration: vec![exploration; n],
+            builders: vec![builder; n],
+            taken: vec![Vec::new(); n],
+            written: Vec::new(),
+            steps: 0,
             traj_save_len: match config.replay.traj_save_len {
                 0 => usize::MAX,
                 len => len,
@@ -78,98 +99,130 @@ impl Collector {
         })
     }
 
+    /// Begins to record and to explore in an environment that has just been reset.
+    fn begin(&mut self, i: usize) -> Result<(), TrainError> {
+        self.builders[i].start(&self.envs.results()[i].obs)?;
+        self.taken[i].clear();
+        let step = self.exploration[i].state().global_step;
+        let mut draws = rng(self.seed, Role::ExplorationScale, i as u64, step);
+        self.exploration[i].start_episode(&mut draws);
+        self.driver.reset(i);
+        Ok(())
+    }
+
     /// Makes the memory of running episodes again with new weights.
     pub fn reencode(&mut self, agent: &Agent) {
         self.driver.reencode(agent);
     }
 
-    /// Takes `steps` steps in every environment, or fewer when asked to stop.
+    /// Takes `steps` steps in every environment, or fewer when asked to stop. What ends is stored, but not
+    /// drawn from before [`Collector::admit`].
     ///
     /// # Errors
-    /// When an environment or the store fails. What was stored before stays stored.
+    /// When environments fail too often, or the store does. What was stored before stays stored.
     pub fn collect(
         &mut self,
         agent: &Agent,
         store: &Store,
-        (epoch, steps): (usize, usize),
+        steps: usize,
         stop: &StopFlag,
         observer: &mut dyn Observer,
     ) -> Result<CollectReport, TrainError> {
         let start = Instant::now();
-        let mut policy_rng = rng(self.seed, Role::Policy, 0, epoch as u64);
         let mut episodes = Vec::new();
         let mut done = 0;
         while done < steps && !stop.is_set() {
-            self.step(agent, store, &mut policy_rng, &mut episodes)?;
+            self.step(agent, store, &mut episodes)?;
             done += 1;
             observer.event(Event::Collect { done, total: steps });
         }
-        Ok(self.report(done, &episodes, start))
+        let (faults, first_fault) = self.faults.report();
+        let summary = crate::evaluate::summarize(&episodes);
+        Ok(CollectReport {
+            env_steps: done * self.envs.len(),
+            episodes: episodes.len(),
+            return_mean: (!episodes.is_empty()).then_some(summary.return_mean),
+            success: summary.success,
+            metrics: summary.metrics,
+            epsilon: self.exploration[0].epsilon(self.envs.results()[0].local_step),
+            faults,
+            first_fault,
+            seconds: start.elapsed().as_secs_f64(),
+        })
     }
 
-    /// Stores the unfinished episodes, so that stopping loses nothing.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn flush(&mut self, store: &Store) -> Result<(), TrainError> {
-        for builder in self.builders.iter_mut().filter(|b| !b.is_empty()) {
-            store.append(&builder.cut())?;
+    /// Lets what was collected be drawn.
+    pub fn admit(&mut self, store: &Store) {
+        for written in self.written.drain(..) {
+            store.admit(written);
         }
-        Ok(())
     }
 
     fn step(
         &mut self,
         agent: &Agent,
         store: &Store,
-        rng: &mut Rng,
         episodes: &mut Vec<EpisodeStats>,
     ) -> Result<(), TrainError> {
-        let mut actions = self.driver.act(agent, self.envs.results(), !self.sample, rng);
+        let mut draws = rng(self.seed, Role::Policy, 0, self.steps);
+        let mut actions = self.driver.act(agent, self.envs.results(), !self.sample, &mut draws);
         for (i, action) in actions.iter_mut().enumerate() {
-            let at = &self.envs.results()[i];
-            self.exploration[i].apply(action, at.local_step, at.obs.action_mask(), &mut self.noise[i]);
+            let (at, explore) = (&self.envs.results()[i], &mut self.exploration[i]);
+            let mut draws = rng(self.seed, Role::Exploration, i as u64, explore.state().global_step);
+            explore.apply(action, at.local_step, at.obs.action_mask(), &mut draws);
         }
-        let stepped = self.envs.step(&actions).map(drop);
+        let failed = self.envs.step(&actions).err();
         // A step that was refused as a whole gave nothing. Where only some workers failed, the steps
-        // of the others are stored before the failure is reported.
-        if stepped.as_ref().is_err_and(|e| e.faults().is_empty()) {
-            return stepped.map_err(TrainError::from);
+        // of the others count.
+        if let Some(error) = failed {
+            if error.faults().is_empty() {
+                return Err(error.into());
+            }
+            self.record(&actions, store, episodes)?;
+            for i in self.faults.revive(&mut self.envs, error)? {
+                self.begin(i)?;
+            }
+        } else {
+            self.record(&actions, store, episodes)?;
         }
-        let results = self.envs.results();
-        for (i, result) in results.iter().enumerate() {
+        self.steps += 1;
+        self.faults.stepped(self.envs.len());
+        Ok(())
+    }
+
+    /// Takes in what a step gave.
+    fn record(
+        &mut self,
+        actions: &[Action],
+        store: &Store,
+        episodes: &mut Vec<EpisodeStats>,
+    ) -> Result<(), TrainError> {
+        self.driver.observe(actions, self.envs.results());
+        for (i, action) in actions.iter().enumerate() {
+            let result = &self.envs.results()[i];
             if result.faulted && result.episode.is_none() {
                 continue;
             }
             let next = result.final_obs().unwrap_or(&result.obs);
-            self.builders[i].push(&actions[i], &result.step, next)?;
+            self.builders[i].push(action, &result.step, next)?;
+            self.taken[i].push(action.clone());
             if let Some(stats) = &result.episode {
-                store.append(&self.builders[i].finish())?;
                 episodes.push(stats.clone());
-                if result.faulted {
-                    continue;
+                let (trajectory, faulted) = (self.builders[i].finish(), result.faulted);
+                self.store(store, &trajectory)?;
+                if !faulted {
+                    self.begin(i)?;
                 }
-                self.builders[i].start(&result.obs)?;
-                self.exploration[i].start_episode(&mut self.noise[i]);
             } else if self.builders[i].len() >= self.traj_save_len {
-                store.append(&self.builders[i].cut())?;
+                let trajectory = self.builders[i].cut();
+                self.store(store, &trajectory)?;
             }
         }
-        stepped?;
-        self.driver.observe(&actions, results);
         Ok(())
     }
 
-    fn report(&self, steps: usize, episodes: &[EpisodeStats], start: Instant) -> CollectReport {
-        let summary = crate::evaluate::summarize(episodes);
-        CollectReport {
-            env_steps: steps * self.envs.len(),
-            episodes: episodes.len(),
-            return_mean: (!episodes.is_empty()).then_some(summary.return_mean),
-            success: summary.success,
-            metrics: summary.metrics,
-            epsilon: self.exploration[0].epsilon(self.envs.results()[0].local_step),
-            seconds: start.elapsed().as_secs_f64(),
-        }
+    fn store(&mut self, store: &Store, trajectory: &Trajectory) -> Result<(), TrainError> {
+        self.written.push(store.write(trajectory)?);
+        Ok(())
     }
 }

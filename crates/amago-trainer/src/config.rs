@@ -1,5 +1,7 @@
 //! What a user writes: typed, with defaults, unknown keys refused.
 
+use std::path::PathBuf;
+
 use amago_agent::{AgentConfig, OptimConfig};
 use amago_env::exploration::ExplorationConfig;
 use amago_replay::{Padding, Relabeler, StoreConfig};
@@ -62,8 +64,45 @@ pub struct TrainConfig {
     pub context_refresh: ContextRefresh,
     /// Epochs between checkpoints; one is written at the end in any case.
     pub checkpoint_interval: usize,
-    /// Checkpoints kept.
+    /// Checkpoints kept, besides the one that did best in evaluation.
     pub keep_checkpoints: usize,
+    /// How collecting and learning take turns.
+    pub mode: Mode,
+    /// Largest share of environment steps that may fail. An environment that fails is replaced and its
+    /// episode dropped; beyond this share, the first one forgiven, the run ends. At 0 the first ends it.
+    pub max_fault_rate: f64,
+    /// Seconds after which an environment that does not answer has failed; 0 for never.
+    pub env_timeout: f64,
+    /// What happens when a loss or its gradient is no number, or above `loss_limit`.
+    pub bad_update: BadUpdate,
+    /// A loss, or a norm of its gradient, above this is unusable.
+    pub loss_limit: f32,
+}
+
+/// How collecting and learning take turns. Both ways are repeatable, and make the same number of updates per
+/// environment step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// An epoch collects, then learns.
+    #[default]
+    Alternate,
+    /// An epoch collects and learns at the same time, so it learns from what the epochs before it have
+    /// collected. The faster side waits for the other at the epoch's end.
+    Both,
+    /// Learns only, from the trajectories of `replay.datasets`. The task is for evaluation.
+    Learn,
+}
+
+/// What happens when an update cannot be used. The weights stay as they were in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BadUpdate {
+    /// Ends the run, with the batch saved for inspection.
+    #[default]
+    Stop,
+    /// Saves the first such batch, counts, and goes on with the next.
+    Skip,
 }
 
 /// What happens to cached keys and values when the weights change between epochs.
@@ -91,6 +130,11 @@ impl Default for TrainConfig {
             context_refresh: ContextRefresh::Reencode,
             checkpoint_interval: 50,
             keep_checkpoints: 3,
+            mode: Mode::Alternate,
+            max_fault_rate: 0.001,
+            env_timeout: 0.0,
+            bad_update: BadUpdate::Stop,
+            loss_limit: f32::INFINITY,
         }
     }
 }
@@ -109,6 +153,12 @@ pub struct ReplayConfig {
     pub padding: Padding,
     /// Longest stored trajectory in transitions; longer rollouts are cut into several. 0 for no limit.
     pub traj_save_len: usize,
+    /// Weight of the run's own trajectories among the datasets when a batch is drawn.
+    pub weight: f64,
+    /// Other folders of trajectories, drawn from and never changed.
+    pub datasets: Vec<DatasetConfig>,
+    /// Epochs over which the weight of what becomes ready later than the rest grows to its full size.
+    pub anneal_epochs: usize,
     /// How many goals that were not reached become places that the agent came to, in training alone.
     /// Needs a task whose observations are an instruction, see [`amago_replay::relabel`].
     pub relabel: Relabeler,
@@ -122,9 +172,27 @@ impl Default for ReplayConfig {
             cache_bytes: 256 << 20,
             padding: Padding::None,
             traj_save_len: 0,
+            weight: 1.0,
+            datasets: Vec::new(),
+            anneal_epochs: 0,
             relabel: Relabeler::None,
         }
     }
+}
+
+/// A folder of trajectories that another run collected.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetConfig {
+    /// The folder, for example `runs/expert-001/replay`.
+    pub path: PathBuf,
+    /// Its weight when a batch is drawn.
+    #[serde(default = "one")]
+    pub weight: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl ReplayConfig {

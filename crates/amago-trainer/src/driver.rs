@@ -13,7 +13,7 @@ use rand_distr::StandardNormal;
 use crate::convert::{obs_layout, obs_tensors};
 
 /// What one row fed to the policy at one step.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Row {
     obs: Vec<Column>,
     rl2: Vec<f32>,
@@ -33,6 +33,13 @@ impl Row {
         self.rl2.extend_from_slice(rl2);
         self.time = step.local_step as i64;
     }
+}
+
+/// The inputs of every row from which its memory is made again: what a checkpoint keeps of a driver.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DriverState {
+    rows: Vec<VecDeque<Row>>,
+    rl2: Vec<Vec<f32>>,
 }
 
 /// The memory of one policy over the rows of a vector of environments.
@@ -127,6 +134,28 @@ impl PolicyDriver {
         self.state.reset(row);
         self.spare.extend(self.rows[row].drain(..));
         self.rl2[row].fill(0.0);
+    }
+
+    /// What a checkpoint must keep.
+    pub fn save(&self) -> DriverState {
+        DriverState { rows: self.rows.clone(), rl2: self.rl2.clone() }
+    }
+
+    /// Goes on from what was kept, with a memory made by these weights. Says what does not fit.
+    pub(crate) fn load(&mut self, state: DriverState, agent: &Agent) -> Result<(), String> {
+        let n = self.rows.len();
+        if state.rows.len() != n || state.rl2.len() != n {
+            return Err(format!("it holds {} actors, train.parallel_actors is {n}", state.rows.len()));
+        }
+        let widths: Vec<usize> = self.layout.0.iter().map(|(_, kind)| kind.width()).collect();
+        let d_rl2 = 1 + self.action_space.width();
+        let fits = |row: &Row| row.rl2.len() == d_rl2 && row.obs.iter().map(Column::len).eq(widths.clone());
+        if !(state.rows.iter().flatten().all(fits) && state.rl2.iter().all(|rl2| rl2.len() == d_rl2)) {
+            return Err("its observations or actions are not those of the task".to_owned());
+        }
+        (self.rows, self.rl2) = (state.rows, state.rl2);
+        self.reencode(agent);
+        Ok(())
     }
 
     /// Encodes the running episodes again with other weights. Rows of different lengths are aligned

@@ -38,6 +38,19 @@ pub enum TrainError {
         /// The rule it breaks.
         rule: &'static str,
     },
+    /// A setting that is out of range.
+    #[error("{name} = {value} must be {rule}")]
+    Number {
+        /// Setting.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// The rule it breaks.
+        rule: &'static str,
+    },
+    /// Learning alone, without data.
+    #[error("train.mode = \"learn\" needs replay.datasets with a weight above 0: it collects nothing itself")]
+    NothingToLearnFrom,
     /// Learning waits for more trajectories than are kept.
     #[error(
         "train.min_trajectories = {min} is above replay.max_trajectories = {max}: learning would never begin"
@@ -93,6 +106,26 @@ pub enum TrainError {
     /// Environments failed while stepping.
     #[error(transparent)]
     VecEnv(#[from] VecEnvError),
+    /// Environments failed too often.
+    #[error(
+        "{count} faults of environments in {steps} steps are above train.max_fault_rate = {rate}; the last: {last}"
+    )]
+    Faults {
+        /// Faults since the run began or was resumed.
+        count: u64,
+        /// Steps since then.
+        steps: u64,
+        /// The limit.
+        rate: f64,
+        /// The fault that was one too many.
+        last: VecEnvError,
+    },
+    /// The state of a checkpoint is not that of the run.
+    #[error("the checkpoint is that of another run: {reason}")]
+    OtherRun {
+        /// What differs.
+        reason: String,
+    },
     /// Replay failed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -151,18 +184,20 @@ pub enum TrainError {
         /// What does not fit.
         misfits: Misfits,
     },
-    /// The loss or its gradient is no number any more.
+    /// The loss or its gradient is no number any more, or above the limit.
     #[error(
-        "update {update}: the loss is {loss}, its gradient norm {grad_norm}; the weights of the update \
-         before it were kept and saved"
+        "update {update}: the loss is {loss}, its gradient norm {grad_norm}; the weights of the update before \
+         it were kept and saved, its batch is in {batch}"
     )]
-    NotFinite {
+    BadUpdate {
         /// Number of the update, from 1.
         update: u64,
         /// Its loss.
         loss: f32,
         /// Norm of its gradient.
         grad_norm: f32,
+        /// File of its batch.
+        batch: PathBuf,
     },
 }
 

@@ -8,6 +8,7 @@ use amago_env::vector::{EpisodeStats, VecEnv};
 use amago_env::{Action, Env, Role, rng};
 use burn::tensor::Device;
 
+use crate::faults::{Faults, replaced};
 use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TrainError};
 
 /// Environments that an evaluation or a rollout steps together, at most.
@@ -32,6 +33,9 @@ pub struct EvalReport {
     /// Length of each episode; not in `metrics.jsonl`.
     #[serde(default)]
     pub lengths: Vec<usize>,
+    /// Environments that failed and were replaced; their episodes are not counted.
+    #[serde(default)]
+    pub faults: u64,
     /// Steps per second over all environments, policy included.
     pub steps_per_second: f64,
 }
@@ -57,7 +61,7 @@ pub enum Play<'a> {
 /// can be compared.
 ///
 /// # Errors
-/// When an environment fails.
+/// When environments fail more often than `train.max_fault_rate` allows.
 pub fn evaluate(
     plan: &Plan,
     who: &Play<'_>,
@@ -66,7 +70,14 @@ pub fn evaluate(
 ) -> Result<EvalReport, TrainError> {
     let episodes = plan.config.eval.episodes;
     let envs = plan.make_envs(episodes.min(MAX_PARALLEL))?;
-    play(envs, who, (episodes, plan.config.seed), stop, observer)
+    let mut faults = plan.faults();
+    let mut report = play_on(envs, &mut faults, who, (episodes, plan.config.seed), stop, observer)?;
+    let first;
+    (report.faults, first) = faults.report();
+    if let Some(first) = first {
+        observer.event(Event::Warning(replaced(report.faults, &first)));
+    }
+    Ok(report)
 }
 
 /// Plays `episodes` episodes over the given environments. Each environment plays a fixed share, so
@@ -76,6 +87,17 @@ pub fn evaluate(
 /// When an environment fails.
 pub fn play(
     envs: Vec<Box<dyn Env>>,
+    who: &Play<'_>,
+    (episodes, seed): (usize, u64),
+    stop: &StopFlag,
+    observer: &mut dyn Observer,
+) -> Result<EvalReport, TrainError> {
+    play_on(envs, &mut Faults::fatal(), who, (episodes, seed), stop, observer)
+}
+
+fn play_on(
+    envs: Vec<Box<dyn Env>>,
+    faults: &mut Faults,
     who: &Play<'_>,
     (episodes, seed): (usize, u64),
     stop: &StopFlag,
@@ -93,7 +115,9 @@ pub fn play(
     let share = |i: usize| (episodes + n - 1 - i) / n;
     let mut played: Vec<Vec<EpisodeStats>> = vec![Vec::new(); n];
     let (mut done, mut steps) = (0, 0);
-    envs.reset_all()?;
+    if let Err(error) = envs.reset_all().map(drop) {
+        faults.revive(&mut envs, error)?;
+    }
     let start = Instant::now();
     while done < episodes && !stop.is_set() {
         let actions = match (who, &mut driver) {
@@ -105,8 +129,10 @@ pub fn play(
                 masks.map(|mask| Action::random(&space, mask, &mut draws)).collect()
             }
         };
-        let results = envs.step(&actions)?;
+        let failed = envs.step(&actions).err();
+        let results = envs.results();
         steps += n;
+        faults.stepped(n);
         for (i, stats) in results.iter().enumerate().filter_map(|(i, r)| Some((i, r.episode.as_ref()?))) {
             if played[i].len() < share(i) {
                 played[i].push(stats.clone());
@@ -115,6 +141,11 @@ pub fn play(
         }
         if let Some(driver) = &mut driver {
             driver.observe(&actions, results);
+        }
+        if let Some(error) = failed {
+            for i in faults.revive(&mut envs, error)? {
+                driver.iter_mut().for_each(|driver| driver.reset(i));
+            }
         }
         observer.event(Event::Evaluate { done, total: episodes });
     }
@@ -142,6 +173,7 @@ pub(crate) fn summarize(episodes: &[EpisodeStats]) -> EvalReport {
         metrics: named.into_iter().map(|(name, values)| (name, mean(&values))).collect(),
         returns,
         lengths,
+        faults: 0,
         steps_per_second: 0.0,
     }
 }

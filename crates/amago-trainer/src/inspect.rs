@@ -6,10 +6,11 @@ use std::io::Write;
 
 use amago_agent::{Agent, RandomDraws, inspect};
 use amago_env::{Role, rng, stream_seed};
-use amago_replay::{Layout, ReplayError, Slice, Store, collate};
+use amago_replay::{Slice, Store, collate};
 use burn::tensor::Device;
 use lines::{Columns, Header, Lines, Piece, line};
 
+use crate::data::open_dataset;
 use crate::{CheckpointMeta, Plan, RunDir, StopFlag, TrainError, train_batch};
 
 /// Means over all timesteps that were inspected; values are for the acting discount, in units of the
@@ -61,15 +62,8 @@ impl<'a> Inspection<'a> {
         if !folder.is_dir() {
             return Err(TrainError::NoReplay(folder));
         }
-        let store = Store::open(&folder, plan.config.replay.store())?;
-        let expected = Layout::new(&plan.observation_space, &plan.action_space);
-        match store.layout() {
-            Some(found) if *found != expected => {
-                let (expected, found) = (found.to_string(), expected.to_string());
-                Err(ReplayError::Layout { path: folder, expected, found }.into())
-            }
-            _ => Ok(Self { plan, agent, device, store }),
-        }
+        let store = open_dataset(&folder, plan.config.replay.store(), &plan.layout())?;
+        Ok(Self { plan, agent, device, store })
     }
 
     /// The replay.

@@ -9,10 +9,13 @@ mod checkpoint;
 mod collect;
 mod config;
 mod convert;
+mod data;
 mod driver;
 mod error;
 mod evaluate;
+mod faults;
 mod inspect;
+mod learn;
 mod load;
 mod metrics;
 mod observer;
@@ -21,11 +24,14 @@ mod run_dir;
 mod trainer;
 mod weights;
 
-pub use checkpoint::{Checkpoint, CheckpointMeta};
-pub use collect::{CollectReport, Collector};
-pub use config::{ContextRefresh, EnvConfig, EvalConfig, ReplayConfig, RunConfig, TrainConfig};
+pub use checkpoint::{Checkpoint, CheckpointMeta, RunState};
+pub use collect::{CollectReport, Collector, CollectorState};
+pub use config::{
+    BadUpdate, ContextRefresh, DatasetConfig, EnvConfig, EvalConfig, Mode, ReplayConfig, RunConfig,
+    TrainConfig,
+};
 pub use convert::{obs_layout, obs_spec, train_batch};
-pub use driver::PolicyDriver;
+pub use driver::{DriverState, PolicyDriver};
 pub use error::TrainError;
 pub use evaluate::{EvalReport, MAX_PARALLEL, Play, evaluate, play};
 pub use inspect::{InspectSummary, Inspection};

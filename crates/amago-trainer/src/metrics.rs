@@ -35,6 +35,9 @@ pub struct EpochRecord {
     pub rollout: CollectReport,
     /// Means over the epoch's updates; absent when there were none.
     pub train: Option<UpdateReport>,
+    /// Updates of the epoch that could not be used.
+    #[serde(default)]
+    pub skipped_updates: u64,
     /// Evaluation, in the epochs that have one. Per-episode lists are left out.
     pub eval: Option<EvalReport>,
     /// Times.
@@ -66,6 +69,9 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("rollout.return_mean", "reward", "mean return of those, with exploration"),
     ("rollout.success", "share", "share of those that solved the task"),
     ("rollout.metrics.*", "per metric", "means of the environment's own metrics"),
+    ("rollout.faults", "count", "environments that failed and were replaced"),
+    ("skipped_updates", "count", "updates that could not be used"),
+    ("eval.faults", "count", "environments that failed in the evaluation and were replaced"),
     ("rollout.epsilon", "probability", "exploration noise of the first actor"),
     ("rollout.seconds", "s", "time of collecting"),
     ("train.loss", "none", "mean total loss"),
@@ -110,6 +116,30 @@ impl MetricsLog {
         let fields: Vec<Field> = FIELDS.iter().map(|&(name, unit, doc)| Field { name, unit, doc }).collect();
         log.line(&serde_json::json!({ "kind": "header", "version": VERSION, "fields": fields }))?;
         Ok(log)
+    }
+
+    /// Opens the file of an earlier process, without the lines after an epoch: those epochs come again. A
+    /// missing or broken file is begun anew.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn resume(path: &Path, epoch: usize) -> Result<Self, TrainError> {
+        let text = std::fs::read(path).unwrap_or_default();
+        let lines = text.split_inclusive(|byte| *byte == b'\n').take_while(|line| {
+            let value =
+                serde_json::from_slice::<serde_json::Value>(line).ok().filter(|_| line.ends_with(b"\n"));
+            value.is_some_and(|v| {
+                v["kind"] == "header" || v["epoch"].as_u64().is_some_and(|e| e <= epoch as u64)
+            })
+        });
+        let kept: usize = lines.map(<[u8]>::len).sum();
+        if kept == 0 {
+            let _ = std::fs::remove_file(path);
+            return Self::create(path);
+        }
+        let file = File::options().append(true).open(path).map_err(TrainError::io(path))?;
+        file.set_len(kept as u64).map_err(TrainError::io(path))?;
+        Ok(Self { file, path: path.to_owned() })
     }
 
     /// Appends one epoch.

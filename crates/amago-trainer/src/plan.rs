@@ -1,16 +1,19 @@
 //! A config that was checked: everything that can be refused is refused before anything is built.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use amago_agent::{Agent, Learner, LossMask, ObsSpec};
 use amago_env::exploration::Exploration;
 use amago_env::kshot::KShot;
+use amago_env::watchdog::Watchdog;
 use amago_env::{DictSpace, Env, EnvError, Space, registry, validate_spaces};
 use amago_replay::{Layout, Relabeler};
 use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
-use crate::{RunConfig, TrainError, obs_spec};
+use crate::faults::Faults;
+use crate::{Mode, RunConfig, TrainConfig, TrainError, obs_spec};
 
 /// Makes one environment of the task; called once per worker.
 pub type EnvFactory = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
@@ -113,18 +116,31 @@ impl Plan {
         config.agent.tstep_encoder.validate_obs(&spec.obs).map_err(|cause| {
             TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", cause })
         })?;
+        check_faults(train)?;
+        check_mixture(&config)?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
         let (make_encoder, loss_mask) = (parts.encoder, parts.loss_mask);
+        let make_env = guarded(make_env, train.env_timeout);
         Ok(Self { config, spec, observation_space, action_space, make_env, make_encoder, loss_mask })
     }
 
-    /// Makes `n` environments of the task.
+    /// Makes `n` environments of the task, behind a [`Watchdog`] where `train.env_timeout` is set.
     ///
     /// # Errors
     /// When one cannot be made.
     pub fn make_envs(&self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
         (0..n).map(|_| Ok((self.make_env)()?)).collect()
+    }
+
+    /// What the run puts up with.
+    pub(crate) fn faults(&self) -> Faults {
+        Faults::new(self.make_env.clone(), self.config.train.max_fault_rate)
+    }
+
+    /// What the columns of its trajectories mean.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout::new(&self.observation_space, &self.action_space)
     }
 
     /// A fresh agent for the task.
@@ -141,6 +157,49 @@ impl Plan {
         match &self.loss_mask {
             Some(mask) => learner.with_mask(mask.clone()),
             None => learner,
+        }
+    }
+}
+
+/// The same environments with a time limit in seconds, unless that is zero.
+fn guarded(make_env: EnvFactory, seconds: f64) -> EnvFactory {
+    if seconds == 0.0 {
+        return make_env;
+    }
+    let limit = Duration::from_secs_f64(seconds);
+    Arc::new(move || Ok(Box::new(Watchdog::new(make_env()?, limit))))
+}
+
+fn check_faults(train: &TrainConfig) -> Result<(), TrainError> {
+    let refuse = |name, value, rule| Err(TrainError::Number { name, value, rule });
+    if !(0.0..=1.0).contains(&train.max_fault_rate) {
+        return refuse("train.max_fault_rate", train.max_fault_rate, "from 0 to 1");
+    }
+    // A day; the type of the limit cannot hold everything that a float can.
+    if !(0.0..=86_400.0).contains(&train.env_timeout) {
+        return refuse("train.env_timeout", train.env_timeout, "from 0 to 86400");
+    }
+    if train.loss_limit.is_nan() || train.loss_limit <= 0.0 {
+        return refuse("train.loss_limit", f64::from(train.loss_limit), "above 0");
+    }
+    Ok(())
+}
+
+/// There must be something to draw from.
+fn check_mixture(config: &RunConfig) -> Result<(), TrainError> {
+    let replay = &config.replay;
+    let sets = replay.datasets.iter().map(|set| ("replay.datasets.weight", set.weight));
+    let weights = [("replay.weight", replay.weight)].into_iter().chain(sets);
+    if let Some((name, value)) = weights.clone().find(|(_, weight)| !(0.0..=1e9).contains(weight)) {
+        return Err(TrainError::Number { name, value, rule: "from 0 to 1e9" });
+    }
+    let offline = config.train.mode == Mode::Learn;
+    let sum: f64 = weights.skip(usize::from(offline)).map(|(_, weight)| weight).sum();
+    match sum > 0.0 {
+        true => Ok(()),
+        false if offline => Err(TrainError::NothingToLearnFrom),
+        false => {
+            Err(TrainError::Number { name: "replay.weight", value: 0.0, rule: "above 0 without datasets" })
         }
     }
 }

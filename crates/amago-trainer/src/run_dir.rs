@@ -28,12 +28,28 @@ impl RunDir {
             source_name: "resolved config".to_owned(),
             message: e.to_string(),
         })?;
-        fs::create_dir_all(path).map_err(TrainError::io(path))?;
-        let run = Self(path.to_owned());
-        fs::create_dir_all(run.checkpoints()).map_err(TrainError::io(run.checkpoints()))?;
-        fs::write(run.config_file(), format!("{text}\n{END}\n"))
-            .map_err(TrainError::io(run.config_file()))?;
-        Ok(run)
+        // Made elsewhere and moved to its place as a whole: a folder that is there is a run.
+        let name = path.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy());
+        let temp = Self(path.with_file_name(format!(".{name}.making")));
+        let made = temp.make(&format!("{text}\n{END}\n")).and_then(|()| {
+            if path.exists() {
+                fs::remove_dir(path).map_err(TrainError::io(path))?;
+            }
+            fs::rename(temp.path(), path).map_err(TrainError::io(path))
+        });
+        if made.is_err() {
+            // The error that matters is the first one.
+            let _ = fs::remove_dir_all(temp.path());
+        }
+        made.map(|()| Self(path.to_owned()))
+    }
+
+    fn make(&self, config: &str) -> Result<(), TrainError> {
+        if self.0.exists() {
+            fs::remove_dir_all(&self.0).map_err(TrainError::io(&self.0))?;
+        }
+        fs::create_dir_all(self.checkpoints()).map_err(TrainError::io(self.checkpoints()))?;
+        fs::write(self.config_file(), config).map_err(TrainError::io(self.config_file()))
     }
 
     /// The first free `base/name-NNN`.
@@ -47,6 +63,15 @@ impl RunDir {
     /// # Errors
     /// When the folder or its config is missing or broken.
     pub fn open(path: &Path) -> Result<(Self, RunConfig), TrainError> {
+        Self::open_with(path, &[])
+    }
+
+    /// Opens an existing run and reads its config with some settings changed, `key=value` each. The file stays
+    /// as it is.
+    ///
+    /// # Errors
+    /// As [`RunDir::open`], and when a setting cannot be changed so.
+    pub fn open_with(path: &Path, overrides: &[String]) -> Result<(Self, RunConfig), TrainError> {
         let run = Self(path.to_owned());
         let file = run.config_file();
         let text = fs::read_to_string(&file).map_err(|e| TrainError::NotARun {
@@ -58,7 +83,7 @@ impl RunDir {
             return Err(TrainError::NotARun { path: path.to_owned(), reason });
         }
         let name = file.display().to_string();
-        let config = load_config(&ConfigSource { name: &name, text: &text, overrides: &[] })?;
+        let config = load_config(&ConfigSource { name: &name, text: &text, overrides })?;
         Ok((run, config))
     }
 
@@ -80,6 +105,16 @@ impl RunDir {
     /// Checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.0.join("checkpoints")
+    }
+
+    /// The checkpoint that did best in evaluation.
+    pub fn best(&self) -> PathBuf {
+        self.0.join("best")
+    }
+
+    /// Batches of updates that could not be used.
+    pub fn bad_batches(&self) -> PathBuf {
+        self.0.join("bad_batches")
     }
 
     /// Stored trajectories.

@@ -2,18 +2,19 @@
 
 use std::time::Instant;
 
-use amago_agent::{GradNorms, Learner, LossReport, RandomDraws, UpdateReport};
-use amago_env::{Role, rng, stream_seed};
-use amago_replay::Store;
+use amago_agent::Learner;
+use amago_env::{Role, stream_seed};
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::checkpoint::{Checkpoint, CheckpointMeta};
-use crate::metrics::TimeRecord;
+use crate::checkpoint::{Checkpoint, CheckpointMeta, RunState};
+use crate::data::Data;
 use crate::{
-    Collector, ContextRefresh, EpochRecord, EvalReport, Event, MetricsLog, Observer, Plan, Play, RunDir,
-    StopFlag, TrainError, evaluate, train_batch,
+    Collector, EvalReport, Event, MetricsLog, Mode, Observer, Plan, Play, RunDir, StopFlag, TrainError,
+    evaluate,
 };
+
+mod epoch;
 
 /// A run in progress. One per process: Burn's random generator belongs to the backend, so two runs at
 /// once are correct but not repeatable.
@@ -21,14 +22,20 @@ pub struct Trainer {
     plan: Plan,
     run: RunDir,
     learner: Learner,
-    collector: Collector,
-    store: Store,
+    /// Absent where the run only learns.
+    collector: Option<Collector>,
+    data: Data,
     metrics: MetricsLog,
     /// With autodiff, for learning; its plain twin runs rollouts.
     device: Device,
     meta: CheckpointMeta,
+    best: Option<f64>,
     start: Instant,
+    /// Seconds before `start`, in earlier processes.
+    earlier: f64,
     damage_seen: usize,
+    /// What a resumed run has to say before it goes on.
+    notes: Vec<String>,
 }
 
 /// How a run ended.
@@ -40,7 +47,7 @@ pub struct Outcome {
     pub eval: Option<EvalReport>,
     /// Where the run stood.
     pub meta: CheckpointMeta,
-    /// Seconds.
+    /// Seconds, those of earlier processes included.
     pub seconds: f64,
 }
 
@@ -50,26 +57,86 @@ impl Trainer {
     /// # Errors
     /// When the folder, the store or an environment cannot be set up.
     pub fn new(plan: Plan, run: RunDir, device: &Device) -> Result<Self, TrainError> {
-        let config = &plan.config;
         let device = device.clone().autodiff();
-        device.seed(stream_seed(config.seed, Role::Init, 0, 0));
-        let agent = plan.agent(&device);
-        let learner = plan.learner(agent);
-        let store = Store::open(run.replay(), config.replay.store())?;
+        let learner = fresh(&plan, &device);
+        let data = Data::open(&plan, &run, None)?;
+        let collector = (plan.config.train.mode != Mode::Learn)
+            .then(|| Collector::new(&plan, &learner.agent.valid(), &device.clone().inner()))
+            .transpose()?;
         let metrics = MetricsLog::create(&run.metrics_file())?;
-        let collector = Collector::new(&plan, &learner.agent.valid(), &device.clone().inner())?;
-        let meta = CheckpointMeta::default();
         Ok(Self {
             plan,
             run,
             learner,
             collector,
-            store,
+            data,
+            metrics,
+            device,
+            meta: CheckpointMeta::default(),
+            best: None,
+            start: Instant::now(),
+            earlier: 0.0,
+            damage_seen: 0,
+            notes: Vec::new(),
+        })
+    }
+
+    /// Goes on from the newest whole checkpoint of a run folder as if nothing had happened: on the CPU the
+    /// weights become those of a run that was never interrupted, bit for bit. Without any checkpoint the run
+    /// begins anew.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`], and when the checkpoint is not that of the plan.
+    pub fn resume(plan: Plan, run: RunDir, device: &Device) -> Result<Self, TrainError> {
+        let device = device.clone().autodiff();
+        let learner = fresh(&plan, &device);
+        let mut notes = Vec::new();
+        let (learner, meta, state) = match Checkpoint::newest_if_any(&run.checkpoints())? {
+            None => (learner, CheckpointMeta::default(), RunState::default()),
+            Some((checkpoint, damaged)) => {
+                notes.extend(damaged.iter().map(ToString::to_string));
+                notes.push(format!("going on from {}", checkpoint.path().display()));
+                (
+                    checkpoint.load_learner(learner)?,
+                    checkpoint.meta,
+                    checkpoint.load_state()?.unwrap_or_default(),
+                )
+            }
+        };
+        let data = Data::open(&plan, &run, Some((&state.replay, state.ready_since)))?;
+        let agent = learner.agent.valid();
+        let host = device.clone().inner();
+        let collector = match (&data.own, state.collector) {
+            (None, _) => None,
+            (Some(_), None) => Some(Collector::new(&plan, &agent, &host)?),
+            (Some(store), Some(saved)) => {
+                let missing = store.open_report().missing;
+                if missing > 0 {
+                    notes.push(format!("{missing} trajectories of the checkpoint are gone"));
+                }
+                let (collector, restarted) = Collector::resume(&plan, &agent, &host, store, saved)?;
+                if !restarted.is_empty() {
+                    notes
+                        .push(format!("environments {restarted:?} cannot go on: other episodes begin there"));
+                }
+                Some(collector)
+            }
+        };
+        let metrics = MetricsLog::resume(&run.metrics_file(), meta.epoch)?;
+        Ok(Self {
+            plan,
+            run,
+            learner,
+            collector,
+            data,
             metrics,
             device,
             meta,
+            best: state.best,
             start: Instant::now(),
+            earlier: state.seconds,
             damage_seen: 0,
+            notes,
         })
     }
 
@@ -79,15 +146,15 @@ impl Trainer {
     /// # Errors
     /// When an environment, the disk or the loss fails.
     pub fn run(&mut self, stop: &StopFlag, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+        for note in self.notes.drain(..) {
+            observer.event(Event::Warning(note));
+        }
         let result = self.epochs(stop, observer);
         // Save first, whatever happened; then report what happened.
-        let flushed = self.collector.flush(&self.store);
         let saved = self.checkpoint(observer);
         let eval = result?;
-        flushed?;
         saved?;
-        let seconds = self.start.elapsed().as_secs_f64();
-        Ok(Outcome { stopped: stop.is_set(), eval, meta: self.meta, seconds })
+        Ok(Outcome { stopped: stop.is_set(), eval, meta: self.meta, seconds: self.seconds() })
     }
 
     fn epochs(
@@ -97,20 +164,15 @@ impl Trainer {
     ) -> Result<Option<EvalReport>, TrainError> {
         let epochs = self.plan.config.train.epochs;
         let mut last = None;
-        for epoch in 1..=epochs {
+        for epoch in self.meta.epoch + 1..=epochs {
             let mut record = self.epoch(epoch, stop, observer)?;
             if stop.is_set() {
                 self.metrics.epoch(&record)?;
                 return Ok(None);
             }
             if epoch % self.plan.config.eval.interval == 0 || epoch == epochs {
-                let report = self.evaluate(stop, observer)?;
-                // One that was cut short cannot be compared with the others.
-                if report.returns.len() == self.plan.config.eval.episodes {
-                    observer.event(Event::Evaluated { epoch, report: &report });
-                    last = Some(report.clone());
-                    record.eval = Some(report);
-                }
+                last = self.evaluate(epoch, stop, observer)?;
+                record.eval = last.clone();
             }
             self.metrics.epoch(&record)?;
             observer.event(Event::Epoch(&record));
@@ -121,85 +183,20 @@ impl Trainer {
                 self.checkpoint(observer)?;
             }
         }
-        Ok(last)
+        // A run that was finished before has nothing left to do but to show what it can.
+        match last {
+            None => self.evaluate(epochs, stop, observer),
+            last => Ok(last),
+        }
     }
 
-    /// Collects, drops the oldest, learns.
-    fn epoch(
+    /// The report of a whole evaluation: one that was cut short cannot be compared with the others.
+    fn evaluate(
         &mut self,
         epoch: usize,
         stop: &StopFlag,
         observer: &mut dyn Observer,
-    ) -> Result<EpochRecord, TrainError> {
-        let train = self.plan.config.train.clone();
-        let policy = self.learner.agent.valid();
-        if train.context_refresh == ContextRefresh::Reencode {
-            self.collector.reencode(&policy);
-        }
-        let work = (epoch, train.timesteps_per_epoch);
-        let rollout = self.collector.collect(&policy, &self.store, work, stop, observer)?;
-        self.store.enforce_limit()?;
-        self.meta.env_steps += rollout.env_steps as u64;
-        let learning = Instant::now();
-        let reports = self.learn(train.batches_per_epoch, stop, observer)?;
-        let learn = learning.elapsed().as_secs_f64();
-        self.meta.epoch = epoch;
-        let time = TimeRecord {
-            wall: self.start.elapsed().as_secs_f64(),
-            learn,
-            updates_per_second: reports.len() as f64 / learn.max(1e-9),
-            env_steps_per_second: rollout.env_steps as f64 / rollout.seconds.max(1e-9),
-        };
-        Ok(EpochRecord {
-            epoch,
-            env_steps: self.meta.env_steps,
-            updates: self.meta.updates,
-            rollout,
-            train: mean_report(&reports),
-            eval: None,
-            time,
-            replay_trajectories: self.store.len(),
-        })
-    }
-
-    fn learn(
-        &mut self,
-        updates: usize,
-        stop: &StopFlag,
-        observer: &mut dyn Observer,
-    ) -> Result<Vec<UpdateReport>, TrainError> {
-        let config = &self.plan.config;
-        let mut reports = Vec::with_capacity(updates);
-        if !self.store.is_ready(config.train.min_trajectories) {
-            let (have, need) = (self.store.len(), config.train.min_trajectories);
-            observer.event(Event::Warning(format!("not learning yet: {have} trajectories of {need} stored")));
-            return Ok(reports);
-        }
-        while reports.len() < updates && !stop.is_set() {
-            let counter = self.meta.updates;
-            let mut draws = rng(config.seed, Role::Replay, 0, counter);
-            let (size, len) = (config.train.batch_size, config.train.max_seq_len);
-            let batch = self.store.sample_batch(size, len, config.replay.padding, &mut draws)?;
-            let batch = train_batch(batch, &self.plan.spec.obs, &self.device);
-            self.device.seed(stream_seed(config.seed, Role::Learner, 0, counter));
-            let report = self.learner.update(&batch, &mut RandomDraws);
-            let (loss, grad_norm) = (report.loss, report.grad_norm);
-            if !(loss.is_finite() && grad_norm.is_finite()) {
-                return Err(TrainError::NotFinite { update: counter + 1, loss, grad_norm });
-            }
-            self.meta.updates += 1;
-            observer.event(Event::Learn { done: reports.len() + 1, total: updates, loss: report.loss });
-            reports.push(report);
-        }
-        let damage = self.store.damage();
-        for d in &damage[self.damage_seen..] {
-            observer.event(Event::Warning(format!("set aside {}: {}", d.path.display(), d.reason)));
-        }
-        self.damage_seen = damage.len();
-        Ok(reports)
-    }
-
-    fn evaluate(&self, stop: &StopFlag, observer: &mut dyn Observer) -> Result<EvalReport, TrainError> {
+    ) -> Result<Option<EvalReport>, TrainError> {
         let agent = self.learner.agent.valid();
         let who = Play::Agent {
             agent: &agent,
@@ -207,40 +204,48 @@ impl Trainer {
             greedy: self.plan.config.eval.greedy,
             device: &self.device.clone().inner(),
         };
-        evaluate(&self.plan, &who, stop, observer)
+        let report = evaluate(&self.plan, &who, stop, observer)?;
+        if report.returns.len() < self.plan.config.eval.episodes {
+            return Ok(None);
+        }
+        observer.event(Event::Evaluated { epoch, report: &report });
+        if self.best.is_none_or(|best| report.return_mean > best) {
+            self.best = Some(report.return_mean);
+            Checkpoint::save(&self.run.best(), &self.learner, self.meta, None, 1)?;
+        }
+        Ok(Some(report))
     }
 
-    fn checkpoint(&self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+    /// Saves everything; only then are the files of dropped trajectories removed, because until then the
+    /// checkpoint before this one needs them.
+    fn checkpoint(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        if let (Some(collector), Some(store)) = (&mut self.collector, &self.data.own) {
+            collector.admit(store);
+        }
+        let state = RunState {
+            replay: self.data.own.as_ref().map(|store| store.snapshot()).unwrap_or_default(),
+            ready_since: self.data.since(),
+            collector: self.collector.as_ref().map(Collector::save),
+            best: self.best,
+            seconds: self.seconds(),
+        };
         let keep = self.plan.config.train.keep_checkpoints;
-        let path = Checkpoint::save(&self.run.checkpoints(), &self.learner, self.meta, keep)?;
+        let folder = self.run.checkpoints();
+        let path = Checkpoint::save(&folder, &self.learner, self.meta, Some(&state), keep)?;
         observer.event(Event::Checkpoint(&path));
+        if let Some(store) = &self.data.own {
+            store.purge()?;
+        }
         Ok(())
+    }
+
+    fn seconds(&self) -> f64 {
+        self.earlier + self.start.elapsed().as_secs_f64()
     }
 }
 
-/// Means over the updates of an epoch; the learning rate is the last one.
-fn mean_report(reports: &[UpdateReport]) -> Option<UpdateReport> {
-    let last = reports.last()?;
-    let n = reports.len() as f32;
-    let mean = |f: &dyn Fn(&UpdateReport) -> f32| reports.iter().map(f).sum::<f32>() / n;
-    Some(UpdateReport {
-        loss: mean(&|r| r.loss),
-        grad_norm: mean(&|r| r.grad_norm),
-        grad_norms: GradNorms {
-            tstep_encoder: mean(&|r| r.grad_norms.tstep_encoder),
-            traj_encoder: mean(&|r| r.grad_norms.traj_encoder),
-            actor: mean(&|r| r.grad_norms.actor),
-            critics: mean(&|r| r.grad_norms.critics),
-        },
-        learning_rate: last.learning_rate,
-        parts: LossReport {
-            actor_loss: mean(&|r| r.parts.actor_loss),
-            critic_loss: mean(&|r| r.parts.critic_loss),
-            entropy: mean(&|r| r.parts.entropy),
-            q_value: mean(&|r| r.parts.q_value),
-            td_target: mean(&|r| r.parts.td_target),
-            advantage: mean(&|r| r.parts.advantage),
-            filter_pass: mean(&|r| r.parts.filter_pass),
-        },
-    })
+/// Networks and optimiser before the first update.
+fn fresh(plan: &Plan, device: &Device) -> Learner {
+    device.seed(stream_seed(plan.config.seed, Role::Init, 0, 0));
+    plan.learner(plan.agent(device))
 }

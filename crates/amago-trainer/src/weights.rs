@@ -37,7 +37,7 @@ pub fn import(weights: &Path, plan: &Plan, run_dir: &Path, device: &Device) -> R
     let (agent, imported) = fill(agent, &state, &plan.config.agent.traj_encoder)
         .map_err(|misfits| TrainError::Misfits { path: weights.to_owned(), misfits: Misfits(misfits) })?;
     let run = RunDir::create(run_dir, &plan.config)?;
-    Checkpoint::save(&run.checkpoints(), &plan.learner(agent), CheckpointMeta::default(), 1)?;
+    Checkpoint::save(&run.checkpoints(), &plan.learner(agent), CheckpointMeta::default(), None, 1)?;
     Ok(imported)
 }
 

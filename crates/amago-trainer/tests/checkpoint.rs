@@ -30,7 +30,7 @@ fn every_flipped_bit_of_a_manifest_is_found_or_harmless() {
     let file = newest.join("manifest.json");
     let whole = fs::read(&file).expect("a manifest");
     let meta = Checkpoint::open(&newest).expect("whole").meta;
-    assert_eq!(meta, CheckpointMeta { epoch: 3, updates: 6, env_steps: 48 });
+    assert_eq!(meta, CheckpointMeta { epoch: 3, updates: 6, env_steps: 48, ..CheckpointMeta::default() });
     let mut harmless = 0;
     // Written in place: replacing a file thousands of times is slow on some file systems.
     let mut writer = fs::File::options().write(true).open(&file).expect("writable");
@@ -54,7 +54,7 @@ fn every_flipped_bit_of_a_manifest_is_found_or_harmless() {
 fn every_cut_and_a_flip_anywhere_is_found() {
     let dir = tempfile::tempdir().expect("a folder");
     let [.., newest] = run(dir.path());
-    for name in ["manifest.json", "agent.bpk", "optimizer.bpk"] {
+    for name in ["manifest.json", "agent.bpk", "optimizer.bpk", "state.msgpack"] {
         let file = newest.join(name);
         let whole = fs::read(&file).expect("a file");
         for len in [0, 1, whole.len() / 3, whole.len() - 2] {
@@ -101,8 +101,8 @@ fn another_version_is_told_apart_from_damage() {
     let dir = tempfile::tempdir().expect("a folder");
     let [.., newest] = run(dir.path());
     let file = newest.join("manifest.json");
-    let text = fs::read_to_string(&file).expect("text").replace("\"version\": 1", "\"version\": 7");
+    let text = fs::read_to_string(&file).expect("text").replace("\"version\": 2", "\"version\": 7");
     fs::write(&file, text).expect("writable");
     let error = Checkpoint::open(&newest).expect_err("another version").to_string();
-    assert!(error.contains("version 7") && error.contains("version 1"), "{error}");
+    assert!(error.contains("version 7") && error.contains("version 2"), "{error}");
 }

@@ -44,7 +44,7 @@ fn first_probabilities(plan: &Plan, run: &Path) -> Vec<f32> {
 fn check_env_fault(fault: Fault, phase: Phase, transitions: usize, parts: &[&str]) {
     let dir = tempfile::tempdir().expect("a folder");
     let run = dir.path().join("run");
-    let plan = second_worker_fails(tiny(&["train.epochs=9"]), fault);
+    let plan = second_worker_fails(tiny(&["train.epochs=9", "train.max_fault_rate=0"]), fault);
     let mut seen = Recorder::default();
     let error = train(&plan, &run, &mut seen).expect_err("a fault");
     let TrainError::VecEnv(inner) = &error else { panic!("{error}") };
@@ -61,8 +61,7 @@ fn check_env_fault(fault: Fault, phase: Phase, transitions: usize, parts: &[&str
 
 #[test]
 fn a_failing_environment_is_named_and_nothing_is_lost() {
-    // The failing step itself is stored for the healthy worker alone.
-    let steps = 2 * (HEALTHY * EPISODE + 1) + 1;
+    let steps = 2 * HEALTHY * EPISODE;
     check_env_fault(Fault::NanReward, Phase::Step, steps, &["the reward is NaN"]);
     check_env_fault(Fault::NanObservation, Phase::Step, steps, &["observation", "NaN"]);
     check_env_fault(Fault::WrongWidth, Phase::Step, steps, &["observation", "3 f32 entries", "2 f32"]);
@@ -81,7 +80,7 @@ fn an_evaluation_that_fails_ends_the_run_with_everything_saved() {
     let run = dir.path().join("run");
     // Three steps per epoch: the workers never reach the fault; an evaluation of five episodes in
     // each of its 64 environments does.
-    let config = tiny(&["train.timesteps_per_epoch=3", "eval.episodes=320"]);
+    let config = tiny(&["train.timesteps_per_epoch=3", "eval.episodes=320", "train.max_fault_rate=0"]);
     let error =
         train(&all_fail(config, Fault::NanReward), &run, &mut Recorder::default()).expect_err("a fault");
     assert!(error.to_string().contains("failed in episode 4, step: the reward is NaN"), "{error}");
@@ -98,7 +97,7 @@ fn a_loss_that_is_no_number_keeps_the_last_good_weights() {
     train(&first, &good, &mut Recorder::default()).expect("no fault in the first epoch");
     let plan = all_fail(tiny(&[&settings[..], &["train.epochs=3"]].concat()), Fault::HugeReward);
     let error = train(&plan, &bad, &mut Recorder::default()).expect_err("a loss that is no number");
-    assert!(matches!(error, TrainError::NotFinite { update: 3, .. }), "{error}");
+    assert!(matches!(error, TrainError::BadUpdate { update: 3, .. }), "{error}");
     assert!(error.to_string().contains("update 3"), "{error}");
     assert_eq!(newest(&bad).meta.updates, 2);
     let kept = first_probabilities(&plan, &bad);
@@ -117,7 +116,7 @@ fn a_gradient_that_is_no_number_ends_the_run_too() {
         let config = tiny(&[&multiplier, "agent.popart=false", "env.options.penalty=-1"]);
         let mut seen = Recorder::default();
         match train(&Plan::new(config).expect("a legal plan"), &dir.path().join("run"), &mut seen) {
-            Err(TrainError::NotFinite { loss, grad_norm, .. }) => {
+            Err(TrainError::BadUpdate { loss, grad_norm, .. }) => {
                 assert!(!(loss.is_finite() && grad_norm.is_finite()));
                 only_gradient += usize::from(loss.is_finite());
             }

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(after_help = "Examples:
   amago train                                       the quick start: learns within five minutes
   amago train configs/tmaze.toml --set seed=1       train from a file, one setting changed
+  amago train --resume runs/tmaze-001               go on after a crash or Ctrl-C
   amago eval runs/tmaze-001                         play the newest checkpoint
   amago inspect runs/tmaze-001 -o values.jsonl      what its critics think of stored trajectories
   amago envs                                        every environment and its options
@@ -56,6 +57,10 @@ pub struct TrainArgs {
     /// Folder of the run; must not exist or be empty. Default: runs/NAME-NNN.
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
+    /// Go on with a run that was interrupted, from its newest whole checkpoint. Its own config is used;
+    /// `--set train.epochs=200` makes a finished run longer.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "run_dir"])]
+    pub resume: Option<PathBuf>,
 }
 
 /// `amago eval`.

@@ -68,11 +68,14 @@ fn load_plan(config: Option<&Path>, overrides: &[String]) -> Result<(String, Pla
 
 fn train(args: &TrainArgs) -> Result<Ending> {
     let device = device::by_name(&args.device)?;
-    let (name, plan) = load_plan(args.config.as_deref(), &args.overrides)?;
-    let stem =
-        args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
-    let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));
-    let run = RunDir::create(&folder, &plan.config)?;
+    let (name, plan, run) = match &args.resume {
+        None => begin(args)?,
+        Some(folder) => {
+            let (run, config) = RunDir::open_with(folder, &args.overrides)?;
+            (run.config_file().display().to_string(), Plan::new(config)?, run)
+        }
+    };
+    let folder = run.path().to_owned();
     let stop = stop_on_ctrl_c()?;
     tell(format_args!(
         "training {} on {}, {}: {} -> {}",
@@ -80,12 +83,19 @@ fn train(args: &TrainArgs) -> Result<Ending> {
     ));
     tell(format_args!("run folder: {}", folder.display()));
     let mut progress = Progress::new();
-    let mut trainer = Trainer::new(plan.clone(), run, &device)?;
+    let mut trainer = match args.resume {
+        None => Trainer::new(plan.clone(), run, &device)?,
+        Some(_) => Trainer::resume(plan.clone(), run, &device)?,
+    };
     let result = trainer.run(&stop, &mut progress);
     progress.finish();
     let outcome = result.with_context(|| format!("{} (kept)", folder.display()))?;
     let Some(trained) = &outcome.eval else {
-        tell(format_args!("stopped after {} updates; saved in {}", outcome.meta.updates, folder.display()));
+        tell(format_args!(
+            "stopped after {} updates; go on: amago train --resume {}",
+            outcome.meta.updates,
+            folder.display()
+        ));
         return Ok(Ending::Interrupted);
     };
     let random = evaluate(&plan, &Play::Random, &stop, &mut Silent)?;
@@ -98,6 +108,16 @@ fn train(args: &TrainArgs) -> Result<Ending> {
         folder.display()
     ))?;
     Ok(Ending::Done)
+}
+
+/// Name of the config, plan and folder of a new run.
+fn begin(args: &TrainArgs) -> Result<(String, Plan, RunDir)> {
+    let (name, plan) = load_plan(args.config.as_deref(), &args.overrides)?;
+    let stem =
+        args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
+    let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));
+    let run = RunDir::create(&folder, &plan.config)?;
+    Ok((name, plan, run))
 }
 
 /// A run's newest whole checkpoint, on a device without autodiff.

@@ -61,7 +61,7 @@ pub enum VecEnvError {
         /// Its space.
         got: String,
     },
-    /// Another number of actions or counters than workers.
+    /// Another number of actions or saved states than workers.
     #[error("got {got} {what} for {expected} workers")]
     Count {
         /// What was counted.
@@ -84,16 +84,6 @@ pub enum VecEnvError {
     NotReady {
         /// Its number.
         worker: usize,
-    },
-    /// A replayed episode ended early: the environment is not deterministic, or has changed.
-    #[error("worker {worker}: the replayed episode ended at step {step} of {actions}")]
-    ReplayEnded {
-        /// The worker.
-        worker: usize,
-        /// Action at which the episode ended, from 0.
-        step: usize,
-        /// Actions to replay.
-        actions: usize,
     },
     /// At least one worker failed, in the order of their numbers.
     #[error("{}", list(.0))]

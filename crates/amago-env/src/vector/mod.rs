@@ -6,12 +6,14 @@
 //! [`VecEnv::restart`] it.
 
 mod error;
+mod state;
 mod worker;
 
 use rayon::prelude::*;
 
 use crate::{Action, DictSpace, Env, Observation, Role, Space, Step, validate_spaces};
 pub use error::{Phase, VecEnvError, WorkerFault};
+pub use state::WorkerState;
 use worker::Worker;
 
 /// When the workers together take longer than this for a step, threads are worth their start.
@@ -54,6 +56,12 @@ pub struct WorkerStep {
 }
 
 impl WorkerStep {
+    /// Nothing happened yet but this observation.
+    fn new(obs: Observation) -> Self {
+        let scratch = obs.clone();
+        Self { obs, step: Step::default(), episode: None, local_step: 0, faulted: false, scratch }
+    }
+
     /// Last observation of the episode that just ended; absent at any other step.
     pub fn final_obs(&self) -> Option<&Observation> {
         self.episode.is_some().then_some(&self.scratch)
@@ -91,16 +99,7 @@ impl VecEnv {
         let (observation_space, action_space) =
             (first.observation_space().clone(), first.action_space().clone());
         validate_spaces(&observation_space, &action_space)?;
-        let buffer = Observation::new(&observation_space);
-        let empty = WorkerStep {
-            obs: buffer.clone(),
-            step: Step::default(),
-            episode: None,
-            local_step: 0,
-            faulted: false,
-            scratch: buffer,
-        };
-        let results = vec![empty; envs.len()];
+        let results = vec![WorkerStep::new(Observation::new(&observation_space)); envs.len()];
         let workers: Vec<_> =
             envs.into_iter().enumerate().map(|(i, env)| Worker::new(env, i, run_seed, role)).collect();
         let vector = Self { workers, results, observation_space, action_space, parallel: Parallel::Auto };
@@ -160,21 +159,6 @@ impl VecEnv {
     /// What the last call gave, also where it failed for some workers.
     pub fn results(&self) -> &[WorkerStep] {
         &self.results
-    }
-
-    /// Number of the next episode of each worker.
-    pub fn counters(&self) -> Vec<u64> {
-        self.workers.iter().map(|w| w.next_episode).collect()
-    }
-
-    /// Sets the number of the next episode of each worker. Takes effect at the next reset.
-    ///
-    /// # Errors
-    /// When the number of counters is not that of the workers.
-    pub fn set_counters(&mut self, counters: &[u64]) -> Result<(), VecEnvError> {
-        self.check_count("counters", counters.len())?;
-        self.workers.iter_mut().zip(counters).for_each(|(w, c)| w.next_episode = *c);
-        Ok(())
     }
 
     fn check_count(&self, what: &'static str, got: usize) -> Result<(), VecEnvError> {
@@ -240,35 +224,6 @@ impl VecEnv {
             self.workers[worker].env = env;
         }
         self.workers[worker].restart(&mut self.results[worker], &self.observation_space);
-        self.finish().map(|results| &results[worker])
-    }
-
-    /// Brings one worker into the middle of an episode, to resume a run: starts episode number
-    /// `episode` and takes the actions that were taken in it. Deterministic environments then
-    /// stand where they stood.
-    ///
-    /// # Errors
-    /// When the worker does not exist or fails, or the episode ends before the actions do.
-    pub fn replay(
-        &mut self,
-        worker: usize,
-        episode: u64,
-        actions: &[Action],
-    ) -> Result<&WorkerStep, VecEnvError> {
-        self.check_worker(worker)?;
-        let (w, result, space) =
-            (&mut self.workers[worker], &mut self.results[worker], &self.observation_space);
-        w.next_episode = episode;
-        w.restart(result, space);
-        for (step, action) in actions.iter().enumerate() {
-            if result.faulted {
-                break;
-            }
-            w.step(action, result, space);
-            if result.episode.is_some() {
-                return Err(VecEnvError::ReplayEnded { worker, step, actions: actions.len() });
-            }
-        }
         self.finish().map(|results| &results[worker])
     }
 

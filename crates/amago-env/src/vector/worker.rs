@@ -19,7 +19,7 @@ pub(super) struct Worker {
     pub fault: Option<WorkerFault>,
     /// Time of the last step, to choose between one and many threads.
     pub nanos: u64,
-    episode_return: f64,
+    pub episode_return: f64,
 }
 
 impl Worker {
@@ -39,11 +39,8 @@ impl Worker {
 
     /// Drops the running episode and starts the next.
     pub fn restart(&mut self, result: &mut WorkerStep, space: &DictSpace) {
-        result.step = Step::default();
-        result.episode = None;
-        // A faulty environment may have put another buffer in their place.
-        result.obs = Observation::new(space);
-        result.scratch = result.obs.clone();
+        // New buffers: a faulty environment may have put others in their place.
+        *result = WorkerStep::new(Observation::new(space));
         self.begin(result, space);
     }
 

@@ -90,20 +90,23 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
 pub(super) struct Scan {
     /// Ids of trajectories, ascending.
     pub ids: Vec<u64>,
-    /// Temporary files of interrupted writes, now removed.
+    /// Temporary files of interrupted writes that were removed.
     pub temp_files: usize,
     /// Files that are not the store's.
     pub foreign: usize,
 }
 
-/// Lists a folder and removes the temporary files of interrupted writes.
-pub(super) fn scan(dir: &Path) -> Result<Scan, ReplayError> {
+/// Lists a folder and, if `clean`, removes the temporary files of interrupted writes.
+pub(super) fn scan(dir: &Path, clean: bool) -> Result<Scan, ReplayError> {
     let mut scan = Scan::default();
     for item in fs::read_dir(dir).map_err(ReplayError::io(dir))? {
         let item = item.map_err(ReplayError::io(dir))?;
         let name = item.file_name();
         let name = name.to_string_lossy();
         if name.starts_with(TEMP_PREFIX) {
+            if !clean {
+                continue;
+            }
             fs::remove_file(item.path()).map_err(ReplayError::io(&item.path()))?;
             scan.temp_files += 1;
         } else if let Some(id) = parse_id(&name) {

@@ -54,6 +54,11 @@ impl Entries {
         self.list.len()
     }
 
+    /// Ids, ascending.
+    pub fn ids(&self) -> impl Iterator<Item = u64> {
+        self.list.iter().map(|e| e.id)
+    }
+
     /// The trajectory that was stored first.
     pub fn oldest(&self) -> Option<Entry> {
         self.list.front().copied()

@@ -132,6 +132,10 @@ impl Store {
         }
         inner.index.remove(part, id);
         let from = files::path(&self.root, part, id);
+        if self.writer.is_none() {
+            inner.damage.push(Damage { path: from, reason: error.to_string() });
+            return Ok(());
+        }
         let dir = files::damaged_dir(&self.root);
         let to = dir.join(files::name(id));
         // A file that cannot be moved is still left out of sampling, and the reason is kept.

@@ -8,4 +8,5 @@ mod format;
 mod npz;
 mod relabel;
 mod sampling;
+mod snapshot;
 mod store;

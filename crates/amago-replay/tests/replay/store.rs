@@ -29,10 +29,12 @@ fn the_oldest_go_first_and_the_protected_stay() {
     store.protect(1).unwrap();
     assert!(matches!(store.protect(1), Err(ReplayError::UnknownId { id: 1, .. })));
     assert_eq!(stored(&store), [0, 1, 2, 3, 4, 5]);
-    assert_eq!(store.enforce_limit().unwrap(), 1);
-    assert_eq!(store.enforce_limit().unwrap(), 0);
+    assert_eq!(store.retire(), 1);
+    assert_eq!(store.retire(), 0);
     assert_eq!(stored(&store), [0, 1, 3, 4, 5]);
     assert_eq!((store.len(), store.protected_len(), store.transitions()), (5, 2, 20));
+    assert_eq!(names(dir.path().join("buffer")).len(), 4);
+    assert_eq!((store.purge().unwrap(), store.purge().unwrap()), (1, 0));
     assert_eq!(names(dir.path().join("buffer")).len(), 3);
     assert_eq!(names(dir.path().join("protected")).len(), 2);
 }
@@ -46,7 +48,7 @@ fn the_byte_limit_counts_fifo_files_only() {
     store.append_protected(&trajectory(0, 10)).unwrap();
     (1..5).for_each(|tag| assert!(store.append(&trajectory(tag, 10)).is_ok()));
     assert_eq!(store.bytes(), 5 * size);
-    assert_eq!(store.enforce_limit().unwrap(), 2);
+    assert_eq!(store.retire(), 2);
     assert_eq!(store.bytes(), 3 * size);
     assert_eq!(stored(&store), [0, 3, 4]);
 }
@@ -59,12 +61,13 @@ fn opening_again_finds_everything() {
         let store = store(dir.path(), config.clone());
         (0..4).for_each(|tag| assert!(store.append(&trajectory(tag, 3 + tag)).is_ok()));
         store.append_protected(&trajectory(4, 2)).unwrap();
-        store.enforce_limit().unwrap();
+        store.retire();
+        store.purge().unwrap();
     }
     fs::write(dir.path().join("buffer/.tmp-00000000000000000009.traj"), "half").unwrap();
     fs::write(dir.path().join("buffer/notes.txt"), "mine").unwrap();
     let store = store(dir.path(), config);
-    assert_eq!(store.open_report(), OpenReport { temp_files: 1, damaged: 0, foreign: 1 });
+    assert_eq!(store.open_report(), OpenReport { temp_files: 1, foreign: 1, ..OpenReport::default() });
     assert!(!dir.path().join("buffer/.tmp-00000000000000000009.traj").exists());
     assert_eq!((store.len(), store.protected_len(), store.transitions()), (3, 1, 5 + 6 + 2));
     assert_eq!(stored(&store), [2, 3, 4]);
@@ -125,7 +128,8 @@ fn one_thread_appends_while_another_samples() {
                 if tag == 100 {
                     store.protect(id).unwrap();
                 }
-                store.enforce_limit().unwrap();
+                store.retire();
+                store.purge().unwrap();
             }
         });
         let mut rng = rng(4);

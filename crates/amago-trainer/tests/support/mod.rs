@@ -5,8 +5,9 @@ pub mod envs;
 pub mod lamp;
 pub mod tasks;
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use amago_agent::Policy;
 use amago_golden::modules::values;
@@ -63,9 +64,38 @@ impl Observer for Recorder {
 /// Runs of one process share the backend's random generator: one at a time, or they disturb each other.
 static ONE_RUN: Mutex<()> = Mutex::new(());
 
+/// Waits until no other run is going on.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ONE_RUN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Trains a plan in `dir` to its end.
 pub fn train(plan: &Plan, dir: &Path, seen: &mut Recorder) -> Result<Outcome, TrainError> {
-    let _alone = ONE_RUN.lock().unwrap_or_else(PoisonError::into_inner);
+    train_until(plan, dir, &StopFlag::default(), seen)
+}
+
+/// The same until asked to stop.
+pub fn train_until(
+    plan: &Plan,
+    dir: &Path,
+    stop: &StopFlag,
+    seen: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    let _alone = alone();
     let run = RunDir::create(dir, &plan.config)?;
-    Trainer::new(plan.clone(), run, &device())?.run(&StopFlag::default(), seen)
+    Trainer::new(plan.clone(), run, &device())?.run(stop, seen)
+}
+
+/// Lines of a run's metrics, the header first.
+pub fn lines(run: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect()
+}
+
+/// Names in a folder, sorted.
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("a folder").map(|e| e.expect("an entry"));
+    let mut names: Vec<_> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }

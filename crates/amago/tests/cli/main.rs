@@ -6,6 +6,8 @@ mod import;
 mod inspect;
 #[cfg(unix)]
 mod interrupt;
+#[cfg(unix)]
+mod kill;
 mod pipes;
 mod policies;
 mod render;

@@ -1,0 +1,190 @@
+//! A time limit for environments that may hang.
+
+use std::cell::RefCell;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::guard::guard;
+use crate::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
+
+/// Any environment, on a thread of its own that is given up when it does not answer in time.
+///
+/// A thread cannot be stopped from outside. One that hangs stays behind and keeps its environment; every
+/// later call fails at once. Put another environment in its place.
+///
+/// A call costs about ten microseconds more. There is nothing to draw.
+pub struct Watchdog {
+    name: String,
+    observation_space: DictSpace,
+    action_space: Space,
+    horizon: Option<usize>,
+    limit: Duration,
+    /// Absent once the environment was given up.
+    calls: RefCell<Option<(SyncSender<Call>, Receiver<Answer>)>>,
+    /// Travels to the thread and back.
+    buffer: Option<Observation>,
+    metrics: Vec<(String, f64)>,
+    success: Option<bool>,
+}
+
+enum Call {
+    Reset(u64, Observation),
+    Retry(u64, u64, Observation),
+    Step(Action, Observation),
+    SaveState,
+    LoadState(Vec<u8>),
+}
+
+struct Answer {
+    result: Result<Step, EnvError>,
+    obs: Option<Observation>,
+    state: Option<Vec<u8>>,
+    /// Where the call ended an episode.
+    metrics: Vec<(String, f64)>,
+    success: Option<bool>,
+    name: String,
+}
+
+impl Watchdog {
+    /// Gives `env` a thread and `limit` for every call.
+    pub fn new(env: Box<dyn Env>, limit: Duration) -> Self {
+        let (name, horizon) = (env.name().to_owned(), env.horizon());
+        let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
+        let buffer = Some(Observation::new(&observation_space));
+        let (calls, inbox) = sync_channel(1);
+        let (outbox, answers) = sync_channel(1);
+        thread::spawn(move || serve(env, &inbox, &outbox));
+        Self {
+            name,
+            observation_space,
+            action_space,
+            horizon,
+            limit,
+            calls: RefCell::new(Some((calls, answers))),
+            buffer,
+            metrics: Vec::new(),
+            success: None,
+        }
+    }
+
+    fn call(&self, call: Call) -> Result<Answer, EnvError> {
+        let hung = || EnvError::Hung { seconds: self.limit.as_secs_f64() };
+        let mut calls = self.calls.borrow_mut();
+        let (sender, answers) = calls.as_ref().ok_or_else(hung)?;
+        let answer = match sender.send(call) {
+            Ok(()) => answers.recv_timeout(self.limit),
+            Err(_) => Err(RecvTimeoutError::Disconnected),
+        };
+        answer.map_err(|reason| {
+            *calls = None;
+            match reason {
+                RecvTimeoutError::Timeout => hung(),
+                RecvTimeoutError::Disconnected => EnvError::Panicked("its thread is gone".to_owned()),
+            }
+        })
+    }
+
+    fn play(
+        &mut self,
+        call: impl FnOnce(Observation) -> Call,
+        obs: &mut Observation,
+    ) -> Result<Step, EnvError> {
+        let buffer = self.buffer.take().unwrap_or_else(|| Observation::new(&self.observation_space));
+        let answer = self.call(call(buffer))?;
+        self.name = answer.name;
+        (self.metrics, self.success) = (answer.metrics, answer.success);
+        if let Some(new) = answer.obs {
+            // A faulty environment may give back another buffer: whoever steps it checks that.
+            self.buffer = Some(std::mem::replace(obs, new));
+        }
+        answer.result
+    }
+}
+
+/// Answers calls until nobody asks any more.
+fn serve(mut env: Box<dyn Env>, inbox: &Receiver<Call>, outbox: &SyncSender<Answer>) {
+    while let Ok(call) = inbox.recv() {
+        if outbox.send(answer(env.as_mut(), call)).is_err() {
+            return;
+        }
+    }
+}
+
+fn answer(env: &mut dyn Env, call: Call) -> Answer {
+    let started = |_: ()| Step::default();
+    let mut state = None;
+    let (result, obs) = match call {
+        Call::Reset(seed, mut obs) => (guard(|| env.reset(seed, &mut obs)).map(started), Some(obs)),
+        Call::Retry(task, attempt, mut obs) => {
+            (guard(|| env.retry(task, attempt, &mut obs)).map(started), Some(obs))
+        }
+        Call::Step(action, mut obs) => (guard(|| env.step(&action, &mut obs)), Some(obs)),
+        Call::LoadState(state) => (guard(|| env.load_state(&state)).map(started), None),
+        Call::SaveState => {
+            state = guard(|| Ok(env.save_state())).ok().flatten();
+            (Ok(Step::default()), None)
+        }
+    };
+    let ended = result.as_ref().is_ok_and(Step::done);
+    let told = guard(|| {
+        let mut metrics = Vec::new();
+        if ended {
+            env.metrics(&mut |name, value| metrics.push((name.to_owned(), value)));
+        }
+        Ok((metrics, ended.then(|| env.success()).flatten(), env.name().to_owned()))
+    });
+    match told {
+        Ok((metrics, success, name)) => Answer { result, obs, state, metrics, success, name },
+        Err(e) => {
+            let (metrics, name) = (Vec::new(), crate::guard::name(env));
+            Answer { result: result.and(Err(e)), obs, state, metrics, success: None, name }
+        }
+    }
+}
+
+impl Env for Watchdog {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn observation_space(&self) -> &DictSpace {
+        &self.observation_space
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.action_space
+    }
+
+    fn horizon(&self) -> Option<usize> {
+        self.horizon
+    }
+
+    fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        self.play(|buffer| Call::Reset(seed, buffer), obs).map(drop)
+    }
+
+    fn retry(&mut self, task: u64, attempt: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        self.play(|buffer| Call::Retry(task, attempt, buffer), obs).map(drop)
+    }
+
+    fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
+        self.play(|buffer| Call::Step(action.clone(), buffer), obs)
+    }
+
+    fn metrics(&self, report: &mut dyn FnMut(&str, f64)) {
+        self.metrics.iter().for_each(|(name, value)| report(name, *value));
+    }
+
+    fn success(&self) -> Option<bool> {
+        self.success
+    }
+
+    fn save_state(&self) -> Option<Vec<u8>> {
+        self.call(Call::SaveState).ok()?.state
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), EnvError> {
+        self.call(Call::LoadState(state.to_vec()))?.result.map(drop)
+    }
+}

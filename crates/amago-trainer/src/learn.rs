@@ -1,0 +1,146 @@
+//! The learning half of an epoch.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use amago_agent::{GradNorms, Learner, LossReport, RandomDraws, UpdateReport};
+use amago_env::{Column, Role, rng, stream_seed};
+use amago_replay::Batch;
+use burn::tensor::Device;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use crate::checkpoint::CheckpointMeta;
+use crate::data::Data;
+use crate::{BadUpdate, Event, Observer, Plan, RunDir, StopFlag, TrainError, train_batch};
+
+/// What learning works on.
+pub(crate) struct Learning<'a> {
+    pub plan: &'a Plan,
+    pub run: &'a RunDir,
+    pub data: &'a Data,
+    pub learner: &'a mut Learner,
+    /// With autodiff.
+    pub device: &'a Device,
+    pub meta: &'a mut CheckpointMeta,
+}
+
+/// What the updates of an epoch gave.
+#[derive(Debug, Default)]
+pub(crate) struct Learned {
+    pub reports: Vec<UpdateReport>,
+    pub skipped: u64,
+}
+
+impl Learning<'_> {
+    /// Makes `updates` updates, or fewer when asked to stop.
+    ///
+    /// # Errors
+    /// When nothing can be drawn, or an update cannot be used and is not to be skipped.
+    pub fn updates(
+        self,
+        (epoch, updates): (usize, usize),
+        stop: &StopFlag,
+        observer: &mut dyn Observer,
+    ) -> Result<Learned, TrainError> {
+        let train = &self.plan.config.train;
+        let seed = self.plan.config.seed;
+        self.learner.limit = train.loss_limit;
+        let mut learned = Learned::default();
+        for done in 1..=updates {
+            if stop.is_set() {
+                break;
+            }
+            // A skipped update is not tried again.
+            let counter = self.meta.updates + self.meta.skipped;
+            let mut draws = rng(seed, Role::Replay, 0, counter);
+            let batch = self.data.sample(self.plan, epoch, &mut draws)?;
+            let tensors = train_batch(batch.clone(), &self.plan.spec.obs, self.device);
+            self.device.seed(stream_seed(seed, Role::Learner, 0, counter));
+            let report = self.learner.update(&tensors, &mut RandomDraws);
+            self.meta.learned += 1;
+            if self.learner.updates == self.meta.updates {
+                let (update, loss, grad_norm) = (counter + 1, report.loss, report.grad_norm);
+                let first = train.bad_update == BadUpdate::Stop || self.meta.skipped == 0;
+                let file = first.then(|| save_batch(&batch, &self.run.bad_batches(), update)).transpose()?;
+                if train.bad_update == BadUpdate::Stop {
+                    let batch = file.expect("saved when the run stops");
+                    return Err(TrainError::BadUpdate { update, loss, grad_norm, batch });
+                }
+                self.meta.skipped += 1;
+                learned.skipped += 1;
+                let text = format!("update {update} skipped: loss {loss}, gradient norm {grad_norm}");
+                observer.event(Event::Warning(match file {
+                    Some(file) => format!("{text}; its batch is in {}", file.display()),
+                    None => text,
+                }));
+                continue;
+            }
+            self.meta.updates += 1;
+            observer.event(Event::Learn { done, total: updates, loss: report.loss });
+            learned.reports.push(report);
+        }
+        Ok(learned)
+    }
+}
+
+/// Writes a batch as tensors by name, `[B, L, …]` as in [`Batch`].
+fn save_batch(batch: &Batch, dir: &Path, update: u64) -> Result<PathBuf, TrainError> {
+    let floats = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let bools = |values: &[bool]| values.iter().map(|x| u8::from(*x)).collect::<Vec<u8>>();
+    let (b, l) = (batch.size, batch.len);
+    let a = batch.layout.action_width;
+    let times = batch.time_idxs.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let mut tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> = BTreeMap::from([
+        ("rl2s".to_owned(), (Dtype::F32, vec![b, l, 1 + a], floats(&batch.rl2s))),
+        ("time_idxs".to_owned(), (Dtype::I64, vec![b, l], times)),
+        ("rewards".to_owned(), (Dtype::F32, vec![b, l - 1], floats(&batch.rewards))),
+        ("terminals".to_owned(), (Dtype::BOOL, vec![b, l - 1], bools(&batch.terminals))),
+        ("actions".to_owned(), (Dtype::F32, vec![b, l - 1, a], floats(&batch.actions))),
+        ("mask".to_owned(), (Dtype::BOOL, vec![b, l], bools(&batch.mask))),
+    ]);
+    for (spec, column) in batch.layout.columns.iter().zip(&batch.obs) {
+        let (dtype, bytes) = match column {
+            Column::F32(values) => (Dtype::F32, floats(values)),
+            Column::U8(values) => (Dtype::U8, values.clone()),
+        };
+        let shape = [&[b, l], &spec.shape[..]].concat();
+        tensors.insert(format!("obs.{}", spec.key), (dtype, shape, bytes));
+    }
+    let views = tensors.iter().map(|(name, (dtype, shape, bytes))| {
+        (name, TensorView::new(*dtype, shape.clone(), bytes).expect("the lengths of a batch fit"))
+    });
+    std::fs::create_dir_all(dir).map_err(TrainError::io(dir))?;
+    let file = dir.join(format!("update-{update:08}.safetensors"));
+    let fail = |e: safetensors::SafeTensorError| TrainError::io(&file)(std::io::Error::other(e));
+    let bytes = safetensors::serialize(views, None).map_err(fail)?;
+    std::fs::write(&file, bytes).map_err(TrainError::io(&file))?;
+    Ok(file)
+}
+
+/// Means over the updates of an epoch; the learning rate is the last one.
+pub(crate) fn mean_report(reports: &[UpdateReport]) -> Option<UpdateReport> {
+    let last = reports.last()?;
+    let n = reports.len() as f32;
+    let mean = |f: &dyn Fn(&UpdateReport) -> f32| reports.iter().map(f).sum::<f32>() / n;
+    Some(UpdateReport {
+        loss: mean(&|r| r.loss),
+        grad_norm: mean(&|r| r.grad_norm),
+        grad_norms: GradNorms {
+            tstep_encoder: mean(&|r| r.grad_norms.tstep_encoder),
+            traj_encoder: mean(&|r| r.grad_norms.traj_encoder),
+            actor: mean(&|r| r.grad_norms.actor),
+            critics: mean(&|r| r.grad_norms.critics),
+        },
+        learning_rate: last.learning_rate,
+        parts: LossReport {
+            actor_loss: mean(&|r| r.parts.actor_loss),
+            critic_loss: mean(&|r| r.parts.critic_loss),
+            entropy: mean(&|r| r.parts.entropy),
+            q_value: mean(&|r| r.parts.q_value),
+            td_target: mean(&|r| r.parts.td_target),
+            advantage: mean(&|r| r.parts.advantage),
+            filter_pass: mean(&|r| r.parts.filter_pass),
+        },
+    })
+}

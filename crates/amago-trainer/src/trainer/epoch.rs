@@ -1,0 +1,175 @@
+//! One epoch: collect and learn, in turn or at the same time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use amago_agent::Agent;
+use burn::module::Module;
+
+use super::Trainer;
+use crate::faults::replaced;
+use crate::learn::{Learned, Learning, mean_report};
+use crate::metrics::TimeRecord;
+use crate::{CollectReport, ContextRefresh, EpochRecord, Event, Mode, Observer, StopFlag, TrainError};
+
+/// How often the progress of the other thread is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl Trainer {
+    /// Collects, drops the oldest, learns; what was already done of the epoch is not done again.
+    pub(super) fn epoch(
+        &mut self,
+        epoch: usize,
+        stop: &StopFlag,
+        observer: &mut dyn Observer,
+    ) -> Result<EpochRecord, TrainError> {
+        let train = self.plan.config.train.clone();
+        let policy = self.learner.agent.valid();
+        if let Some(collector) = &mut self.collector
+            && train.context_refresh == ContextRefresh::Reencode
+        {
+            collector.reencode(&policy);
+        }
+        let steps = train.timesteps_per_epoch.saturating_sub(self.meta.collected);
+        let updates = train.batches_per_epoch.saturating_sub(self.meta.learned);
+        let (collected, learned, learn_seconds) = match train.mode {
+            Mode::Both => self.at_once(&policy, epoch, (steps, updates), stop, observer)?,
+            Mode::Alternate | Mode::Learn => {
+                let collected = self.collect(&policy, steps, stop, observer)?;
+                let start = Instant::now();
+                let learned = self.learn(epoch, updates, stop, observer)?;
+                (collected, learned, start.elapsed().as_secs_f64())
+            }
+        };
+        if !stop.is_set() {
+            (self.meta.epoch, self.meta.collected, self.meta.learned) = (epoch, 0, 0);
+        }
+        self.tell_damage(observer);
+        let time = TimeRecord {
+            wall: self.seconds(),
+            learn: learn_seconds,
+            updates_per_second: learned.reports.len() as f64 / learn_seconds.max(1e-9),
+            env_steps_per_second: collected.env_steps as f64 / collected.seconds.max(1e-9),
+        };
+        Ok(EpochRecord {
+            epoch,
+            env_steps: self.meta.env_steps,
+            updates: self.meta.updates,
+            rollout: collected,
+            train: mean_report(&learned.reports),
+            skipped_updates: learned.skipped,
+            eval: None,
+            time,
+            replay_trajectories: self.data.len(),
+        })
+    }
+
+    fn collect(
+        &mut self,
+        policy: &Agent,
+        steps: usize,
+        stop: &StopFlag,
+        observer: &mut dyn Observer,
+    ) -> Result<CollectReport, TrainError> {
+        let (Some(collector), Some(store)) = (&mut self.collector, &self.data.own) else {
+            return Ok(CollectReport::default());
+        };
+        let report = collector.collect(policy, store, steps, stop, observer)?;
+        self.collected(&report, observer);
+        Ok(report)
+    }
+
+    /// Takes in what was collected.
+    fn collected(&mut self, report: &CollectReport, observer: &mut dyn Observer) {
+        if let Some(first) = &report.first_fault {
+            observer.event(Event::Warning(replaced(report.faults, first)));
+        }
+        self.meta.collected += report.env_steps / self.plan.config.train.parallel_actors;
+        self.meta.env_steps += report.env_steps as u64;
+        if let (Some(collector), Some(store)) = (&mut self.collector, &self.data.own) {
+            collector.admit(store);
+            store.retire();
+        }
+    }
+
+    fn learn(
+        &mut self,
+        epoch: usize,
+        updates: usize,
+        stop: &StopFlag,
+        observer: &mut dyn Observer,
+    ) -> Result<Learned, TrainError> {
+        if !self.ready(epoch, observer) {
+            return Ok(Learned::default());
+        }
+        let Self { plan, run, data, learner, device, meta, .. } = self;
+        Learning { plan, run, data, learner, device, meta }.updates((epoch, updates), stop, observer)
+    }
+
+    fn ready(&mut self, epoch: usize, observer: &mut dyn Observer) -> bool {
+        let ready = self.data.begin_epoch(epoch);
+        if !ready {
+            let (have, need) = (self.data.len(), self.plan.config.train.min_trajectories);
+            observer.event(Event::Warning(format!("not learning yet: {have} trajectories of {need} stored")));
+        }
+        ready
+    }
+
+    /// Collects on another thread while this one learns. Neither sees what the other does before both are
+    /// done, so the result does not depend on which is faster.
+    fn at_once(
+        &mut self,
+        policy: &Agent,
+        epoch: usize,
+        (steps, updates): (usize, usize),
+        stop: &StopFlag,
+        observer: &mut dyn Observer,
+    ) -> Result<(CollectReport, Learned, f64), TrainError> {
+        let updates = if self.ready(epoch, observer) { updates } else { 0 };
+        let Self { plan, run, data, learner, device, meta, collector, .. } = self;
+        let (data, done) = (&*data, AtomicUsize::new(0));
+        let (collected, learned, seconds) = thread::scope(|scope| {
+            let collecting = scope.spawn(|| {
+                let (Some(collector), Some(store)) = (collector, &data.own) else {
+                    return Ok(CollectReport::default());
+                };
+                let collected = collector.collect(policy, store, steps, stop, &mut Count(&done));
+                // The other half of a run that fails is of no use.
+                collected.inspect_err(|_| stop.stop())
+            });
+            let start = Instant::now();
+            let learning = Learning { plan, run, data, learner, device, meta };
+            let learned = learning.updates((epoch, updates), stop, observer).inspect_err(|_| stop.stop());
+            let seconds = start.elapsed().as_secs_f64();
+            while !collecting.is_finished() {
+                observer.event(Event::Collect { done: done.load(Ordering::Relaxed), total: steps });
+                thread::sleep(LOOK);
+            }
+            let collected = collecting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (collected, learned, seconds)
+        });
+        let collected = collected?;
+        self.collected(&collected, observer);
+        Ok((collected, learned?, seconds))
+    }
+
+    fn tell_damage(&mut self, observer: &mut dyn Observer) {
+        let damage = self.data.damage();
+        for d in damage.iter().skip(self.damage_seen) {
+            observer.event(Event::Warning(format!("set aside {}: {}", d.path.display(), d.reason)));
+        }
+        self.damage_seen = damage.len();
+    }
+}
+
+/// Progress of the thread that collects.
+struct Count<'a>(&'a AtomicUsize);
+
+impl Observer for Count<'_> {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Collect { done, .. } = event {
+            self.0.store(done, Ordering::Relaxed);
+        }
+    }
+}
