@@ -67,6 +67,7 @@ impl Collector {
     /// When an environment cannot be made or reset, or exploration does not fit it.
     pub fn new(plan: &Plan, agent: &Agent, device: &Device) -> Result<Self, TrainError> {
         let mut collector = Self::unstarted(plan, agent, device)?;
+        collector.faults.stepped(collector.envs.len());
         if let Err(error) = collector.envs.reset_all().map(drop) {
             collector.faults.revive(&mut collector.envs, error)?;
         }

@@ -112,7 +112,7 @@ pub enum ContextRefresh {
     /// Encode the running episodes again with the new weights.
     #[default]
     Reencode,
-    /// Keep what the old weights made, as the original does.
+    /// Keep what the old weights made, as the original does. A resumed run encodes them again once.
     Keep,
 }
 

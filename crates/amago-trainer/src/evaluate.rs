@@ -115,6 +115,7 @@ fn play_on(
     let share = |i: usize| (episodes + n - 1 - i) / n;
     let mut played: Vec<Vec<EpisodeStats>> = vec![Vec::new(); n];
     let (mut done, mut steps) = (0, 0);
+    faults.stepped(n);
     if let Err(error) = envs.reset_all().map(drop) {
         faults.revive(&mut envs, error)?;
     }

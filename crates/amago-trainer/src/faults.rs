@@ -31,7 +31,7 @@ impl Faults {
         Self::new(Arc::new(|| unreachable!("nothing is replaced")), 0.0)
     }
 
-    /// Counts steps, over all environments.
+    /// Counts steps or resets, over all environments.
     pub fn stepped(&mut self, steps: usize) {
         self.steps += steps as u64;
     }

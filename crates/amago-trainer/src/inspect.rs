@@ -45,7 +45,7 @@ pub struct Inspection<'a> {
 
 impl<'a> Inspection<'a> {
     /// Opens the replay of a run for an agent on a device without autodiff. Files that the store finds
-    /// damaged are set aside, as in training.
+    /// damaged are left out.
     ///
     /// # Errors
     /// When the agent trains no critics, or the run has no replay, one in use, or one of other spaces.

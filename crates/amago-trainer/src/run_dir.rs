@@ -41,7 +41,12 @@ impl RunDir {
             // The error that matters is the first one.
             let _ = fs::remove_dir_all(temp.path());
         }
-        made.map(|()| Self(path.to_owned()))
+        match made {
+            Ok(()) => Ok(Self(path.to_owned())),
+            // The other name means nothing to anybody.
+            Err(TrainError::Io { cause, .. }) => Err(TrainError::io(path)(cause)),
+            Err(error) => Err(error),
+        }
     }
 
     fn make(&self, config: &str) -> Result<(), TrainError> {

@@ -12,12 +12,21 @@ use amago_trainer::{Event, Observer, Plan, RunConfig, StopFlag, TrainError};
 use support::envs::{Fault, all_fail};
 use support::{Recorder, lines, tiny, train, train_until};
 
+/// How an environment can misbehave.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Error,
+    Panic,
+    Garbage,
+    Hang,
+}
+
 /// An environment that misbehaves in every so-manieth call, each time in another way.
 struct Unreliable {
     env: Box<dyn Env>,
     calls: Arc<AtomicU64>,
     every: u64,
-    hangs: bool,
+    ways: &'static [Way],
 }
 
 impl Unreliable {
@@ -27,16 +36,16 @@ impl Unreliable {
         if !draw.is_multiple_of(self.every) {
             return Ok(());
         }
-        match (draw / self.every) % 4 {
-            0 => Err(EnvError::Failed("the simulator is gone".to_owned())),
-            1 => panic!("broken on purpose"),
-            2 if self.hangs => {
+        match self.ways[(draw / self.every) as usize % self.ways.len()] {
+            Way::Error => Err(EnvError::Failed("the simulator is gone".to_owned())),
+            Way::Panic => panic!("broken on purpose"),
+            Way::Garbage => {
+                let width = self.observation_space().iter().map(|(_, s)| s.width()).sum();
+                obs.write(DictSpace::SINGLE, &vec![f32::NAN; width])
+            }
+            Way::Hang => {
                 sleep(Duration::from_secs(3));
                 Ok(())
-            }
-            _ => {
-                let garbage = vec![f32::NAN; self.observation_space().iter().map(|(_, s)| s.width()).sum()];
-                obs.write(DictSpace::SINGLE, &garbage)
             }
         }
     }
@@ -76,12 +85,12 @@ impl Env for Unreliable {
 }
 
 /// A plan of the tiny task whose environments misbehave in one of `every` calls.
-fn unreliable(config: RunConfig, every: u64, hangs: bool) -> Plan {
+fn unreliable(config: RunConfig, every: u64, ways: &'static [Way]) -> Plan {
     let calls = Arc::new(AtomicU64::new(1));
     let (id, options) = (config.env.id.clone(), config.env.options.clone());
     let make = move || -> Result<Box<dyn Env>, EnvError> {
         let env = registry::make(&id, &options)?;
-        Ok(Box::new(Unreliable { env, calls: calls.clone(), every, hangs }))
+        Ok(Box::new(Unreliable { env, calls: calls.clone(), every, ways }))
     };
     Plan::with_env(config, Arc::new(make)).expect("a legal plan")
 }
@@ -98,7 +107,8 @@ fn failing_environments_are_replaced_and_counted() {
     for mode in ["train.mode=alternate", "train.mode=both"] {
         let dir = tempfile::tempdir().expect("a folder");
         let run = dir.path().join("run");
-        let plan = unreliable(tiny(&[&settings[..], &[mode]].concat()), 30, false);
+        let plan =
+            unreliable(tiny(&[&settings[..], &[mode]].concat()), 30, &[Way::Error, Way::Panic, Way::Garbage]);
         let mut seen = Recorder::default();
         let outcome = train(&plan, &run, &mut seen).expect("a run that goes on");
         assert_eq!(outcome.meta.env_steps, 40 * 8 * 2, "{mode}");
@@ -116,7 +126,7 @@ fn failing_environments_are_replaced_and_counted() {
 #[test]
 fn too_many_faults_end_the_run() {
     let dir = tempfile::tempdir().expect("a folder");
-    let plan = unreliable(tiny(&["train.epochs=40", "train.max_fault_rate=0.02"]), 6, false);
+    let plan = unreliable(tiny(&["train.epochs=40", "train.max_fault_rate=0.02"]), 6, &[Way::Error]);
     let error = train(&plan, &dir.path().join("run"), &mut Recorder::default()).expect_err("too many");
     assert!(matches!(error, TrainError::Faults { rate: 0.02, .. }), "{error}");
     assert!(error.to_string().contains("above train.max_fault_rate = 0.02; the last: worker"), "{error}");
@@ -126,8 +136,8 @@ fn too_many_faults_end_the_run() {
 fn hanging_environments_are_given_up() {
     let dir = tempfile::tempdir().expect("a folder");
     let run = dir.path().join("run");
-    let settings = ["train.epochs=12", "train.max_fault_rate=0.5", "train.env_timeout=0.5"];
-    let plan = unreliable(tiny(&settings), 40, true);
+    let settings = ["train.epochs=20", "train.max_fault_rate=0.5", "train.env_timeout=0.5"];
+    let plan = unreliable(tiny(&settings), 40, &[Way::Hang]);
     let mut seen = Recorder::default();
     train(&plan, &run, &mut seen).expect("a run that goes on");
     assert!(faults(&run).0 > 0);
@@ -183,7 +193,11 @@ fn a_long_run_learns_like_a_healthy_one() {
     let curve = |every: u64| {
         let dir = tempfile::tempdir().expect("a folder");
         let run = dir.path().join("run");
-        let plan = unreliable(support::load(text, &settings).expect("a legal config"), every, true);
+        let plan = unreliable(
+            support::load(text, &settings).expect("a legal config"),
+            every,
+            &[Way::Error, Way::Panic, Way::Garbage, Way::Hang],
+        );
         let stop = StopFlag::default();
         let mut clock =
             Clock { stop: stop.clone(), end: Instant::now() + Duration::from_secs_f64(60.0 * minutes) };

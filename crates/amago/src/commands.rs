@@ -183,7 +183,7 @@ fn inspect(args: &InspectArgs) -> Result<Ending> {
     let written = inspection.write(meta, work, &stop, &mut out);
     let written = written.and_then(|s| out.flush().map(|()| s).map_err(TrainError::Output));
     for damage in inspection.store().damage() {
-        tell(format_args!("warning: set aside {}: {}", damage.path.display(), damage.reason));
+        tell(format_args!("warning: left out {}: {}", damage.path.display(), damage.reason));
     }
     match written {
         Ok(found) => tell(summary::values(&found)),

@@ -3,6 +3,7 @@
 mod env;
 mod learner;
 mod median;
+mod replay;
 mod train;
 
 use anyhow::Result;
@@ -15,6 +16,8 @@ pub enum Bench {
     Env(env::Args),
     /// Full updates per second on random data.
     Learner(learner::Args),
+    /// Time of drawing a batch, of opening and memory against the number of stored trajectories.
+    Replay(replay::Args),
     /// Updates and steps per second of whole training runs of the program.
     Train(train::Args),
 }
@@ -25,6 +28,7 @@ impl Bench {
         let report = match self {
             Bench::Env(args) => env::run(&args)?,
             Bench::Learner(args) => learner::run(&args)?,
+            Bench::Replay(args) => replay::run(&args)?,
             Bench::Train(args) => train::run(&args)?,
         };
         println!("{}", serde_json::to_string_pretty(&report)?);

@@ -22,6 +22,9 @@ pub struct Args {
     /// A second program, run in turn with the first (A B A B …).
     #[arg(long)]
     against: Option<PathBuf>,
+    /// Settings of the second program alone, or of the first in its second turns. May be repeated.
+    #[arg(long = "against-set", value_name = "KEY=VALUE")]
+    against_overrides: Vec<String>,
     /// Epochs of a run. The first one warms up and is not counted.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
     epochs: u32,
@@ -37,21 +40,28 @@ pub struct Args {
 struct Speed {
     updates: f64,
     steps: f64,
+    /// Whole epochs: where collecting and learning overlap, the two above do not add up.
+    epochs: f64,
 }
 
 /// Measures one program, or two in turn.
 pub fn run(args: &Args) -> Result<Value> {
-    let programs: Vec<&PathBuf> = std::iter::once(&args.binary).chain(&args.against).collect();
+    let mut programs: Vec<(&PathBuf, &[String])> = vec![(&args.binary, &[])];
+    if args.against.is_some() || !args.against_overrides.is_empty() {
+        programs.push((args.against.as_ref().unwrap_or(&args.binary), &args.against_overrides));
+    }
     let mut speeds: Vec<Vec<Speed>> = programs.iter().map(|_| Vec::new()).collect();
     for repetition in 0..args.repetitions {
-        for (program, speeds) in programs.iter().zip(&mut speeds) {
-            eprintln!("run {} of {}: {}", repetition + 1, args.repetitions, program.display());
-            speeds.push(once(program, args)?);
+        for ((program, extra), speeds) in programs.iter().zip(&mut speeds) {
+            eprintln!("run {} of {}: {} {extra:?}", repetition + 1, args.repetitions, program.display());
+            speeds.push(once(program, extra, args)?);
         }
     }
-    let row = |(program, speeds): (&&PathBuf, &Vec<Speed>)| {
+    let row = |((program, extra), speeds): (&(&PathBuf, &[String]), &Vec<Speed>)| {
         json!({
             "program": program.display().to_string(),
+            "overrides": extra,
+            "epochs_per_second": Spread::of(speeds.iter().map(|s| s.epochs).collect()),
             "updates_per_second": Spread::of(speeds.iter().map(|s| s.updates).collect()),
             "env_steps_per_second": Spread::of(speeds.iter().map(|s| s.steps).collect()),
         })
@@ -64,17 +74,18 @@ pub fn run(args: &Args) -> Result<Value> {
         "results": programs.iter().zip(&speeds).map(row).collect::<Vec<_>>(),
     });
     if let [a, b] = speeds.as_slice() {
-        let ratios = a.iter().zip(b).map(|(a, b)| a.updates / b.updates).collect();
-        report["updates_ratio_pairwise"] = json!(Spread::of(ratios));
+        let ratios = |f: fn(&Speed) -> f64| Spread::of(a.iter().zip(b).map(|(a, b)| f(a) / f(b)).collect());
+        report["updates_ratio_pairwise"] = json!(ratios(|s| s.updates));
+        report["epochs_ratio_pairwise"] = json!(ratios(|s| s.epochs));
     }
     Ok(report)
 }
 
-fn once(program: &Path, args: &Args) -> Result<Speed> {
+fn once(program: &Path, extra: &[String], args: &Args) -> Result<Speed> {
     let folder = std::env::temp_dir().join(format!("amago-bench-{}", std::process::id()));
     let mut command = Command::new(program);
     command.arg("train").args(&args.config).arg("--run-dir").arg(&folder);
-    for entry in &args.overrides {
+    for entry in args.overrides.iter().chain(extra) {
         command.arg("--set").arg(entry);
     }
     command.arg("--set").arg(format!("train.epochs={}", args.epochs));
@@ -100,9 +111,11 @@ fn read(metrics: &Path) -> Result<Speed> {
     let rate = |line: &Value, name: &str| line["time"][name].as_f64();
     let of = |name| counted.clone().filter_map(|l| rate(l, name)).collect::<Vec<_>>();
     let (updates, steps) = (of("updates_per_second"), of("env_steps_per_second"));
-    ensure!(!updates.is_empty(), "{} holds no counted epoch", metrics.display());
+    let walls: Vec<f64> = lines.iter().filter_map(|l| rate(l, "wall")).collect();
+    let epochs: Vec<f64> = walls.windows(2).map(|pair| 1.0 / (pair[1] - pair[0])).collect();
+    ensure!(!epochs.is_empty(), "{} holds no counted epoch", metrics.display());
     let median = |values| Spread::of(values).map_or(f64::NAN, |s| s.median);
-    Ok(Speed { updates: median(updates), steps: median(steps) })
+    Ok(Speed { updates: median(updates), steps: median(steps), epochs: median(epochs) })
 }
 
 #[cfg(test)]
@@ -112,13 +125,15 @@ mod tests {
     #[test]
     fn the_first_epoch_is_not_counted() {
         let file = std::env::temp_dir().join(format!("amago-bench-test-{}.jsonl", std::process::id()));
-        let epoch = |u: f64| {
-            format!(r#"{{"kind":"epoch","time":{{"updates_per_second":{u},"env_steps_per_second":9.0}}}}"#)
+        let epoch = |wall: f64, u: f64| {
+            let time = json!({ "updates_per_second": u, "env_steps_per_second": 9.0, "wall": wall });
+            json!({ "kind": "epoch", "time": time }).to_string()
         };
-        let text = [r#"{"kind":"header"}"#.to_owned(), epoch(1.0), epoch(4.0), epoch(6.0)].join("\n");
+        let text =
+            [r#"{"kind":"header"}"#.to_owned(), epoch(1.0, 1.0), epoch(1.5, 4.0), epoch(2.0, 6.0)].join("\n");
         std::fs::write(&file, text).unwrap();
         let speed = read(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
-        assert_eq!((speed.updates, speed.steps), (5.0, 9.0));
+        assert_eq!((speed.updates, speed.steps, speed.epochs), (5.0, 9.0, 2.0));
     }
 }

@@ -157,7 +157,7 @@ impl Trainer {
     fn tell_damage(&mut self, observer: &mut dyn Observer) {
         let damage = self.data.damage();
         for d in damage.iter().skip(self.damage_seen) {
-            observer.event(Event::Warning(format!("set aside {}: {}", d.path.display(), d.reason)));
+            observer.event(Event::Warning(format!("left out {}: {}", d.path.display(), d.reason)));
         }
         self.damage_seen = damage.len();
     }

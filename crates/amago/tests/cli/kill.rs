@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use amago_env::{Rng, Role, rng};
 use amago_replay::decode;
+use amago_trainer::{Checkpoint, Plan, RunDir};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 
 use crate::support::{Place, list};
@@ -49,9 +52,24 @@ fn check_whole(run: &Path) {
     }
 }
 
-fn weights(place: &Place, run: &str) -> Vec<u8> {
-    let newest = place.checkpoints(run).pop().expect("a checkpoint");
-    fs::read(newest.join("agent.bpk")).expect("weights")
+/// All weights of a run's newest checkpoint.
+fn weights(place: &Place, run: &str) -> Vec<f32> {
+    let (run, config) = RunDir::open(&place.path(run)).expect("a run");
+    let (checkpoint, damaged) = Checkpoint::newest(&run.checkpoints()).expect("a checkpoint");
+    assert!(damaged.is_empty(), "{damaged:?}");
+    let plan = Plan::new(config).expect("a plan");
+    let agent = checkpoint.load_agent(plan.agent(&Device::flex())).expect("it fits");
+    let mut all = Values(Vec::new());
+    agent.visit(&mut all);
+    all.0
+}
+
+struct Values(Vec<f32>);
+
+impl ModuleVisitor for Values {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.extend(param.val().into_data().iter::<f32>());
+    }
 }
 
 fn check_equal(place: &Place, run: &str) {

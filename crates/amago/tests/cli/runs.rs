@@ -16,7 +16,7 @@ fn a_run_writes_what_it_promises() {
     assert!(ended.out.contains("amago eval run"), "{ended:?}");
     let names: Vec<_> =
         list(&place.path("run")).iter().map(|p| p.file_name().expect("a name").to_owned()).collect();
-    assert_eq!(names, ["checkpoints", "config.toml", "metrics.jsonl", "replay"]);
+    assert_eq!(names, ["best", "checkpoints", "config.toml", "metrics.jsonl", "replay"]);
     let (_, resolved) = RunDir::open(&place.path("run")).expect("a run");
     let overrides = ["seed=5".to_owned(), "train.checkpoint_interval=1".to_owned()];
     let source = ConfigSource { name: "tiny.toml", text: TINY, overrides: &overrides };
