@@ -10,7 +10,7 @@ use amago_env::{Rng, Role, rng};
 use amago_replay::{Store, TrajectoryBuilder};
 use burn::tensor::Device;
 
-use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TrainError};
+use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TaskReport, TrainError};
 
 /// Steps training environments and stores what happens.
 pub struct Collector {
@@ -37,6 +37,12 @@ pub struct CollectReport {
     pub success: Option<f64>,
     /// Means of the environments' own metrics.
     pub metrics: BTreeMap<String, f64>,
+    /// The same of each task, by the name that the environment gives it.
+    #[serde(default)]
+    pub tasks: BTreeMap<String, TaskReport>,
+    /// Return of each episode; counted in bins in `metrics.jsonl`.
+    #[serde(default)]
+    pub returns: Vec<f64>,
     /// Exploration noise of the first actor at the end.
     pub epsilon: f64,
     /// Seconds.
@@ -168,6 +174,8 @@ impl Collector {
             return_mean: (!episodes.is_empty()).then_some(summary.return_mean),
             success: summary.success,
             metrics: summary.metrics,
+            tasks: summary.tasks,
+            returns: summary.returns,
             epsilon: self.exploration[0].epsilon(self.envs.results()[0].local_step),
             seconds: start.elapsed().as_secs_f64(),
         }

@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::checkpoint::{Checkpoint, CheckpointMeta};
-use crate::metrics::TimeRecord;
+use crate::metrics::{PolicyAge, ReplayRecord, TimeRecord};
 use crate::{
     Collector, ContextRefresh, EpochRecord, EvalReport, Event, MetricsLog, Observer, Plan, Play, RunDir,
     StopFlag, TrainError, evaluate, train_batch,
@@ -24,6 +24,7 @@ pub struct Trainer {
     collector: Collector,
     store: Store,
     metrics: MetricsLog,
+    policy_age: PolicyAge,
     /// With autodiff, for learning; its plain twin runs rollouts.
     device: Device,
     meta: CheckpointMeta,
@@ -56,7 +57,7 @@ impl Trainer {
         let agent = plan.agent(&device);
         let learner = plan.learner(agent);
         let store = Store::open(run.replay(), config.replay.store())?;
-        let metrics = MetricsLog::create(&run.metrics_file())?;
+        let metrics = MetricsLog::create(&run.metrics_file(), &device)?;
         let collector = Collector::new(&plan, &learner.agent.valid(), &device.clone().inner())?;
         let meta = CheckpointMeta::default();
         Ok(Self {
@@ -66,6 +67,7 @@ impl Trainer {
             collector,
             store,
             metrics,
+            policy_age: PolicyAge::default(),
             device,
             meta,
             start: Instant::now(),
@@ -137,15 +139,19 @@ impl Trainer {
             self.collector.reencode(&policy);
         }
         let work = (epoch, train.timesteps_per_epoch);
+        let stored = self.store.len();
         let rollout = self.collector.collect(&policy, &self.store, work, stop, observer)?;
+        self.policy_age.collected(self.store.len().saturating_sub(stored), self.meta.updates);
         self.store.enforce_limit()?;
         self.meta.env_steps += rollout.env_steps as u64;
         let learning = Instant::now();
         let reports = self.learn(train.batches_per_epoch, stop, observer)?;
         let learn = learning.elapsed().as_secs_f64();
         self.meta.epoch = epoch;
+        let wall = self.start.elapsed().as_secs_f64();
         let time = TimeRecord {
-            wall: self.start.elapsed().as_secs_f64(),
+            wall,
+            left: wall / epoch as f64 * train.epochs.saturating_sub(epoch) as f64,
             learn,
             updates_per_second: reports.len() as f64 / learn.max(1e-9),
             env_steps_per_second: rollout.env_steps as f64 / rollout.seconds.max(1e-9),
@@ -158,7 +164,11 @@ impl Trainer {
             train: mean_report(&reports),
             eval: None,
             time,
-            replay_trajectories: self.store.len(),
+            replay: ReplayRecord {
+                trajectories: self.store.len(),
+                transitions: self.store.transitions(),
+                policy_age: self.policy_age.mean(self.store.len(), self.meta.updates),
+            },
         })
     }
 
@@ -241,6 +251,8 @@ fn mean_report(reports: &[UpdateReport]) -> Option<UpdateReport> {
             td_target: mean(&|r| r.parts.td_target),
             advantage: mean(&|r| r.parts.advantage),
             filter_pass: mean(&|r| r.parts.filter_pass),
+            q_std: mean(&|r| r.parts.q_std),
+            advantage_std: mean(&|r| r.parts.advantage_std),
         },
     })
 }

@@ -2,6 +2,7 @@
 
 mod config_errors;
 mod damage;
+mod export;
 mod import;
 mod inspect;
 #[cfg(unix)]
@@ -10,5 +11,6 @@ mod pipes;
 mod policies;
 mod render;
 mod runs;
+mod seen;
 mod support;
 mod usage;
