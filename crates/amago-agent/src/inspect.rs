@@ -65,7 +65,7 @@ pub fn inspect(
 }
 
 /// Standard deviation of `[C, B, L, G]` over `C`.
-fn deviation(x: Tensor<4>) -> Tensor<3> {
+pub(crate) fn deviation(x: Tensor<4>) -> Tensor<3> {
     let mean = x.clone().mean_dim(0);
     (x - mean).square().mean_dim(0).sqrt().squeeze_dim(0)
 }

@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
+use crate::inspect::deviation;
 use crate::mask::Weights;
 use crate::terms::{Pass, in_return_units, popart_after};
 use crate::{
@@ -91,7 +92,17 @@ fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) -> Loss {
         (x.detach().narrow(2, last, 1) * weights.step.clone()).sum()
     };
     let (mut critic_loss, mut q_value, mut td_target) = (zero(), zero(), zero());
+    let (mut q_std, mut advantage_std) = (zero(), zero());
     if let Some(critic) = critic {
+        // Only the acting discount: `[C, B, L, 1]`.
+        let last = critic.value.dims()[2] - 1;
+        let returns = |x: Tensor<4>| in_return_units(config, &popart, x.detach()).narrow(3, last, 1);
+        let q = returns(critic.values);
+        q_std = acting(deviation(q.clone()));
+        if let Some(sampled) = actor.values {
+            let v = returns(sampled.mean_dim(1).squeeze_dim(1));
+            advantage_std = acting(deviation(q - v));
+        }
         critic_loss = (critic.loss * weights.critic.clone()).sum();
         q_value = acting(in_return_units(config, &popart, critic.value));
         td_target = acting(critic.target);
@@ -101,6 +112,7 @@ fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) -> Loss {
     let entropy = acting(entropy);
     let advantage = actor.advantage.map_or_else(zero, acting);
     let filter_pass = (actor.filter.greater_elem(0.0).float().mean_dim(2) * weights.step.clone()).sum();
-    let parts = [actor_loss, critic_loss, entropy, q_value, td_target, advantage, filter_pass];
+    let parts =
+        [actor_loss, critic_loss, entropy, q_value, td_target, advantage, filter_pass, q_std, advantage_std];
     Loss { total, popart, report: LossTensors { parts: parts.map(Tensor::detach) } }
 }

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 #[derive(Debug, Clone)]
 pub struct LossTensors {
     /// One-element tensors in the order of the fields of [`LossReport`].
-    pub(crate) parts: [Tensor<1>; 7],
+    pub(crate) parts: [Tensor<1>; 9],
 }
 
 /// Named means over the real timesteps of a batch. Returns are in units of the multiplied reward;
@@ -29,6 +29,10 @@ pub struct LossReport {
     pub advantage: f32,
     /// Share of actions that the filter passes, over all discounts.
     pub filter_pass: f32,
+    /// Standard deviation of `Q(s,a)` over the critics.
+    pub q_std: f32,
+    /// Standard deviation of `Q(s,a) − V(s)` over the critics.
+    pub advantage_std: f32,
 }
 
 impl Add for LossTensors {
@@ -59,6 +63,8 @@ impl LossTensors {
             td_target: values[4],
             advantage: values[5],
             filter_pass: values[6],
+            q_std: values[7],
+            advantage_std: values[8],
         };
         (report, std::array::from_fn(|i| values[self.parts.len() + i]))
     }

@@ -92,6 +92,11 @@ pub trait Env: Send {
         Err(EnvError::Failed("this environment has no saved states".to_owned()))
     }
 
+    /// Number of the attempt at the same task that is running, from 0, where an episode has several.
+    fn attempt(&self) -> Option<usize> {
+        None
+    }
+
     /// Draws the current state, hidden parts included, where the environment knows how.
     fn draw(&self) -> Option<Grid> {
         None

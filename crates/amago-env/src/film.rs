@@ -66,6 +66,10 @@ impl<F: FnMut(&dyn Env, Option<Step>) -> Result<(), EnvError> + Send> Env for Fi
         self.env.success()
     }
 
+    fn attempt(&self) -> Option<usize> {
+        self.env.attempt()
+    }
+
     fn draw(&self) -> Option<Grid> {
         self.env.draw()
     }

@@ -111,6 +111,10 @@ impl Env for KShot {
         self.outcomes.last()?.1
     }
 
+    fn attempt(&self) -> Option<usize> {
+        Some(self.outcomes.len().min(self.k - 1))
+    }
+
     fn draw(&self) -> Option<Grid> {
         self.env.draw()
     }

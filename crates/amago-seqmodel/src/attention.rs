@@ -88,6 +88,14 @@ impl AttentionLayer {
         })
     }
 
+    /// How much each timestep attends to each, `[B, H, L, L]`: rows sum to one. For looking at; dropout has no
+    /// part in it.
+    pub fn weights(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<4> {
+        let qkv = self.rotate(self.qkv_projection.forward(x), rotation);
+        let [query, key, _] = split_heads(qkv, self.n_heads);
+        self.pattern.weights(query, key)
+    }
+
     /// One new timestep per row, `[B, 1, D] → [B, 1, D]`, against the cached keys and values. The cache
     /// holds no key that the pattern hides.
     pub fn forward_step(

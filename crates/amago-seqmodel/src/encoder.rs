@@ -35,6 +35,12 @@ pub trait SequenceEncoder: Module + Sync + 'static {
         Replay::ALL
     }
 
+    /// For looking at: how much each timestep attends to each, one `[B, H, L, L]` per layer, for inputs as of
+    /// [`forward_seq`](Self::forward_seq). Rows sum to one. Empty where nothing attends, as by default.
+    fn attention(&self, _x: Tensor<3>, _times: Tensor<2, Int>) -> Vec<Tensor<4>> {
+        Vec::new()
+    }
+
     /// What a training step does before its forward pass; nothing by default.
     fn begin_update(&mut self) {}
 }

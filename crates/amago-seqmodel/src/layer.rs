@@ -66,6 +66,11 @@ impl TransformerLayer {
         self.feed_forward(x + self.norm2.forward(attended))
     }
 
+    /// [`AttentionLayer::weights`] of what the layer attends over.
+    pub fn attention(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<4> {
+        self.attention_layer.weights(self.norm1.forward(x), rotation)
+    }
+
     /// One new timestep per row: `[B, 1, D] → [B, 1, D]`.
     pub fn forward_step(
         &self,

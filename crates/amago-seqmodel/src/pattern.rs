@@ -35,11 +35,15 @@ impl AttentionPattern {
     /// [`causal_attention`](crate::causal_attention).
     pub fn attention(&self, qkv: Tensor<3>, n_heads: usize, dropout: &Dropout) -> Tensor<4> {
         let [query, key, value] = split_heads(qkv, n_heads);
+        dropout.forward(self.weights(query, key)).matmul(value).swap_dims(1, 2)
+    }
+
+    /// How much each query attends to each key, `[B, H, L, L]`, from queries and keys `[B, H, L, E]`.
+    pub(crate) fn weights(&self, query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
         let [_, _, len, size] = query.dims();
         let hidden = self.hidden(len, &query.device());
         let scores = self.adjust(query.matmul(key.transpose()) * (size as f64).powf(-0.5));
-        let scores = scores.mask_fill(hidden.unsqueeze::<4>(), f32::NEG_INFINITY);
-        dropout.forward(activation::softmax(scores, 3)).matmul(value).swap_dims(1, 2)
+        activation::softmax(scores.mask_fill(hidden.unsqueeze::<4>(), f32::NEG_INFINITY), 3)
     }
 
     /// Biased and clipped scores; the last dimension is over keys, the sinks first.

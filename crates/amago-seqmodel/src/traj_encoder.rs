@@ -58,6 +58,11 @@ impl TrajEncoder {
         self.0.any_replay(context)
     }
 
+    /// For looking at: see [`SequenceEncoder::attention`].
+    pub fn attention(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Vec<Tensor<4>> {
+        self.0.any_attention(x, times)
+    }
+
     /// What a training step does before its forward pass, such as one power iteration of every
     /// σ-reparam linear.
     pub fn begin_update(&mut self) {
@@ -82,6 +87,7 @@ trait AnyEncoder: Debug + Send + Sync {
     fn any_forward_step(&self, x: Tensor<3>, times: Tensor<2, Int>, state: &mut RolloutState) -> Tensor<3>;
     fn any_rollout_state(&self, batch: usize, context: usize, device: &Device) -> RolloutState;
     fn any_replay(&self, context: usize) -> Replay;
+    fn any_attention(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Vec<Tensor<4>>;
     fn any_begin_update(&mut self);
 
     fn any_clone(&self) -> TrajEncoder;
@@ -115,6 +121,10 @@ impl<E: SequenceEncoder> AnyEncoder for E {
 
     fn any_replay(&self, context: usize) -> Replay {
         self.replay(context)
+    }
+
+    fn any_attention(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Vec<Tensor<4>> {
+        self.attention(x, times)
     }
 
     fn any_begin_update(&mut self) {

@@ -90,6 +90,16 @@ impl SequenceEncoder for Transformer {
         Replay { first: self.pattern.sink_size, last }
     }
 
+    fn attention(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Vec<Tensor<4>> {
+        let (mut x, rotation) = self.embed(x, times);
+        let mut found = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            found.push(layer.attention(x.clone(), rotation.as_ref()));
+            x = layer.forward_seq(x, rotation.as_ref());
+        }
+        found
+    }
+
     fn begin_update(&mut self) {
         self.layers.iter_mut().for_each(TransformerLayer::power_iteration);
     }

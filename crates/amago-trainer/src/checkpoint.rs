@@ -10,7 +10,7 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 
-use crate::{CollectorState, TrainError};
+use crate::{CollectorState, PolicyAge, TrainError};
 
 const VERSION: u32 = 2;
 const MANIFEST: &str = "manifest.json";
@@ -46,6 +46,8 @@ pub struct RunState {
     pub replay: Snapshot,
     /// The epochs in which the run's own replay, and each dataset, became ready.
     pub ready_since: Vec<Option<usize>>,
+    /// When the trajectories were collected, for the metrics.
+    pub policy_age: PolicyAge,
     /// Running episodes; absent where nothing is collected.
     pub collector: Option<CollectorState>,
     /// Mean return of the best evaluation.

@@ -11,7 +11,7 @@ use amago_replay::{Store, Trajectory, TrajectoryBuilder, Written};
 use burn::tensor::Device;
 
 use crate::faults::Faults;
-use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TrainError};
+use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TaskReport, TrainError};
 
 mod state;
 pub use state::CollectorState;
@@ -48,6 +48,12 @@ pub struct CollectReport {
     pub success: Option<f64>,
     /// Means of the environments' own metrics.
     pub metrics: BTreeMap<String, f64>,
+    /// The same of each task, by the name that the environment gives it.
+    #[serde(default)]
+    pub tasks: BTreeMap<String, TaskReport>,
+    /// Return of each episode; counted in bins in `metrics.jsonl`.
+    #[serde(default)]
+    pub returns: Vec<f64>,
     /// Exploration noise of the first actor at the end.
     pub epsilon: f64,
     /// Environments that failed and were replaced; their episodes were dropped.
@@ -145,6 +151,8 @@ impl Collector {
             return_mean: (!episodes.is_empty()).then_some(summary.return_mean),
             success: summary.success,
             metrics: summary.metrics,
+            tasks: summary.tasks,
+            returns: summary.returns,
             epsilon: self.exploration[0].epsilon(self.envs.results()[0].local_step),
             faults,
             first_fault,
@@ -152,11 +160,9 @@ impl Collector {
         })
     }
 
-    /// Lets what was collected be drawn.
-    pub fn admit(&mut self, store: &Store) {
-        for written in self.written.drain(..) {
-            store.admit(written);
-        }
+    /// Lets what was collected be drawn, and returns how many trajectories that is.
+    pub fn admit(&mut self, store: &Store) -> usize {
+        self.written.drain(..).map(|written| store.admit(written)).count()
     }
 
     fn step(

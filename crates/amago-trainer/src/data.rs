@@ -99,6 +99,11 @@ impl Data {
         self.stores().flatten().map(Store::len).sum()
     }
 
+    /// Transitions in all of them.
+    pub fn transitions(&self) -> u64 {
+        self.stores().flatten().map(Store::transitions).sum()
+    }
+
     /// Damaged files met so far.
     pub fn damage(&self) -> Vec<Damage> {
         self.stores().flatten().flat_map(Store::damage).collect()

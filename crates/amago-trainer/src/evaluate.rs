@@ -27,10 +27,13 @@ pub struct EvalReport {
     pub success: Option<f64>,
     /// Means of the environment's own metrics.
     pub metrics: BTreeMap<String, f64>,
-    /// Return of each episode; not in `metrics.jsonl`.
+    /// The same of each task, by the name that the environment gives it.
+    #[serde(default)]
+    pub tasks: BTreeMap<String, TaskReport>,
+    /// Return of each episode; counted in bins in `metrics.jsonl`.
     #[serde(default)]
     pub returns: Vec<f64>,
-    /// Length of each episode; not in `metrics.jsonl`.
+    /// Length of each episode; counted in bins in `metrics.jsonl`.
     #[serde(default)]
     pub lengths: Vec<usize>,
     /// Environments that failed and were replaced; their episodes are not counted.
@@ -38,6 +41,17 @@ pub struct EvalReport {
     pub faults: u64,
     /// Steps per second over all environments, policy included.
     pub steps_per_second: f64,
+}
+
+/// Result of the episodes of one task.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct TaskReport {
+    /// Episodes played.
+    pub episodes: usize,
+    /// Mean return.
+    pub return_mean: f64,
+    /// Share of solved episodes, where the task defines success.
+    pub success: Option<f64>,
 }
 
 /// Who plays.
@@ -172,11 +186,28 @@ pub(crate) fn summarize(episodes: &[EpisodeStats]) -> EvalReport {
         length_mean: mean(&lengths.iter().map(|l| *l as f64).collect::<Vec<_>>()),
         success: (!successes.is_empty()).then(|| mean(&successes)),
         metrics: named.into_iter().map(|(name, values)| (name, mean(&values))).collect(),
+        tasks: by_task(episodes),
         returns,
         lengths,
         faults: 0,
         steps_per_second: 0.0,
     }
+}
+
+fn by_task(episodes: &[EpisodeStats]) -> BTreeMap<String, TaskReport> {
+    let mut tasks: BTreeMap<&str, Vec<&EpisodeStats>> = BTreeMap::new();
+    for episode in episodes {
+        tasks.entry(&episode.task).or_default().push(episode);
+    }
+    let report = |episodes: Vec<&EpisodeStats>| {
+        let successes: Vec<f64> = episodes.iter().filter_map(|e| e.success).map(f64::from).collect();
+        TaskReport {
+            episodes: episodes.len(),
+            return_mean: mean(&episodes.iter().map(|e| e.episode_return).collect::<Vec<_>>()),
+            success: (!successes.is_empty()).then(|| mean(&successes)),
+        }
+    };
+    tasks.into_iter().map(|(name, episodes)| (name.to_owned(), report(episodes))).collect()
 }
 
 fn mean(values: &[f64]) -> f64 {

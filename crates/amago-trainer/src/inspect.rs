@@ -1,6 +1,7 @@
 //! What a trained agent thinks of the trajectories of its replay, as JSON lines.
 
 mod lines;
+mod recording;
 
 use std::io::Write;
 
@@ -9,6 +10,7 @@ use amago_env::{Role, rng, stream_seed};
 use amago_replay::{Slice, Store, collate};
 use burn::tensor::Device;
 use lines::{Columns, Header, Lines, Piece, line};
+pub use recording::{Recording, Shot, record};
 
 use crate::data::open_dataset;
 use crate::{CheckpointMeta, Plan, RunDir, StopFlag, TrainError, train_batch};

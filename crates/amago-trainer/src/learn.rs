@@ -141,6 +141,8 @@ pub(crate) fn mean_report(reports: &[UpdateReport]) -> Option<UpdateReport> {
             td_target: mean(&|r| r.parts.td_target),
             advantage: mean(&|r| r.parts.advantage),
             filter_pass: mean(&|r| r.parts.filter_pass),
+            q_std: mean(&|r| r.parts.q_std),
+            advantage_std: mean(&|r| r.parts.advantage_std),
         },
     })
 }

@@ -1,15 +1,19 @@
 //! `metrics.jsonl`: a header that names every field and unit, then one line per epoch.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use amago_agent::UpdateReport;
+use burn::tensor::Device;
 
+use crate::histogram::Histogram;
+use crate::machine::Machine;
 use crate::{CollectReport, EvalReport, TrainError};
 
 /// Version of the file's layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Meaning of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -42,8 +46,43 @@ pub struct EpochRecord {
     pub eval: Option<EvalReport>,
     /// Times.
     pub time: TimeRecord,
-    /// Trajectories stored.
-    pub replay_trajectories: usize,
+    /// What is stored.
+    pub replay: ReplayRecord,
+}
+
+/// What is stored for learning.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct ReplayRecord {
+    /// Trajectories.
+    pub trajectories: usize,
+    /// Transitions of those.
+    pub transitions: u64,
+    /// Mean number of updates since the policy that collected a trajectory; absent when nothing is stored.
+    pub policy_age: Option<f64>,
+}
+
+/// How many updates ago each stored trajectory was collected. The store drops the oldest first.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct PolicyAge(VecDeque<(usize, u64)>);
+
+impl PolicyAge {
+    /// So many trajectories were appended, by a policy after so many updates.
+    pub fn collected(&mut self, trajectories: usize, updates: u64) {
+        self.0.push_back((trajectories, updates));
+    }
+
+    /// Mean age after so many updates, when so many trajectories are left. Those that nobody told of do not
+    /// count.
+    pub fn mean(&mut self, mut left: usize, updates: u64) -> Option<f64> {
+        for (n, _) in self.0.iter_mut().rev() {
+            *n = left.min(*n);
+            left -= *n;
+        }
+        self.0.retain(|(n, _)| *n > 0);
+        let n: usize = self.0.iter().map(|(n, _)| n).sum();
+        let ages = self.0.iter().map(|(n, at)| *n as f64 * updates.saturating_sub(*at) as f64);
+        (n > 0).then(|| ages.sum::<f64>() / n as f64)
+    }
 }
 
 /// Where the time goes.
@@ -57,6 +96,8 @@ pub struct TimeRecord {
     pub updates_per_second: f64,
     /// Steps per second of collecting.
     pub env_steps_per_second: f64,
+    /// Seconds to the last epoch, if the others take as long as those so far.
+    pub left: f64,
 }
 
 const FIELDS: &[(&str, &str, &str)] = &[
@@ -72,6 +113,8 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("rollout.faults", "count", "environments that failed and were replaced"),
     ("skipped_updates", "count", "updates that could not be used"),
     ("eval.faults", "count", "environments that failed in the evaluation and were replaced"),
+    ("rollout.tasks.*", "count, reward or share", "episodes, mean return and success of each task by name"),
+    ("rollout.return_histogram.*", "reward", "returns in bins: edges, and one count fewer"),
     ("rollout.epsilon", "probability", "exploration noise of the first actor"),
     ("rollout.seconds", "s", "time of collecting"),
     ("train.loss", "none", "mean total loss"),
@@ -85,17 +128,25 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("train.parts.td_target", "multiplied reward", "mean TD target, acting discount"),
     ("train.parts.advantage", "critic output", "mean Q(s,a) - V(s), acting discount"),
     ("train.parts.filter_pass", "share", "share of stored actions that the filter passes"),
+    ("train.parts.q_std", "multiplied reward", "mean spread of Q(s,a) over the critics, acting discount"),
+    ("train.parts.advantage_std", "multiplied reward", "the same of Q(s,a) - V(s)"),
     ("eval.return_mean", "reward", "mean return without exploration"),
     ("eval.return_std", "reward", "standard deviation of the return over episodes"),
     ("eval.length_mean", "steps", "mean length of an episode"),
     ("eval.success", "share", "share of solved episodes"),
     ("eval.metrics.*", "per metric", "means of the environment's own metrics"),
+    ("eval.tasks.*", "count, reward or share", "episodes, mean return and success of each task by name"),
+    ("eval.return_histogram.*", "reward", "returns in bins, as those of collecting"),
+    ("eval.length_histogram.*", "steps", "lengths of episodes in bins"),
     ("eval.steps_per_second", "steps/s", "speed of the evaluation"),
     ("time.wall", "s", "time since the start"),
     ("time.learn", "s", "time of this epoch's learning"),
     ("time.updates_per_second", "1/s", "updates per second of learning"),
     ("time.env_steps_per_second", "1/s", "environment steps per second of collecting"),
-    ("replay_trajectories", "count", "trajectories stored"),
+    ("time.left", "s", "time to the last epoch at the mean speed so far"),
+    ("replay.trajectories", "count", "trajectories stored"),
+    ("replay.transitions", "count", "transitions stored"),
+    ("replay.policy_age", "count", "mean number of updates since the policy that collected a trajectory"),
 ];
 
 /// The open file.
@@ -106,15 +157,18 @@ pub struct MetricsLog {
 }
 
 impl MetricsLog {
-    /// Creates the file with its header.
+    /// Creates the file with its header, which also says on which machine and device the run is.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn create(path: &Path) -> Result<Self, TrainError> {
+    pub fn create(path: &Path, device: &Device) -> Result<Self, TrainError> {
         let file = File::create_new(path).map_err(TrainError::io(path))?;
         let mut log = Self { file, path: path.to_owned() };
         let fields: Vec<Field> = FIELDS.iter().map(|&(name, unit, doc)| Field { name, unit, doc }).collect();
-        log.line(&serde_json::json!({ "kind": "header", "version": VERSION, "fields": fields }))?;
+        let machine = Machine::new(device);
+        log.line(&serde_json::json!({
+            "kind": "header", "version": VERSION, "machine": machine, "fields": fields,
+        }))?;
         Ok(log)
     }
 
@@ -123,7 +177,7 @@ impl MetricsLog {
     ///
     /// # Errors
     /// When it cannot be read or written.
-    pub fn resume(path: &Path, epoch: usize) -> Result<Self, TrainError> {
+    pub fn resume(path: &Path, epoch: usize, device: &Device) -> Result<Self, TrainError> {
         let text = std::fs::read(path).unwrap_or_default();
         let lines = text.split_inclusive(|byte| *byte == b'\n').take_while(|line| {
             let value =
@@ -135,7 +189,7 @@ impl MetricsLog {
         let kept: usize = lines.map(<[u8]>::len).sum();
         if kept == 0 {
             let _ = std::fs::remove_file(path);
-            return Self::create(path);
+            return Self::create(path, device);
         }
         let file = File::options().append(true).open(path).map_err(TrainError::io(path))?;
         file.set_len(kept as u64).map_err(TrainError::io(path))?;
@@ -149,9 +203,21 @@ impl MetricsLog {
     pub fn epoch(&mut self, record: &EpochRecord) -> Result<(), TrainError> {
         let mut value = serde_json::to_value(record).map_err(|e| self.invalid(e))?;
         value["kind"] = "epoch".into();
-        if let Some(eval) = value.get_mut("eval").and_then(|e| e.as_object_mut()) {
-            eval.remove("returns");
-            eval.remove("lengths");
+        // Lists of episodes become histograms.
+        for (part, name, histogram_name) in [
+            ("rollout", "returns", "return_histogram"),
+            ("eval", "returns", "return_histogram"),
+            ("eval", "lengths", "length_histogram"),
+        ] {
+            let Some(fields) = value.get_mut(part).and_then(|e| e.as_object_mut()) else { continue };
+            let values: Vec<f64> = match fields.remove(name) {
+                Some(list) => serde_json::from_value(list).map_err(|e| self.invalid(e))?,
+                None => continue,
+            };
+            if let Some(histogram) = Histogram::of(&values) {
+                let value = serde_json::to_value(histogram).map_err(|e| self.invalid(e))?;
+                fields.insert(histogram_name.to_owned(), value);
+            }
         }
         self.line(&value)
     }
@@ -169,5 +235,27 @@ impl MetricsLog {
 
     fn invalid(&self, e: serde_json::Error) -> TrainError {
         TrainError::Io { path: self.path.clone(), cause: e.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_leave_first() {
+        let mut age = PolicyAge::default();
+        assert_eq!(age.mean(0, 0), None);
+        age.collected(2, 0);
+        assert_eq!(age.mean(2, 10), Some(10.0));
+        age.collected(4, 10);
+        assert_eq!(age.mean(6, 10), Some(20.0 / 6.0));
+        // One of the old ones is dropped, then all of them.
+        assert_eq!(age.mean(5, 20), Some((20.0 + 4.0 * 10.0) / 5.0));
+        assert_eq!(age.mean(4, 20), Some(10.0));
+        // Three of four are of unknown age.
+        let mut partly = PolicyAge::default();
+        partly.collected(1, 8);
+        assert_eq!(partly.mean(4, 10), Some(2.0));
     }
 }

@@ -9,6 +9,7 @@ use burn::tensor::Device;
 
 use crate::checkpoint::{Checkpoint, CheckpointMeta, RunState};
 use crate::data::Data;
+use crate::metrics::PolicyAge;
 use crate::{
     Collector, EvalReport, Event, MetricsLog, Mode, Observer, Plan, Play, RunDir, StopFlag, TrainError,
     evaluate,
@@ -26,6 +27,7 @@ pub struct Trainer {
     collector: Option<Collector>,
     data: Data,
     metrics: MetricsLog,
+    policy_age: PolicyAge,
     /// With autodiff, for learning; its plain twin runs rollouts.
     device: Device,
     meta: CheckpointMeta,
@@ -63,7 +65,7 @@ impl Trainer {
         let collector = (plan.config.train.mode != Mode::Learn)
             .then(|| Collector::new(&plan, &learner.agent.valid(), &device.clone().inner()))
             .transpose()?;
-        let metrics = MetricsLog::create(&run.metrics_file())?;
+        let metrics = MetricsLog::create(&run.metrics_file(), &device)?;
         Ok(Self {
             plan,
             run,
@@ -71,6 +73,7 @@ impl Trainer {
             collector,
             data,
             metrics,
+            policy_age: PolicyAge::default(),
             device,
             meta: CheckpointMeta::default(),
             best: None,
@@ -122,7 +125,7 @@ impl Trainer {
                 Some(collector)
             }
         };
-        let metrics = MetricsLog::resume(&run.metrics_file(), meta.epoch)?;
+        let metrics = MetricsLog::resume(&run.metrics_file(), meta.epoch, &device)?;
         Ok(Self {
             plan,
             run,
@@ -130,6 +133,7 @@ impl Trainer {
             collector,
             data,
             metrics,
+            policy_age: state.policy_age,
             device,
             meta,
             best: state.best,
@@ -225,6 +229,7 @@ impl Trainer {
         let state = RunState {
             replay: self.data.own.as_ref().map(|store| store.snapshot()).unwrap_or_default(),
             ready_since: self.data.since(),
+            policy_age: self.policy_age.clone(),
             collector: self.collector.as_ref().map(Collector::save),
             best: self.best,
             seconds: self.seconds(),

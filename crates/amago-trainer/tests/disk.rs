@@ -138,7 +138,7 @@ fn no_room_for_a_checkpoint() {
 fn a_line_of_metrics_that_does_not_fit_is_taken_back() {
     let Some(disk) = Tmpfs::mount("64k") else { return };
     let path = disk.path().join("metrics.jsonl");
-    let mut log = MetricsLog::create(&path).expect("room for the header");
+    let mut log = MetricsLog::create(&path, &device()).expect("room for the header");
     fill(disk.path(), 0);
     let mut written = 0;
     let error = loop {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::view_args::{CompareArgs, CompletionsArgs, ExportArgs, FilmArgs, ReportArgs, WatchArgs};
+
 /// In-context reinforcement learning: train a Transformer policy that remembers and adapts.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -17,13 +19,23 @@ use clap::{Args, Parser, Subcommand};
   amago envs                                        every environment and its options
   amago rollout tmaze-passive --episodes 100 --json play a random policy
   amago rollout dark-key-to-door --render text      watch one episode
+  amago watch runs/tmaze-001                        a live view in the terminal
+  amago film runs/tmaze-001 -o maze.gif             an episode as a film
+  amago report runs/tmaze-001 -o report.html        everything on one page
+  amago compare runs/*                              the same metric of several runs
+  amago export runs/* --csv table.csv               metrics as a table; --tensorboard DIR for TensorBoard
   amago import policy.pt --config c.toml --run-dir d a policy of the PyTorch original
+
+Results go to stdout, messages to stderr. Colours are for terminals, and NO_COLOR=1 turns them off.
 
 Exit codes: 0 success, 1 error, 2 wrong usage, 130 stopped by Ctrl-C (everything saved).")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Say nothing on stderr but warnings and errors.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
 }
 
 /// What to do.
@@ -36,15 +48,44 @@ pub enum Command {
     /// Write what the critics of a run think of its stored trajectories, as JSON lines.
     Inspect(InspectArgs),
     /// List the built-in environments with their spaces and options.
-    Envs,
+    Envs(EnvsArgs),
     /// Play episodes of an environment and print returns, lengths and speed.
     Rollout(RolloutArgs),
     /// Make a run folder from weights of the original PyTorch implementation.
     Import(ImportArgs),
+    /// Show runs live in a terminal.
+    Watch(WatchArgs),
+    /// Write metrics as a CSV table or as TensorBoard event files.
+    Export(ExportArgs),
+    /// Film episodes of a run as a GIF.
+    Film(FilmArgs),
+    /// Compare runs: a table and a plot of the same metric, over seeds.
+    Compare(CompareArgs),
+    /// Write a report of runs as one HTML page.
+    Report(ReportArgs),
+    /// Print a script that completes commands in a shell.
+    Completions(CompletionsArgs),
+}
+
+/// `amago envs`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  amago envs
+  amago envs --json")]
+pub struct EnvsArgs {
+    /// Print one JSON list instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `amago train`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  amago train
+  amago train configs/tmaze.toml --set seed=1 --set train.epochs=20
+  amago train configs/frozen-lake.toml --dashboard
+  amago train --resume runs/tmaze-001 --set train.epochs=200
+  amago train configs/tmaze.toml --run-dir runs/maze --tensorboard --quiet")]
 pub struct TrainArgs {
     /// TOML file; without one, the built-in quick start.
     pub config: Option<PathBuf>,
@@ -61,10 +102,22 @@ pub struct TrainArgs {
     /// `--set train.epochs=200` makes a finished run longer.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "run_dir"])]
     pub resume: Option<PathBuf>,
+    /// Show the run live in the terminal, as `amago watch` does; q stops and saves.
+    #[arg(long, conflicts_with = "quiet")]
+    pub dashboard: bool,
+    /// Also write TensorBoard event files, into the folder `tensorboard` of the run.
+    #[arg(long)]
+    pub tensorboard: bool,
+    /// Print the result as one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `amago eval`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  amago eval runs/tmaze-001
+  amago eval runs/tmaze-001 --episodes 1000 --seed 5 --json")]
 pub struct EvalArgs {
     /// Folder of a run.
     pub run_dir: PathBuf,
@@ -112,6 +165,10 @@ pub struct InspectArgs {
 
 /// `amago rollout`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  amago rollout tmaze-passive --episodes 100 --json
+  amago rollout meta-frozen-lake --set size=4 --render text
+  amago rollout meta-frozen-lake --set size=3 --policy runs/quickstart-001 --render text")]
 pub struct RolloutArgs {
     /// Name of an environment; `amago envs` lists them.
     pub env: String,

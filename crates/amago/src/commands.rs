@@ -8,15 +8,17 @@ use amago_agent::Agent;
 use amago_env::registry::{self, OptionDoc};
 use amago_trainer::{
     Checkpoint, CheckpointMeta, ConfigSource, EvalReport, Inspection, MAX_PARALLEL, Observer, Plan, Play,
-    RunDir, Silent, StopFlag, TrainError, Trainer, evaluate, load_config, play,
+    RunDir, Silent, StopFlag, TrainError, evaluate, load_config, play,
 };
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
+use clap::CommandFactory;
 
-use crate::args::{Command, EvalArgs, ImportArgs, InspectArgs, RolloutArgs, TrainArgs};
-use crate::output::{print, tell};
+use crate::args::{Cli, Command, EnvsArgs, EvalArgs, ImportArgs, InspectArgs, RolloutArgs};
+use crate::output::{complain, print, tell};
 use crate::progress::Progress;
-use crate::{device, render, summary};
+use crate::view_args::CompletionsArgs;
+use crate::{device, film, render, report, summary, train, views};
 
 /// The config of `amago train` without a file.
 const QUICK_START: &str = include_str!("../../../configs/quickstart.toml");
@@ -32,17 +34,23 @@ pub enum Ending {
 /// Runs one subcommand.
 pub fn run(command: Command) -> Result<Ending> {
     match command {
-        Command::Train(args) => train(&args),
+        Command::Train(args) => train::train(&args),
         Command::Eval(args) => eval(&args),
         Command::Inspect(args) => inspect(&args),
-        Command::Envs => envs(),
+        Command::Envs(args) => envs(&args),
         Command::Rollout(args) => rollout(&args),
         Command::Import(args) => import(&args),
+        Command::Watch(args) => views::watch(&args),
+        Command::Export(args) => views::export(&args),
+        Command::Film(args) => film::film(&args),
+        Command::Compare(args) => views::compare(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Completions(args) => completions(&args),
     }
 }
 
 /// Ctrl-C asks to stop; a second one ends at once.
-fn stop_on_ctrl_c() -> Result<StopFlag> {
+pub fn stop_on_ctrl_c() -> Result<StopFlag> {
     let stop = StopFlag::default();
     let flag = stop.clone();
     ctrlc::set_handler(move || {
@@ -57,7 +65,7 @@ fn stop_on_ctrl_c() -> Result<StopFlag> {
 }
 
 /// The name of a config, without a file the quick start's, and the plan that it makes.
-fn load_plan(config: Option<&Path>, overrides: &[String]) -> Result<(String, Plan)> {
+pub fn load_plan(config: Option<&Path>, overrides: &[String]) -> Result<(String, Plan)> {
     let (name, text) = match config.map(|path| (path, path.display().to_string())) {
         Some((path, name)) => (name.clone(), std::fs::read_to_string(path).context(name)?),
         None => ("the quick start".to_owned(), QUICK_START.to_owned()),
@@ -66,64 +74,11 @@ fn load_plan(config: Option<&Path>, overrides: &[String]) -> Result<(String, Pla
     Ok((name, Plan::new(config)?))
 }
 
-fn train(args: &TrainArgs) -> Result<Ending> {
-    let device = device::by_name(&args.device)?;
-    let (name, plan, run) = match &args.resume {
-        None => begin(args)?,
-        Some(folder) => {
-            let (run, config) = RunDir::open_with(folder, &args.overrides)?;
-            (run.config_file().display().to_string(), Plan::new(config)?, run)
-        }
-    };
-    let folder = run.path().to_owned();
-    let stop = stop_on_ctrl_c()?;
-    tell(format_args!(
-        "training {} on {}, {}: {} -> {}",
-        plan.config.env.id, args.device, name, plan.observation_space, plan.action_space
-    ));
-    tell(format_args!("run folder: {}", folder.display()));
-    let mut progress = Progress::new();
-    let mut trainer = match args.resume {
-        None => Trainer::new(plan.clone(), run, &device)?,
-        Some(_) => Trainer::resume(plan.clone(), run, &device)?,
-    };
-    let result = trainer.run(&stop, &mut progress);
-    progress.finish();
-    let outcome = result.with_context(|| format!("{} (kept)", folder.display()))?;
-    let Some(trained) = &outcome.eval else {
-        tell(format_args!(
-            "stopped after {} updates; go on: amago train --resume {}",
-            outcome.meta.updates,
-            folder.display()
-        ));
-        return Ok(Ending::Interrupted);
-    };
-    let random = evaluate(&plan, &Play::Random, &stop, &mut Silent)?;
-    let table = summary::table(&[("random policy", &random), ("trained policy", trained)]);
-    print(format_args!(
-        "\ntrained {} updates on {} steps in {:.0} s\n{table}play it again: amago eval {}\n",
-        outcome.meta.updates,
-        outcome.meta.env_steps,
-        outcome.seconds,
-        folder.display()
-    ))?;
-    Ok(Ending::Done)
-}
-
-/// Name of the config, plan and folder of a new run.
-fn begin(args: &TrainArgs) -> Result<(String, Plan, RunDir)> {
-    let (name, plan) = load_plan(args.config.as_deref(), &args.overrides)?;
-    let stem =
-        args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
-    let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));
-    let run = RunDir::create(&folder, &plan.config)?;
-    Ok((name, plan, run))
-}
-
 /// A run's newest whole checkpoint, on a device without autodiff.
-struct Loaded {
+pub struct Loaded {
     run: RunDir,
-    plan: Plan,
+    /// Its checked config.
+    pub plan: Plan,
     agent: Agent,
     meta: CheckpointMeta,
     device: Device,
@@ -131,19 +86,20 @@ struct Loaded {
 
 impl Loaded {
     /// The policy as a player.
-    fn play(&self, greedy: bool) -> Play<'_> {
+    pub fn play(&self, greedy: bool) -> Play<'_> {
         let context = self.plan.config.train.max_seq_len;
         Play::Agent { agent: &self.agent, context, greedy, device: &self.device }
     }
 }
 
-fn load_run(run_dir: &Path, device: &str) -> Result<Loaded> {
+/// Loads the newest checkpoint of a run.
+pub fn load_run(run_dir: &Path, device: &str) -> Result<Loaded> {
     let device = device::by_name(device)?;
     let (run, config) = RunDir::open(run_dir)?;
     let plan = Plan::new(config).with_context(|| run.config_file().display().to_string())?;
     let (checkpoint, damaged) = Checkpoint::newest(&run.checkpoints())?;
     for error in damaged {
-        tell(format_args!("warning: {error}; using {}", checkpoint.path().display()));
+        complain(format_args!("warning: {error}; using {}", checkpoint.path().display()));
     }
     let agent = checkpoint.load_agent(plan.agent(&device))?;
     let meta = checkpoint.meta;
@@ -183,7 +139,7 @@ fn inspect(args: &InspectArgs) -> Result<Ending> {
     let written = inspection.write(meta, work, &stop, &mut out);
     let written = written.and_then(|s| out.flush().map(|()| s).map_err(TrainError::Output));
     for damage in inspection.store().damage() {
-        tell(format_args!("warning: left out {}: {}", damage.path.display(), damage.reason));
+        complain(format_args!("warning: left out {}: {}", damage.path.display(), damage.reason));
     }
     match written {
         Ok(found) => tell(summary::values(&found)),
@@ -194,16 +150,31 @@ fn inspect(args: &InspectArgs) -> Result<Ending> {
     Ok(ending(&stop))
 }
 
-fn envs() -> Result<Ending> {
+fn completions(args: &CompletionsArgs) -> Result<Ending> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "amago", &mut script);
+    print(String::from_utf8(script)?)?;
+    Ok(Ending::Done)
+}
+
+fn envs(args: &EnvsArgs) -> Result<Ending> {
+    let mut all = Vec::new();
     for spec in registry::specs() {
         let env = registry::make(spec.id, &toml::Table::new())?;
         let (obs, act) = (env.observation_space(), env.action_space());
+        if args.json {
+            all.push(summary::env(spec, obs, act));
+            continue;
+        }
         let option = |o: OptionDoc| format!("    {} = {}\n        {}\n", o.name, o.default, o.doc);
         let options: String = spec.options().into_iter().map(option).collect();
         print(format_args!(
             "{}\n    {}\n    observation {obs}\n    action      {act}\n{options}\n",
             spec.id, spec.summary
         ))?;
+    }
+    if args.json {
+        print(format_args!("{}\n", serde_json::Value::from(all)))?;
     }
     Ok(Ending::Done)
 }

@@ -3,11 +3,16 @@
 mod args;
 mod commands;
 mod device;
+mod film;
 mod memory;
 mod output;
 mod progress;
 mod render;
+mod report;
 mod summary;
+mod train;
+mod view_args;
+mod views;
 
 use std::process::ExitCode;
 
@@ -18,11 +23,15 @@ const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     memory::keep_freed_pages();
-    match commands::run(args::Cli::parse().command) {
+    let args = args::Cli::parse();
+    if args.quiet {
+        output::be_quiet();
+    }
+    match commands::run(args.command) {
         Ok(commands::Ending::Done) => ExitCode::SUCCESS,
         Ok(commands::Ending::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
-            output::tell(format_args!("error: {error:#}"));
+            output::complain(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -2,12 +2,32 @@
 //! which would end a run and lose what it learned.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
-/// A message on stderr. That nobody listens is no reason to stop.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on [`tell`] says nothing.
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether only results, warnings and errors are wanted.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// A message on stderr, unless quiet is wanted. That nobody listens is no reason to stop.
 pub fn tell(text: impl Display) {
+    if !is_quiet() {
+        complain(text);
+    }
+}
+
+/// A warning or an error on stderr.
+pub fn complain(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
@@ -18,4 +38,10 @@ pub fn print(text: impl Display) -> Result<()> {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(e).context("cannot write to stdout"),
         _ => Ok(()),
     }
+}
+
+/// Whether stdout shows colours: a terminal, and nobody has asked for none (<https://no-color.org>).
+pub fn is_colored() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
 }

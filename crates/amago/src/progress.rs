@@ -5,7 +5,7 @@ use std::time::Duration;
 use amago_trainer::{EpochRecord, EvalReport, Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::tell;
+use crate::output::{complain, is_quiet, tell};
 use crate::summary::count;
 
 /// Shows a run on stderr.
@@ -15,9 +15,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A hidden bar until the first event; it stays hidden where stderr is no terminal.
+    /// A hidden bar until the first event; it stays hidden where stderr is no terminal or quiet is wanted.
     pub fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+        let target = match is_quiet() {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr_with_hz(10),
+        };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template("{msg:>10} [{bar:30}] {pos}/{len} {per_sec:>9} eta {eta}")
             .expect("the template is constant")
             .progress_chars("=> ");
@@ -55,7 +59,7 @@ impl Observer for Progress {
             Event::Evaluated { epoch, report } => self.line(&eval_line(epoch, report)),
             Event::Epoch(record) => self.line(&epoch_line(record)),
             Event::Checkpoint(path) => self.line(&format!("saved {}", path.display())),
-            Event::Warning(text) => self.line(&format!("warning: {text}")),
+            Event::Warning(text) => self.bar.suspend(|| complain(format_args!("warning: {text}"))),
         }
     }
 }
@@ -64,7 +68,8 @@ fn percent(x: Option<f64>) -> String {
     x.map_or_else(|| "-".to_owned(), |x| format!("{:.0}%", 100.0 * x))
 }
 
-fn epoch_line(r: &EpochRecord) -> String {
+/// One epoch in a line.
+pub fn epoch_line(r: &EpochRecord) -> String {
     let ret = r.rollout.return_mean.map_or_else(|| "-".to_owned(), |x| format!("{x:.2}"));
     let (loss, entropy) = match &r.train {
         Some(t) => (format!("{:.3}", t.loss), format!("{:.2}", t.parts.entropy)),
@@ -83,7 +88,8 @@ fn epoch_line(r: &EpochRecord) -> String {
     )
 }
 
-fn eval_line(epoch: usize, report: &EvalReport) -> String {
+/// One evaluation in a line.
+pub fn eval_line(epoch: usize, report: &EvalReport) -> String {
     let success = percent(report.success);
     let n = count(report.returns.len(), "episode");
     format!(

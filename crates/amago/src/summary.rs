@@ -1,5 +1,7 @@
 //! Results side by side, as a table or as JSON.
 
+use amago_env::registry::EnvSpec;
+use amago_env::{DictSpace, Space};
 use amago_trainer::{EvalReport, InspectSummary};
 use serde_json::json;
 
@@ -47,6 +49,20 @@ pub fn json(report: &EvalReport) -> serde_json::Value {
     })
 }
 
+/// What an environment is, as JSON.
+pub fn env(spec: &EnvSpec, observation: &DictSpace, action: &Space) -> serde_json::Value {
+    let options = spec.options().into_iter();
+    let options: Vec<_> =
+        options.map(|o| json!({ "name": o.name, "default": o.default, "doc": o.doc })).collect();
+    json!({
+        "id": spec.id,
+        "summary": spec.summary,
+        "observation": observation.to_string(),
+        "action": action.to_string(),
+        "options": options,
+    })
+}
+
 /// So many of a thing whose plural has an s.
 pub fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
@@ -73,9 +89,11 @@ fn first_and_last_attempt(report: &EvalReport) -> Option<(f64, f64)> {
     Some((attempts.first()?.1, attempts.last()?.1))
 }
 
-fn align(lines: &[Vec<String>]) -> String {
+/// Cells in columns.
+pub fn align(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| lines.iter().filter_map(|l| l.get(c)).map(String::len).max().unwrap_or(0);
+    let width =
+        |c: usize| lines.iter().filter_map(|l| l.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut out = String::new();
     for line in lines {

@@ -64,6 +64,8 @@ fn figures(report: &UpdateReport) -> Vec<f32> {
         parts.td_target,
         parts.advantage,
         parts.filter_pass,
+        parts.q_std,
+        parts.advantage_std,
     ]
 }
 

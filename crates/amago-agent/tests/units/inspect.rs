@@ -59,6 +59,8 @@ fn means_are_those_of_the_loss() {
                 let pass = got.filter.clone().greater_elem(0.0).float();
                 assert_close(&[mean(&pass, mask, g)], &[loss.filter_pass], 1e-5);
                 assert_close(&[mean(&got.q, mask, 1)], &[loss.q_value], 1e-4);
+                let spread = [&found.spread.q, &found.spread.advantage].map(|x| mean(x, mask, 1));
+                assert_close(&spread, &[loss.q_std, loss.advantage_std], 1e-4);
                 if fake_filter {
                     unfiltered += 1;
                     assert!(values(&got.filter).iter().all(|w| *w == 1.0));

@@ -10,6 +10,30 @@ use support::{
 };
 
 #[test]
+fn attention_is_shared_out_over_what_can_be_seen() {
+    let episodes = Episodes::random(1, 9, &device());
+    for (window, config) in [(8, transformer(8, 2, 3)), (3, windowed(2, [3, 0]))] {
+        let (name, encoder) = build(&TrajEncoderConfig::Transformer(config.clone()));
+        let layers = episodes.attention(&encoder);
+        assert_eq!(layers.len(), config.n_layers);
+        for weights in layers {
+            assert_eq!(weights.dims(), [1, config.n_heads, 9, 9]);
+            for (i, row) in values(&weights).chunks(9).enumerate() {
+                let (query, sum) = (i % 9, row.iter().sum::<f32>());
+                assert!((sum - 1.0).abs() < 1e-5, "{name}: {sum}");
+                for (key, weight) in row.iter().enumerate() {
+                    let seen = key <= query && query - key <= window;
+                    assert_eq!(*weight > 0.0, seen, "{name}: {query} to {key}: {weight}");
+                }
+            }
+        }
+    }
+    for config in memory_free().into_iter().chain(recurrent()) {
+        assert!(episodes.attention(&build(&config).1).is_empty(), "{config:?}");
+    }
+}
+
+#[test]
 fn steps_of_an_episode_equal_the_whole() {
     for (name, encoder) in encoders() {
         for [rows, len] in [[1, 1], [1, 9], [3, 12], [2, 40]] {

@@ -48,6 +48,12 @@ impl Episodes {
         encoder.forward_seq(x, times)
     }
 
+    /// How much the timesteps of the first row attend to each other, `[1, H, L, L]` per layer.
+    pub fn attention(&self, encoder: &TrajEncoder) -> Vec<Tensor<4>> {
+        let times = ints(self.times[0].clone(), [1, self.len()], &self.x.device());
+        encoder.attention(self.x.clone().narrow(0, 0, 1), times)
+    }
+
     /// One step of all rows, `[B, 1, d]`.
     pub fn step(&self, encoder: &TrajEncoder, t: usize, state: &mut RolloutState) -> Tensor<3> {
         let times = self.times.iter().map(|row| row[t]).collect();

@@ -10,7 +10,7 @@ use burn::module::Module;
 use super::Trainer;
 use crate::faults::replaced;
 use crate::learn::{Learned, Learning, mean_report};
-use crate::metrics::TimeRecord;
+use crate::metrics::{ReplayRecord, TimeRecord};
 use crate::{CollectReport, ContextRefresh, EpochRecord, Event, Mode, Observer, StopFlag, TrainError};
 
 /// How often the progress of the other thread is looked at.
@@ -46,12 +46,15 @@ impl Trainer {
             (self.meta.epoch, self.meta.collected, self.meta.learned) = (epoch, 0, 0);
         }
         self.tell_damage(observer);
+        let wall = self.seconds();
         let time = TimeRecord {
-            wall: self.seconds(),
+            wall,
+            left: wall / epoch as f64 * train.epochs.saturating_sub(epoch) as f64,
             learn: learn_seconds,
             updates_per_second: learned.reports.len() as f64 / learn_seconds.max(1e-9),
             env_steps_per_second: collected.env_steps as f64 / collected.seconds.max(1e-9),
         };
+        let own = self.data.own.as_ref().map_or(0, |store| store.len());
         Ok(EpochRecord {
             epoch,
             env_steps: self.meta.env_steps,
@@ -61,7 +64,11 @@ impl Trainer {
             skipped_updates: learned.skipped,
             eval: None,
             time,
-            replay_trajectories: self.data.len(),
+            replay: ReplayRecord {
+                trajectories: self.data.len(),
+                transitions: self.data.transitions(),
+                policy_age: self.policy_age.mean(own, self.meta.updates),
+            },
         })
     }
 
@@ -76,19 +83,20 @@ impl Trainer {
             return Ok(CollectReport::default());
         };
         let report = collector.collect(policy, store, steps, stop, observer)?;
-        self.collected(&report, observer);
+        self.collected(&report, self.meta.updates, observer);
         Ok(report)
     }
 
-    /// Takes in what was collected.
-    fn collected(&mut self, report: &CollectReport, observer: &mut dyn Observer) {
+    /// Takes in what a policy after so many updates has collected.
+    fn collected(&mut self, report: &CollectReport, updates: u64, observer: &mut dyn Observer) {
         if let Some(first) = &report.first_fault {
             observer.event(Event::Warning(replaced(report.faults, first)));
         }
         self.meta.collected += report.env_steps / self.plan.config.train.parallel_actors;
         self.meta.env_steps += report.env_steps as u64;
         if let (Some(collector), Some(store)) = (&mut self.collector, &self.data.own) {
-            collector.admit(store);
+            let admitted = collector.admit(store);
+            self.policy_age.collected(admitted, updates);
             store.retire();
         }
     }
@@ -127,6 +135,7 @@ impl Trainer {
         observer: &mut dyn Observer,
     ) -> Result<(CollectReport, Learned, f64), TrainError> {
         let updates = if self.ready(epoch, observer) { updates } else { 0 };
+        let policy_updates = self.meta.updates;
         let Self { plan, run, data, learner, device, meta, collector, .. } = self;
         let (data, done) = (&*data, AtomicUsize::new(0));
         let (collected, learned, seconds) = thread::scope(|scope| {
@@ -150,7 +159,7 @@ impl Trainer {
             (collected, learned, seconds)
         });
         let collected = collected?;
-        self.collected(&collected, observer);
+        self.collected(&collected, policy_updates, observer);
         Ok((collected, learned?, seconds))
     }
 

@@ -2,6 +2,7 @@
 
 mod config_errors;
 mod damage;
+mod export;
 mod import;
 mod inspect;
 #[cfg(unix)]
@@ -12,5 +13,6 @@ mod pipes;
 mod policies;
 mod render;
 mod runs;
+mod seen;
 mod support;
 mod usage;

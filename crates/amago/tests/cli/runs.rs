@@ -72,7 +72,7 @@ fn the_header_explains_every_field_of_every_line() {
     let mut named = BTreeSet::new();
     for run in ["maze", "lake"] {
         let lines = place.metrics(run);
-        assert_eq!((&lines[0]["kind"], &lines[0]["version"]), (&"header".into(), &1.into()));
+        assert_eq!((&lines[0]["kind"], &lines[0]["version"]), (&"header".into(), &2.into()));
         for field in lines[0]["fields"].as_array().expect("a list") {
             let text = |key: &str| field[key].as_str().filter(|s| !s.is_empty()).expect(key).to_owned();
             named.insert(text("name"));
@@ -105,7 +105,9 @@ fn timeless(mut line: Value) -> Value {
             assert!(fields.remove(name).is_some(), "{part}.{name}");
         }
     }
-    line.as_object_mut().expect("an object").remove("time");
+    let line_fields = line.as_object_mut().expect("an object");
+    line_fields.remove("time");
+    line_fields.remove("machine");
     line
 }
 

@@ -27,13 +27,18 @@ fn wrong_usage_has_its_own_exit_code() {
 #[test]
 fn every_subcommand_has_help() {
     let place = Place::new();
-    let cases: [(&[&str], &[&str]); 7] = [
+    let cases: [(&[&str], &[&str]); 12] = [
         (&["--help"], &["train", "eval", "inspect", "import", "envs", "rollout", "Exit codes"]),
-        (&["train", "--help"], &["--set", "--device", "--run-dir"]),
+        (&["train", "--help"], &["--set", "--device", "--run-dir", "--dashboard", "--tensorboard", "--json"]),
+        (&["watch", "--help"], &["--axis", "--once", "Keys:"]),
+        (&["export", "--help"], &["--csv", "--tensorboard", "--metric", "--axis", "--image"]),
+        (&["film", "--help"], &["--output", "--episodes", "--seed", "--fps", "--sample", "--random"]),
+        (&["compare", "--help"], &["--metric", "--axis", "--json"]),
+        (&["report", "--help"], &["--output", "--seed", "--no-play"]),
         (&["eval", "--help"], &["--episodes", "--seed", "--sample", "--device", "--json"]),
         (&["inspect", "--help"], &["--trajectories", "--seed", "--output", "--device", "Example:"]),
         (&["import", "--help"], &["--config", "--set", "--run-dir", "--device", "nothing is written"]),
-        (&["envs", "--help"], &["Usage: amago envs"]),
+        (&["envs", "--help"], &["Usage: amago envs", "--json"]),
         (
             &["rollout", "--help"],
             &["--set", "--render", "--policy", "--episodes", "--seed", "--device", "--json"],
@@ -41,11 +46,54 @@ fn every_subcommand_has_help() {
     ];
     for (args, parts) in cases {
         let ended = place.amago(args).ok();
-        for part in ["Usage:"].iter().chain(parts) {
+        for part in ["Usage:", "Example", "--quiet"].iter().chain(parts) {
             assert!(ended.out.contains(part), "{args:?}: \"{part}\" is not in: {}", ended.out);
         }
     }
     assert!(place.amago(&["--version"]).ok().out.starts_with("amago "));
+}
+
+#[test]
+fn shells_get_scripts_that_know_every_command() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ended = place.amago(&["completions", shell]).ok();
+        for word in ["train", "report", "compare", "tensorboard"] {
+            assert!(ended.out.contains(word), "{shell}: {word}");
+        }
+    }
+    assert_eq!(place.amago(&["completions", "abacus"]).code, Some(2));
+}
+
+#[test]
+fn quiet_leaves_results_and_warnings() {
+    let place = Place::new();
+    let train = ["train", "tiny.toml", "--run-dir", "run", "--set", "train.min_trajectories=5", "--json"];
+    let loud = place.amago(&train).ok();
+    assert!(loud.err.contains("run folder") && loud.err.contains("warning: not learning yet"), "{loud:?}");
+    let result = json(&loud.out);
+    assert_eq!((&result["run_dir"], &result["stopped"]), (&"run".into(), &false.into()));
+    assert!(result["trained"]["mean"].is_number() && result["random"]["mean"].is_number(), "{result}");
+    assert!(!loud.out.contains('\x1b') && !loud.err.contains('\x1b'), "colours without a terminal: {loud:?}");
+    let quiet = place.amago(&["--quiet", "eval", "run"]).ok();
+    assert!(quiet.err.is_empty() && quiet.out.contains("return"), "{quiet:?}");
+    let args = ["train", "tiny.toml", "-q", "--run-dir", "again", "--set", "train.min_trajectories=5"];
+    let quiet = place.amago(&args).ok();
+    let others = quiet.err.lines().filter(|line| !line.starts_with("warning: "));
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<&str>::new());
+    let error = place.amago(&["--quiet", "eval", "nobody"]);
+    error.check_error("quiet", &["nobody"]);
+}
+
+#[test]
+fn the_list_of_environments_is_json_too() {
+    let list = json(&Place::new().amago(&["envs", "--json"]).ok().out);
+    let list = list.as_array().expect("a list");
+    assert_eq!(list.len(), registry::specs().len());
+    for (env, spec) in list.iter().zip(registry::specs()) {
+        assert_eq!((&env["id"], &env["summary"]), (&spec.id.into(), &spec.summary.into()));
+        assert_eq!(env["options"].as_array().map(Vec::len), Some(spec.options().len()));
+    }
 }
 
 #[test]

@@ -230,6 +230,10 @@ impl Env for FrozenLake {
         Some(self.outcomes.get(self.options.k_episodes - 1).copied().unwrap_or(false))
     }
 
+    fn attempt(&self) -> Option<usize> {
+        Some(self.outcomes.len().min(self.options.k_episodes - 1))
+    }
+
     fn draw(&self) -> Option<Grid> {
         let size = self.options.size;
         let mut grid = Grid::new(size, size, cells::FLOOR);

@@ -228,6 +228,11 @@ impl Env for KeyToDoor {
         }
     }
 
+    /// A trial that ended is shown until the next step begins another one.
+    fn attempt(&self) -> Option<usize> {
+        Some(self.returns.len().saturating_sub(usize::from(self.trial_over)))
+    }
+
     fn draw(&self) -> Option<Grid> {
         let mut grid = Grid::new(self.options.size, self.options.size, cells::FLOOR);
         let key = (!self.has_key).then_some((self.task.key, cells::KEY));

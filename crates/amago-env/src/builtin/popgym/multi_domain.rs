@@ -204,6 +204,10 @@ impl Env for MultiDomain {
         Ok(Step { reward: paid, terminated, truncated: false })
     }
 
+    fn attempt(&self) -> Option<usize> {
+        Some(self.episode.min(self.options.warmup_episodes))
+    }
+
     fn draw(&self) -> Option<Grid> {
         Some(self.domains[self.active].game.picture())
     }

@@ -1,0 +1,59 @@
+//! Films of episodes: what `amago film` writes and what a report shows.
+
+use amago_trainer::Recording;
+use amago_view::film::{Shot, gif};
+use anyhow::{Context, Result, bail};
+
+use crate::commands::{Ending, load_run, stop_on_ctrl_c};
+use crate::output::tell;
+use crate::view_args::FilmArgs;
+
+/// `amago film`.
+pub fn film(args: &FilmArgs) -> Result<Ending> {
+    if args.episodes == 0 {
+        bail!("--episodes must be at least 1");
+    }
+    let loaded = load_run(&args.run_dir, &args.device)?;
+    let who = match args.random {
+        true => amago_trainer::Play::Random,
+        false => loaded.play(loaded.plan.config.eval.greedy && !args.sample),
+    };
+    let seed = args.seed.unwrap_or(loaded.plan.config.seed);
+    let stop = stop_on_ctrl_c()?;
+    let recordings = amago_trainer::record(&loaded.plan, &who, (args.episodes, seed), &stop)?;
+    let mut shots = Vec::new();
+    for recording in &recordings {
+        shots.extend(self::shots(recording, 100 / args.fps));
+    }
+    if shots.is_empty() && !stop.is_set() {
+        bail!("{} cannot be drawn", loaded.plan.config.env.id);
+    }
+    if !shots.is_empty() {
+        let path = args.output.display().to_string();
+        std::fs::write(&args.output, gif(&shots)?).context(path.clone())?;
+        tell(format_args!("{path}: {} pictures of {} episodes", shots.len(), recordings.len()));
+    }
+    Ok(if stop.is_set() { Ending::Interrupted } else { Ending::Done })
+}
+
+/// The pictures of an episode with their captions; none where the environment draws nothing. The last one
+/// stays longer. A delay is in hundredths of a second.
+pub fn shots(recording: &Recording, delay: u16) -> Vec<Shot> {
+    let mut sum = 0.0;
+    let mut found = Vec::new();
+    for (step, shot) in recording.shots.iter().enumerate() {
+        sum += shot.reward;
+        let Some(frame) = shot.frame.clone() else { continue };
+        let at = match shot.attempt {
+            Some(attempt) => format!("{:<12}step {step}", format!("attempt {}", attempt + 1)),
+            None => format!("step {step}"),
+        };
+        let value = recording.values.get(step).map_or_else(String::new, |v| format!("value {v:.2}"));
+        let caption = vec![at, format!("{:<12}{value}", format!("return {sum:.2}"))];
+        found.push(Shot { frame, caption, delay });
+    }
+    if let Some(last) = found.last_mut() {
+        last.delay *= 6;
+    }
+    found
+}

@@ -1,0 +1,189 @@
+//! `amago train`, with progress bars or a dashboard, and with event files beside the metrics.
+
+use std::path::{Path, PathBuf};
+
+use amago_trainer::{
+    EvalReport, Event, Observer, Outcome, Plan, Play, RunDir, Silent, StopFlag, TrainError, Trainer, evaluate,
+};
+use amago_view::dashboard::{Dashboard, Live};
+use amago_view::tensorboard::EventFile;
+use amago_view::{Axis, Run, Tail, ViewError};
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use std::io::IsTerminal;
+
+use crate::args::TrainArgs;
+use crate::commands::{Ending, load_plan, stop_on_ctrl_c};
+use crate::output::{complain, print, tell};
+use crate::progress::{Progress, epoch_line, eval_line};
+use crate::{device, summary};
+
+/// `amago train`.
+pub fn train(args: &TrainArgs) -> Result<Ending> {
+    if args.dashboard && !std::io::stdout().is_terminal() {
+        bail!("--dashboard needs a terminal");
+    }
+    let device = device::by_name(&args.device)?;
+    let (name, plan, run) = match &args.resume {
+        None => begin(args)?,
+        Some(folder) => {
+            let (run, config) = RunDir::open_with(folder, &args.overrides)?;
+            (run.config_file().display().to_string(), Plan::new(config)?, run)
+        }
+    };
+    let folder = run.path().to_owned();
+    let stop = stop_on_ctrl_c()?;
+    tell(format_args!(
+        "training {} on {}, {}: {} -> {}",
+        plan.config.env.id, args.device, name, plan.observation_space, plan.action_space
+    ));
+    tell(format_args!("run folder: {}", folder.display()));
+    let mut trainer = match args.resume {
+        None => Trainer::new(plan.clone(), run, &device)?,
+        Some(_) => Trainer::resume(plan.clone(), run, &device)?,
+    };
+    let events = args.tensorboard.then(|| Events::create(&folder)).transpose()?;
+    let outcome = observed(&mut trainer, (args.dashboard, &folder), events, &stop)?;
+    let outcome = outcome.with_context(|| format!("{} (kept)", folder.display()))?;
+    let random = match outcome.eval {
+        Some(_) => Some(evaluate(&plan, &Play::Random, &stop, &mut Silent)?),
+        None => None,
+    };
+    show(args, &folder, &outcome, random.as_ref())?;
+    Ok(if outcome.stopped { Ending::Interrupted } else { Ending::Done })
+}
+
+/// Name of the config, plan and folder of a new run.
+fn begin(args: &TrainArgs) -> Result<(String, Plan, RunDir)> {
+    let (name, plan) = load_plan(args.config.as_deref(), &args.overrides)?;
+    let stem =
+        args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
+    let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));
+    let run = RunDir::create(&folder, &plan.config)?;
+    Ok((name, plan, run))
+}
+
+/// Prints where the run ended.
+fn show(args: &TrainArgs, folder: &Path, outcome: &Outcome, random: Option<&EvalReport>) -> Result<()> {
+    let (meta, path) = (outcome.meta, folder.display());
+    if args.json {
+        return print(format_args!(
+            "{}\n",
+            json!({
+                "run_dir": folder,
+                "stopped": outcome.stopped,
+                "epochs": meta.epoch,
+                "env_steps": meta.env_steps,
+                "updates": meta.updates,
+                "seconds": outcome.seconds,
+                "trained": outcome.eval.as_ref().map(summary::json),
+                "random": random.map(summary::json),
+            })
+        ));
+    }
+    let (Some(trained), Some(random)) = (&outcome.eval, random) else {
+        tell(format_args!("stopped after {} updates; go on: amago train --resume {path}", meta.updates));
+        return Ok(());
+    };
+    let table = summary::table(&[("random policy", random), ("trained policy", trained)]);
+    print(format_args!(
+        "\ntrained {} updates on {} steps in {:.0} s\n{table}play it again: amago eval {path}\n\
+         see it:        amago report {path} -o report.html\n",
+        meta.updates, meta.env_steps, outcome.seconds,
+    ))
+}
+
+/// Trains while somebody looks on.
+fn observed(
+    trainer: &mut Trainer,
+    (dashboard, folder): (bool, &Path),
+    events: Option<Events>,
+    stop: &StopFlag,
+) -> Result<Result<Outcome, TrainError>> {
+    if !dashboard {
+        let mut progress = Progress::new();
+        let result = trainer.run(stop, &mut WithEvents { inner: &mut progress, events });
+        progress.finish();
+        return Ok(result);
+    }
+    let live = Live::default();
+    let view = Dashboard::open(&[folder], Axis::EnvSteps)?.with_live(live.clone());
+    let (result, shown) = std::thread::scope(|scope| {
+        let shown = scope.spawn(|| {
+            let shown = view.show();
+            // Whoever leaves the view ends the run.
+            if !live.is_over() {
+                stop.stop();
+            }
+            shown
+        });
+        let mut observer = LiveObserver(live.clone());
+        let result = trainer.run(stop, &mut WithEvents { inner: &mut observer, events });
+        live.finish();
+        (result, shown.join())
+    });
+    if let Ok(Err(error)) = shown {
+        complain(format_args!("warning: the dashboard ended: {error}"));
+    }
+    Ok(result)
+}
+
+/// Tells a dashboard what happens between two epochs.
+struct LiveObserver(Live);
+
+impl Observer for LiveObserver {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Collect { done, total } => self.0.progress("collecting", done, total),
+            Event::Learn { done, total, .. } => self.0.progress("learning", done, total),
+            Event::Evaluate { done, total } => self.0.progress("evaluating", done, total),
+            Event::Evaluated { epoch, report } => self.0.message(eval_line(epoch, report)),
+            Event::Epoch(record) => self.0.message(epoch_line(record)),
+            Event::Checkpoint(path) => self.0.message(format!("saved {}", path.display())),
+            Event::Warning(text) => self.0.message(format!("warning: {text}")),
+        }
+    }
+}
+
+/// An observer, and event files that follow the metrics.
+struct WithEvents<'a> {
+    inner: &'a mut dyn Observer,
+    events: Option<Events>,
+}
+
+impl Observer for WithEvents<'_> {
+    fn event(&mut self, event: Event<'_>) {
+        let epoch = matches!(event, Event::Epoch(_));
+        self.inner.event(event);
+        if let Some(events) = self.events.as_mut().filter(|_| epoch)
+            && let Err(error) = events.follow()
+        {
+            // They can be made from the metrics at any time: no reason to stop.
+            self.inner.event(Event::Warning(format!("no more event files: {error}")));
+            self.events = None;
+        }
+    }
+}
+
+/// Event files in the making.
+struct Events {
+    tail: Tail,
+    file: EventFile,
+}
+
+impl Events {
+    fn create(folder: &Path) -> Result<Self, ViewError> {
+        let run = Run::open(folder)?;
+        let dir: PathBuf = folder.join("tensorboard");
+        let mut file = EventFile::create(&dir, Axis::EnvSteps, run.machine.started)?;
+        file.describe(&run)?;
+        Ok(Self { tail: Tail::new(folder.join("metrics.jsonl")), file })
+    }
+
+    fn follow(&mut self) -> Result<(), ViewError> {
+        for record in self.tail.poll()?.records {
+            self.file.record(&record)?;
+        }
+        self.file.flush()
+    }
+}

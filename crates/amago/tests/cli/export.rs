@@ -1,0 +1,150 @@
+//! Tables and event files of a run.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::support::{Place, json};
+
+const LAKE: &str = "env={id=\"meta-frozen-lake\", options={size=2, k_episodes=2, horizon=8}}";
+
+fn trained() -> Place {
+    let place = Place::new();
+    place.train("run", &[LAKE, "eval.interval=1", "train.epochs=3"]).ok();
+    place
+}
+
+/// A value of a line by its path with slashes.
+fn at<'a>(line: &'a Value, path: &str) -> &'a Value {
+    path.split('/').fold(line, |value, part| &value[part])
+}
+
+#[test]
+fn a_table_has_the_numbers_of_the_metrics() {
+    let place = trained();
+    let ended =
+        place.amago(&["export", "run", "--csv", "-", "--metric", "eval/*", "--metric", "train/loss"]).ok();
+    let mut lines = ended.out.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().expect("a header");
+    assert_eq!(header[..6], ["run", "seed", "env_steps", "updates", "epoch", "time/wall"]);
+    assert!(
+        header.contains(&"eval/metrics/attempt 1 success") && header.contains(&"train/loss"),
+        "{header:?}"
+    );
+    assert!(!header.iter().any(|name| name.starts_with("rollout/")), "{header:?}");
+    let rows: Vec<_> = lines.collect();
+    let metrics = place.metrics("run");
+    assert_eq!(rows.len(), metrics.len() - 1);
+    for (row, line) in rows.iter().zip(&metrics[1..]) {
+        assert_eq!(row[..2], ["run", "0"]);
+        for (name, cell) in header.iter().zip(row).skip(2) {
+            assert_eq!(cell.parse().ok(), at(line, name).as_f64(), "{name}");
+        }
+    }
+    place.amago(&["export", "run", "--csv", "all.csv"]).ok();
+    let all = fs::read_to_string(place.path("all.csv")).expect("a file");
+    assert!(all.contains("rollout/return_mean"), "{all}");
+    let refused = place.amago(&["export", "run", "--csv", "no.csv", "--metric", "evla/*"]);
+    refused.check_error("unknown metric", &["evla/*", "eval/return_mean"]);
+    assert!(!place.path("no.csv").exists());
+    place
+        .amago(&["export", "elsewhere", "--csv", "-"])
+        .check_error("no run", &["elsewhere", "not a run folder"]);
+    assert_eq!(place.amago(&["export", "run"]).code, Some(2));
+}
+
+/// Runs a script with the Python of `AMAGO_TEST_PYTHON`, else `python3`; absent where it has no TensorBoard.
+fn tensorboard(script: &str, arg: &Path) -> Option<Output> {
+    let python = std::env::var_os("AMAGO_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let run = |script: &str| Command::new(&python).args(["-c", script]).arg(arg).output();
+    match run("import tensorboard") {
+        Ok(found) if found.status.success() => Some(run(script).expect("it ran before")),
+        _ => {
+            // Not through the macros, whose output the harness keeps to itself.
+            let message = "SKIPPED: no Python with the package tensorboard (AMAGO_TEST_PYTHON)\n";
+            std::io::stderr().write_all(message.as_bytes()).expect("stderr");
+            None
+        }
+    }
+}
+
+const READ: &str = r#"
+import json, sys, glob, os
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+found = EventAccumulator(sys.argv[1], size_guidance={"scalars": 0, "histograms": 0, "images": 0, "tensors": 0})
+found.Reload()
+tags = found.Tags()
+print(json.dumps({
+    "scalars": {t: [[e.step, e.wall_time, e.value] for e in found.Scalars(t)] for t in tags["scalars"]},
+    "histograms": {t: [[e.step, h.min, h.max, h.num, h.sum, h.sum_squares, list(h.bucket_limit), list(h.bucket)]
+        for e in found.Histograms(t) for h in [e.histogram_value]] for t in tags["histograms"]},
+    "texts": {t: [e.tensor_proto.string_val[0].decode() for e in found.Tensors(t)] for t in tags["tensors"]},
+    "images": {t: [[e.step, e.width, e.height, len(e.encoded_image_string)] for e in found.Images(t)]
+        for t in tags["images"]},
+}))
+"#;
+
+#[test]
+fn tensorboard_reads_what_the_metrics_say() {
+    let place = trained();
+    place.amago(&["film", "run", "-o", "film.gif"]).ok();
+    place.amago(&["export", "run", "--tensorboard", "events", "--image", "film=film.gif"]).ok();
+    let Some(output) = tensorboard(READ, &place.path("events/run")) else { return };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = json(text.lines().last().expect("a line"));
+    let metrics = place.metrics("run");
+    let (header, lines) = metrics.split_first().expect("a header");
+    let started = header["machine"]["started"].as_f64().expect("a time");
+    let names: Vec<&String> = found["scalars"].as_object().expect("scalars").keys().collect();
+    for group in ["rollout/", "train/", "eval/", "time/", "replay/"] {
+        assert!(names.iter().any(|name| name.starts_with(group)), "{group}: {names:?}");
+    }
+    for name in names {
+        let has = |line: &&Value| at(line, name).is_number();
+        // TensorBoard keeps single precision.
+        let expected = lines.iter().filter(has).map(|line| {
+            let time = started + line["time"]["wall"].as_f64().expect("a time");
+            let value = at(line, name).as_f64().expect("a number") as f32;
+            (line["env_steps"].as_f64().expect("steps"), time, value)
+        });
+        let number = |x: &Value| x.as_f64().expect("a number");
+        let events = found["scalars"][name].as_array().expect("events");
+        let got: Vec<_> =
+            events.iter().map(|e| (number(&e[0]), number(&e[1]), number(&e[2]) as f32)).collect();
+        assert_eq!(got, expected.collect::<Vec<_>>(), "{name}");
+    }
+    let histograms = found["histograms"].as_object().expect("histograms");
+    assert_eq!(
+        histograms.keys().collect::<Vec<_>>(),
+        ["eval/length_histogram", "eval/return_histogram", "rollout/return_histogram"]
+    );
+    for (name, events) in histograms {
+        let written: Vec<_> = lines.iter().filter(|line| at(line, name).is_object()).collect();
+        assert_eq!(events.as_array().expect("events").len(), written.len(), "{name}");
+        for (event, line) in events.as_array().expect("events").iter().zip(written) {
+            check_histogram(event, at(line, name));
+        }
+    }
+    let config = fs::read_to_string(place.path("run/config.toml")).expect("a config");
+    let shown = found["texts"]["run/config"][0].as_str().expect("a text");
+    assert!(config.lines().all(|line| shown.contains(line)), "{shown}");
+    let size = fs::metadata(place.path("film.gif")).expect("a film").len();
+    assert_eq!(found["images"]["film"][0][3], size);
+}
+
+/// An event is step, smallest, largest, number, sum, squares, upper edges and counts.
+fn check_histogram(event: &Value, written: &Value) {
+    let list = |value: &Value| -> Vec<f64> {
+        value.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect()
+    };
+    let counts = list(&written["counts"]);
+    let number = |name: &str| written[name].as_f64().expect("a number");
+    let head = [number("min"), number("max"), counts.iter().sum(), number("sum"), number("sum_squares")];
+    let got: Vec<f64> = (1..6).map(|i| event[i].as_f64().expect("a number")).collect();
+    assert_eq!(got, head);
+    assert_eq!((list(&event[6]), list(&event[7])), (list(&written["edges"])[1..].to_vec(), counts));
+}
