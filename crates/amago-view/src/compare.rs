@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::series::at;
+use crate::series::{at, limits};
 use crate::text::number;
 use crate::{Axis, Band, Run, ViewError, band};
 
@@ -32,12 +32,12 @@ pub fn differences(runs: &[Run]) -> Vec<(String, Vec<Option<String>>)> {
 pub fn groups(runs: &[Run]) -> Vec<Group> {
     let differences = differences(runs);
     let mut groups: Vec<(Vec<&Option<String>>, Group)> = Vec::new();
-    for i in 0..runs.len() {
+    for (i, run) in runs.iter().enumerate() {
         let own: Vec<_> = differences.iter().map(|(_, values)| &values[i]).collect();
         match groups.iter_mut().find(|(key, _)| *key == own) {
             Some((_, group)) => group.runs.push(i),
             None => {
-                let label = label(&runs[i], &differences, i);
+                let label = label(run, &differences, i);
                 groups.push((own, Group { label, runs: vec![i] }));
             }
         }
@@ -200,17 +200,6 @@ impl Comparison {
 
 /// One sign per group.
 const MARKS: [char; 6] = ['o', 'x', '+', '*', '#', '@'];
-
-/// Smallest and largest number, apart.
-pub(crate) fn limits(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    values.filter(|x| x.is_finite()).for_each(|x| (low, high) = (low.min(x), high.max(x)));
-    match high - low {
-        apart if apart > 0.0 => (low, high),
-        apart if apart == 0.0 => (low - 0.5, high + 0.5),
-        _ => (0.0, 1.0),
-    }
-}
 
 /// A line of cells, each with the number of its group, in the colours of ANSI terminals.
 fn paint(line: &[(char, usize)], colored: bool) -> String {

@@ -1,7 +1,7 @@
 //! What a run shows of itself: tables, curves, a dashboard, event files, films and a report.
 //!
 //! Everything is read from run folders ([`Run`]: `config.toml` and `metrics.jsonl`), or handed over as plain
-//! data ([`film::Take`]). Nothing here computes with tensors, and nothing uses a network.
+//! data ([`film::Shot`], [`report::Scene`]). Nothing here computes with tensors, and nothing uses a network.
 #![warn(missing_docs)]
 
 mod base64;

@@ -72,6 +72,17 @@ pub fn band(curves: &[Vec<(f64, f64)>]) -> Vec<Band> {
     first.iter().filter_map(|(x, _)| at(*x)).collect()
 }
 
+/// Smallest and largest finite number, apart; zero and one without any.
+pub(crate) fn limits(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    values.filter(|x| x.is_finite()).for_each(|x| (low, high) = (low.min(x), high.max(x)));
+    match high - low {
+        apart if apart > 0.0 => (low, high),
+        0.0 => (low - 0.5, high + 0.5),
+        _ => (0.0, 1.0),
+    }
+}
+
 /// A curve of bands at a place, linearly between its points; absent outside it.
 pub(crate) fn at(curve: &[Band], x: f64) -> Option<Band> {
     let line = |f: fn(&Band) -> f64| interpolate(&curve.iter().map(|b| (b.x, f(b))).collect::<Vec<_>>(), x);

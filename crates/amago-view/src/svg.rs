@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::compare::limits;
+use crate::series::limits;
 use crate::text::number;
 
 /// Colours of curves on white, told apart by most people with a colour vision deficiency (Okabe and Ito,
@@ -179,8 +179,11 @@ fn draw(out: &mut String, curve: &Curve, area: &Area) {
     }
 }
 
-/// Horizontal bars from zero: name, and for each series its value with the half width of a whisker.
-pub(crate) fn bars(title: &str, series: &[&str], rows: &[(String, Vec<Option<(f64, f64)>>)]) -> String {
+/// Name of a row of bars, and for each series its value with half the width of a whisker.
+pub(crate) type Row = (String, Vec<Option<(f64, f64)>>);
+
+/// Horizontal bars from zero.
+pub(crate) fn bars(title: &str, series: &[&str], rows: &[Row]) -> String {
     let (width, left, right, thick) = (640.0, 220.0, 60.0, 14.0);
     let values = || rows.iter().flat_map(|(_, row)| row.iter().flatten());
     let (low, high) = limits(values().flat_map(|(x, w)| [x - w, x + w]).chain([0.0]));

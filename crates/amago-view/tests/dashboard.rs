@@ -29,7 +29,10 @@ fn one_run_in_80_by_24() {
     let mut dashboard = Dashboard::open(&[&path], Axis::EnvSteps).expect("a run");
     let text = picture(&dashboard);
     check(&text, &["lake-001 lake", "epoch 4/5", "400 steps", "40 updates", "running", "10 s left"]);
-    check(&text, &["return over environment steps", "success by attempt, eval", "2 ██", "0.7500"]);
+    check(
+        &text,
+        &["return (grey: train) over environment steps", "success by attempt, eval", "2 ██", "0.7500"],
+    );
     // A number of every group, by its label.
     check(&text, &["return, eval          6.00", "entropy               1.25", "filter passes       0.5000"]);
     check(

@@ -28,9 +28,16 @@ pub fn watch(args: &WatchArgs) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// Opens several runs.
+/// Opens several runs. Folders of the same name are told apart by their paths.
 pub fn open(paths: &[PathBuf]) -> Result<Vec<Run>> {
-    Ok(paths.iter().map(|path| Run::open(path)).collect::<Result<_, _>>()?)
+    let mut runs = paths.iter().map(|path| Run::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
+    for run in &mut runs {
+        if names.iter().filter(|name| **name == run.name).count() > 1 {
+            run.name = run.path.display().to_string().trim_matches('/').replace(['/', '\\'], "-");
+        }
+    }
+    Ok(runs)
 }
 
 /// `amago export`.

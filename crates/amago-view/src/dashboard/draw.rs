@@ -5,11 +5,12 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis as ChartAxis, Block, Chart, Dataset, GraphType, LegendPosition, Paragraph};
+use ratatui::widgets::{Axis as ChartAxis, Block, Chart, Dataset, GraphType, Paragraph};
 
 use super::figures::{known, values};
 use super::{Dashboard, Status};
 use crate::parts::{attempts, tasks};
+use crate::series::limits;
 use crate::text::{count, ending, number, span, spark};
 use crate::{Axis, Run};
 
@@ -17,8 +18,8 @@ use crate::{Axis, Run};
 const COLORS: [Color; 6] =
     [Color::Cyan, Color::Yellow, Color::Magenta, Color::Green, Color::LightBlue, Color::LightRed];
 
-/// A curve with its name.
-type Curve = (String, Color, Vec<(f64, f64)>);
+/// A curve in its colour, which is that of the run's name in the first lines.
+type Curve = (Color, Vec<(f64, f64)>);
 
 impl Dashboard {
     /// Draws everything; 80 columns and 24 rows are enough.
@@ -52,48 +53,43 @@ impl Dashboard {
 
     /// Name and curves of the chart that is chosen.
     fn curves(&self) -> (String, Vec<Curve>) {
+        let of_each = |points: &dyn Fn(&Run) -> Vec<(f64, f64)>| -> Vec<Curve> {
+            self.runs.iter().enumerate().map(|(i, run)| (color(i), points(run))).collect()
+        };
         let metrics = self.metrics();
         if let Some(metric) = self.chart.checked_sub(1).and_then(|i| metrics.get(i)) {
-            let curve = |(i, run): (usize, &Run)| (run.name.clone(), color(i), run.series(metric, self.axis));
-            return ((*metric).to_owned(), self.runs.iter().enumerate().map(curve).collect());
+            return ((*metric).to_owned(), of_each(&|run| run.series(metric, self.axis)));
         }
-        let [eval, rollout] = ["eval/return_mean", "rollout/return_mean"];
+        let evaluated = |run: &Run| run.series("eval/return_mean", self.axis);
+        let collected = |run: &Run| run.series("rollout/return_mean", self.axis);
         if let [run] = self.runs.as_slice() {
-            let train = ("train".to_owned(), Color::DarkGray, run.series(rollout, self.axis));
-            return (
-                "return".to_owned(),
-                vec![train, ("eval".to_owned(), color(0), run.series(eval, self.axis))],
-            );
+            let curves = vec![(Color::DarkGray, collected(run)), (color(0), evaluated(run))];
+            return ("return (grey: train)".to_owned(), curves);
         }
-        let curve = |(i, run): (usize, &Run)| {
-            let evaluated = run.series(eval, self.axis);
-            let points = if evaluated.is_empty() { run.series(rollout, self.axis) } else { evaluated };
-            (run.name.clone(), color(i), points)
-        };
-        ("return, eval".to_owned(), self.runs.iter().enumerate().map(curve).collect())
+        let best =
+            |run: &Run| Some(evaluated(run)).filter(|c| !c.is_empty()).unwrap_or_else(|| collected(run));
+        ("return, eval".to_owned(), of_each(&best))
     }
 
     fn draw_chart(&self, frame: &mut Frame<'_>, area: Rect) {
         let (title, curves) = self.curves();
-        let points = || curves.iter().flat_map(|(.., points)| points);
-        let (xs, ys) = (range(points().map(|p| p.0)), range(points().map(|p| p.1)));
+        let points = || curves.iter().flat_map(|(_, points)| points);
         let block = Block::bordered().title(format!(" {title} over {} ", self.axis.title()));
-        let (Some(x), Some(y)) = (xs, ys) else {
+        if points().next().is_none() {
             frame.render_widget(Paragraph::new("no values yet").block(block), area);
             return;
-        };
-        let sets = curves.iter().map(|(name, color, points)| {
+        }
+        let [x, y] = [limits(points().map(|p| p.0)), limits(points().map(|p| p.1))].map(|(a, b)| [a, b]);
+        let sets = curves.iter().map(|(color, points)| {
             let kind = if points.len() > 1 { GraphType::Line } else { GraphType::Scatter };
             let set = Dataset::default().marker(Marker::Braille).graph_type(kind).data(points);
-            set.name(Line::from(ending(name, 16))).style(Style::new().fg(*color))
+            set.style(Style::new().fg(*color))
         });
         let labels = |[low, high]: [f64; 2]| [number(low), number((low + high) / 2.0), number(high)];
         let chart = Chart::new(sets.collect())
             .block(block)
             .x_axis(ChartAxis::default().bounds(x).labels(axis_labels(self.axis, x)).gray())
-            .y_axis(ChartAxis::default().bounds(y).labels(labels(y)).gray())
-            .legend_position(Some(LegendPosition::BottomRight))
-            .hidden_legend_constraints((Constraint::Percentage(60), Constraint::Percentage(90)));
+            .y_axis(ChartAxis::default().bounds(y).labels(labels(y)).gray());
         frame.render_widget(chart, area);
     }
 
@@ -103,13 +99,14 @@ impl Dashboard {
             return;
         }
         let width = usize::from(area.width.saturating_sub(2));
-        let mut lines = Vec::new();
-        match self.runs.as_slice() {
-            [run] => bars_of(&mut lines, run, width),
-            runs => lines.extend(runs.iter().enumerate().filter_map(|(i, run)| first_to_last(run, i, width))),
-        }
-        let title = if self.runs.len() == 1 { " adaptation " } else { " attempts: first > last " };
-        let block = Block::bordered().title(title);
+        let (title, lines) = match self.runs.as_slice() {
+            [run] => bars_of(run, width),
+            runs => {
+                let lines = runs.iter().enumerate().filter_map(|(i, run)| first_to_last(run, i, width));
+                ("attempts: first > last".to_owned(), lines.collect())
+            }
+        };
+        let block = Block::bordered().title(format!(" {title} "));
         frame.render_widget(Paragraph::new(lines).block(block), area);
     }
 
@@ -149,19 +146,19 @@ fn color(run: usize) -> Color {
     COLORS[run % COLORS.len()]
 }
 
-/// Bars for the attempts and tasks of one run.
-fn bars_of(lines: &mut Vec<Line<'static>>, run: &Run, width: usize) {
-    let Some((part, record)) = newest(run) else { return };
-    let found = attempts(record, part);
-    let by_task = tasks(record, part);
-    if by_task.len() > 1 || found.is_none() {
-        bars(lines, &format!("return by task, {part}"), &by_task, (color(0), width));
+/// Bars for the attempts and tasks of one run, with a title for the first of them.
+fn bars_of(run: &Run, width: usize) -> (String, Vec<Line<'static>>) {
+    let Some((part, record)) = newest(run) else { return ("adaptation".to_owned(), Vec::new()) };
+    let by_task = bars(&tasks(record, part), width);
+    let title = format!("return by task, {part}");
+    let Some(found) = attempts(record, part) else { return (title, by_task) };
+    let rows = found.values.iter().enumerate().map(|(i, x)| (format!("{}", i + 1), *x));
+    let mut lines = bars(&rows.collect::<Vec<_>>(), width);
+    if by_task.len() > 1 {
+        lines.push(Line::from(title).dim());
+        lines.extend(by_task);
     }
-    if let Some(found) = found {
-        let title = format!("{} by attempt, {part}", found.what);
-        let rows = found.values.iter().enumerate().map(|(i, x)| (format!("{}", i + 1), *x));
-        bars(lines, &title, &rows.collect::<Vec<_>>(), (color(0), width));
-    }
+    (format!("{} by attempt, {part}", found.what), lines)
 }
 
 /// Attempts of one of several runs in a line: their course, and the first and the last one.
@@ -233,34 +230,20 @@ fn draw_figures(frame: &mut Frame<'_>, area: Rect, run: &Run) {
     }
 }
 
-/// A title, and a bar for each value; from zero to the largest, or to one where all are shares.
-fn bars(lines: &mut Vec<Line<'static>>, title: &str, rows: &[(String, f64)], (color, width): (Color, usize)) {
-    if rows.is_empty() {
-        return;
-    }
-    lines.push(Line::from(ending(title, width)).dim());
+/// A bar for each value, from zero to the largest, or to one where all are less.
+fn bars(rows: &[(String, f64)], width: usize) -> Vec<Line<'static>> {
     let widest = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(width / 2);
     let room = width.saturating_sub(widest + 9);
     let high = rows.iter().map(|(_, x)| x.abs()).fold(1.0, f64::max);
-    for (name, x) in rows {
+    let line = |(name, x): &(String, f64)| {
         let full = (x.max(0.0) / high * (room * 8) as f64).round() as usize;
         let part = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][full % 8];
         let bar = format!("{}{part}", "█".repeat(full / 8));
-        let bar = Span::from(format!("{bar:<room$}")).fg(color);
+        let bar = Span::from(format!("{bar:<room$}")).fg(COLORS[0]);
         let name = format!("{:>widest$} ", ending(name, widest));
-        lines.push(Line::from(vec![Span::from(name), bar, Span::from(format!(" {:>7}", number(*x)))]));
-    }
-}
-
-/// Smallest and largest finite number, apart.
-fn range(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    values.filter(|x| x.is_finite()).for_each(|x| (low, high) = (low.min(x), high.max(x)));
-    match high - low {
-        apart if apart > 0.0 => Some([low, high]),
-        apart if apart == 0.0 => Some([low - 0.5, high + 0.5]),
-        _ => None,
-    }
+        Line::from(vec![Span::from(name), bar, Span::from(format!(" {:>7}", number(*x)))])
+    };
+    rows.iter().map(line).collect()
 }
 
 fn axis_labels(axis: Axis, [low, high]: [f64; 2]) -> [String; 2] {

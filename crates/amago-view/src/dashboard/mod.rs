@@ -79,7 +79,7 @@ pub struct Dashboard {
     /// First row of the table of figures.
     scroll: usize,
     live: Option<Live>,
-    /// Why the files could not be read the last time.
+    /// Why a file could not be read.
     error: Option<String>,
 }
 
@@ -99,10 +99,13 @@ impl Dashboard {
         self
     }
 
-    /// Reads what was added to the files. What is broken is shown, and read again the next time.
+    /// Reads what was added to the files. A line that is broken is left out, and told from then on.
     pub fn refresh(&mut self) {
-        let failed = self.runs.iter_mut().filter_map(|run| run.refresh().err()).last();
-        self.error = failed.map(|e| e.to_string());
+        for run in &mut self.runs {
+            if let Err(error) = run.refresh() {
+                self.error = Some(error.to_string());
+            }
+        }
     }
 
     /// Shows the view until its reader quits or, with news from the program that trains, until that is over.
@@ -134,10 +137,11 @@ impl Dashboard {
                     Event::Resize(..) => Wish::Draw,
                     _ => Wish::Nothing,
                 };
-                match wish {
-                    Wish::Quit => return Ok(()),
-                    Wish::Draw => drop(terminal.draw(|frame| self.draw(frame))?),
-                    Wish::Nothing => {}
+                if wish == Wish::Quit {
+                    return Ok(());
+                }
+                if wish == Wish::Draw {
+                    terminal.draw(|frame| self.draw(frame))?;
                 }
             }
         }

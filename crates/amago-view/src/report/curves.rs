@@ -2,7 +2,7 @@
 
 use super::page::{figure, grid};
 use crate::series::spread;
-use crate::svg::{Chart, Curve, bars};
+use crate::svg::{Chart, Curve, Row, bars};
 use crate::{Attempts, Axis, Band, Group, Run, attempts, tasks};
 
 /// Charts of learning: title and metrics, of which the first that any run has is shown.
@@ -139,7 +139,7 @@ pub(super) fn by_task(runs: &[Run], groups: &[Group]) -> Vec<String> {
         let b = spread(0.0, &values);
         (b.n > 0).then_some((b.mean, b.confidence))
     };
-    let rows: Vec<(String, Vec<_>)> =
+    let rows: Vec<Row> =
         names.into_iter().map(|name| (name.clone(), found.iter().map(|g| cell(g, name)).collect())).collect();
     if rows.is_empty() {
         return Vec::new();

@@ -56,6 +56,20 @@ fn a_table_has_the_numbers_of_the_metrics() {
     assert_eq!(place.amago(&["export", "run"]).code, Some(2));
 }
 
+#[test]
+fn runs_of_the_same_name_are_told_apart() {
+    let place = Place::new();
+    for run in ["a/run", "b/run"] {
+        place.train(run, &[]).ok();
+    }
+    let table = place.amago(&["export", "a/run", "b/run", "--csv", "-", "--tensorboard", "events"]).ok().out;
+    assert!(table.contains("\na-run,0,") && table.contains("\nb-run,0,"), "{table}");
+    assert_eq!(
+        crate::support::list(&place.path("events")),
+        [place.path("events/a-run"), place.path("events/b-run")]
+    );
+}
+
 /// Runs a script with the Python of `AMAGO_TEST_PYTHON`, else `python3`; absent where it has no TensorBoard.
 fn tensorboard(script: &str, arg: &Path) -> Option<Output> {
     let python = std::env::var_os("AMAGO_TEST_PYTHON").unwrap_or_else(|| "python3".into());
