@@ -3,6 +3,8 @@
 use burn::nn::Dropout;
 use burn::tensor::{Bool, Device, Int, Tensor, activation};
 
+use crate::dropout::drop_out;
+
 /// Which keys a query sees, beside those in the future, and how its scores are changed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AttentionPattern {
@@ -39,7 +41,7 @@ impl AttentionPattern {
         let hidden = self.hidden(len, &query.device());
         let scores = self.adjust(query.matmul(key.transpose()) * (size as f64).powf(-0.5));
         let scores = scores.mask_fill(hidden.unsqueeze::<4>(), f32::NEG_INFINITY);
-        dropout.forward(activation::softmax(scores, 3)).matmul(value).swap_dims(1, 2)
+        drop_out(activation::softmax(scores, 3), dropout).matmul(value).swap_dims(1, 2)
     }
 
     /// Biased and clipped scores; the last dimension is over keys, the sinks first.

@@ -5,7 +5,6 @@ mod windows;
 
 use amago_golden::modules::{device, values};
 use amago_seqmodel::{FeedForwardConfig, Replay, TrajEncoderConfig};
-use burn::tensor::Tensor;
 use support::{
     D_INPUT, Episodes, assert_same, build, encoders, memory_free, recurrent, transformer, windowed,
 };
