@@ -1,7 +1,7 @@
 //! `xtask bench`: one file per thing measured, each printing one JSON object.
 
 mod env;
-mod learner;
+mod example;
 mod median;
 mod train;
 
@@ -14,7 +14,9 @@ pub enum Bench {
     /// Steps per second of the built-in environments under random actions.
     Env(env::Args),
     /// Full updates per second on random data.
-    Learner(learner::Args),
+    Learner(example::Args),
+    /// Steps per second of a policy with memory in environments.
+    Rollout(example::Args),
     /// Updates and steps per second of whole training runs of the program.
     Train(train::Args),
 }
@@ -24,7 +26,8 @@ impl Bench {
     pub fn run(self) -> Result<()> {
         let report = match self {
             Bench::Env(args) => env::run(&args)?,
-            Bench::Learner(args) => learner::run(&args)?,
+            Bench::Learner(args) => example::run(&example::LEARNER, &args)?,
+            Bench::Rollout(args) => example::run(&example::ROLLOUT, &args)?,
             Bench::Train(args) => train::run(&args)?,
         };
         println!("{}", serde_json::to_string_pretty(&report)?);
