@@ -1,6 +1,7 @@
 //! AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101).
 
-use burn::optim::{AdamW, AdamWConfig, AdamWState, ModuleOptimizer, Optimizer};
+use amago_ops::{AdamWStep, adamw};
+use burn::optim::{AdamW, AdamWState, AdaptiveMomentumState, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
 use crate::OptimConfig;
@@ -8,24 +9,14 @@ use crate::OptimConfig;
 impl OptimConfig {
     /// A fresh AdamW with these settings.
     pub fn init(&self) -> ModuleOptimizer {
-        let adamw = AdamWConfig::new()
-            .with_beta_1(self.betas[0])
-            .with_beta_2(self.betas[1])
-            .with_epsilon(self.epsilon)
-            .with_weight_decay(self.weight_decay)
-            .build();
-        ModuleOptimizer::from(Relative { adamw, reset_interval: self.reset_interval })
+        ModuleOptimizer::from(Relative(self.clone()))
     }
 }
 
 /// AdamW that forgets, at intervals, how many steps it made, as for a new task (Ellis et al. 2024, arXiv
 /// 2412.17113). Its moments stay.
 #[derive(Clone)]
-struct Relative {
-    adamw: AdamW,
-    /// Steps; zero for never.
-    reset_interval: usize,
-}
+struct Relative(OptimConfig);
 
 impl Optimizer for Relative {
     type State<const D: usize> = AdamWState<D>;
@@ -35,14 +26,18 @@ impl Optimizer for Relative {
         rate: f64,
         tensor: Tensor<D>,
         grad: Tensor<D>,
-        mut state: Option<Self::State<D>>,
+        state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        if let Some(state) = &mut state
-            && state.momentum.time == self.reset_interval
-        {
-            state.momentum.time = 0;
-        }
-        self.adamw.step(rate, tensor, grad, state)
+        let OptimConfig { weight_decay, betas, epsilon, reset_interval, .. } = self.0;
+        let (steps, moments) = match state.map(|state| state.momentum) {
+            Some(state) if state.time == reset_interval => (0, [state.moment_1, state.moment_2]),
+            Some(state) => (state.time, [state.moment_1, state.moment_2]),
+            None => (0, [grad.zeros_like(), grad.zeros_like()]),
+        };
+        let time = steps + 1;
+        let step = AdamWStep { rate, weight_decay, betas, epsilon, time: time as i32 };
+        let (tensor, [first, second]) = adamw(tensor, grad, moments, &step);
+        (tensor, Some(AdamWState::new(AdaptiveMomentumState::new(time, first, second))))
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {

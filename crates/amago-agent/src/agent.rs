@@ -125,10 +125,12 @@ impl Agent {
 
     /// The acting discount's policy for one step of `B` environments: `L` and `G` are one.
     pub fn act(&self, input: StepInput, state: &mut RolloutState) -> Policy {
-        let encoded = self.tstep_encoder.forward(&input.obs, input.rl2s);
-        let states = self.traj_encoder.forward_step(encoded, input.times, state);
-        let policy = self.policy(&self.actor, states, input.legal);
-        let [_, _, g, _] = policy.dims();
-        policy.discount(g - 1)
+        amago_ops::on_pool(&input.times.device(), || {
+            let encoded = self.tstep_encoder.forward(&input.obs, input.rl2s);
+            let states = self.traj_encoder.forward_step(encoded, input.times, state);
+            let policy = self.policy(&self.actor, states, input.legal);
+            let [_, _, g, _] = policy.dims();
+            policy.discount(g - 1)
+        })
     }
 }

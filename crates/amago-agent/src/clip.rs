@@ -27,7 +27,7 @@ struct SquareSum<'a> {
 impl ModuleVisitor for SquareSum<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let Some(grad) = self.grads.get::<D>(param.id) else { return };
-        let square = grad.square().sum();
+        let square = amago_ops::square_sum(grad);
         self.total = Some(match self.total.take() {
             Some(total) => total + square,
             None => square,

@@ -1,6 +1,6 @@
 //! Random draws inside a loss, as a value: a test can inject recorded ones.
 
-use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::Policy;
 
@@ -35,7 +35,7 @@ pub enum Purpose {
 }
 
 /// Source of the draws that one loss makes.
-pub trait Draws: NoiseSource {
+pub trait Draws: NoiseSource + Send {
     /// Critic indices for every target, `[S, B, L, G]`, each in `0..n_critics`, with replacement.
     fn critic_subset(&mut self, n_critics: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int>;
 
@@ -44,17 +44,23 @@ pub trait Draws: NoiseSource {
 
     /// Whole numbers below `n`: where the augmented images of one observation key are cut.
     fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int>;
+
+    /// A source for a part of the batch that is computed at the same time as the others; absent where draws come
+    /// in an order, as recorded ones do.
+    fn fork(&self) -> Option<Box<dyn Draws>> {
+        None
+    }
 }
 
-/// Draws from the device's generator. Seed the device to make them repeatable.
+/// Draws of [`amago_ops::uniform`] and [`amago_ops::normal`]. Seed the device to make them repeatable.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RandomDraws;
 
 impl NoiseSource for RandomDraws {
     fn noise(&mut self, kind: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
         match kind {
-            Noise::Uniform => Tensor::random(shape, Distribution::Uniform(0.0, 1.0), device),
-            Noise::Normal => Tensor::random(shape, Distribution::Normal(0.0, 1.0), device),
+            Noise::Uniform => amago_ops::uniform(shape, device),
+            Noise::Normal => amago_ops::normal(shape, device),
             Noise::Gumbel => {
                 // Away from both ends, where the logarithms are infinite.
                 let uniform = self.noise(Noise::Uniform, shape, device).clamp(1e-10, 1.0 - 1e-7);
@@ -79,11 +85,15 @@ impl Draws for RandomDraws {
     fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int> {
         below(n, shape, device)
     }
+
+    fn fork(&self) -> Option<Box<dyn Draws>> {
+        Some(Box::new(*self))
+    }
 }
 
 /// Uniform whole numbers below `n`.
 fn below<const D: usize>(n: usize, shape: [usize; D], device: &Device) -> Tensor<D, Int> {
-    let uniform = Tensor::<D>::random(shape, Distribution::Uniform(0.0, n as f64), device);
+    let uniform = amago_ops::uniform(shape, device) * n as f64;
     // Rounding can lift a draw to the open end of the range.
     uniform.floor().int().clamp(0, n as i64 - 1)
 }

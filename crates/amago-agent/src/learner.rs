@@ -51,6 +51,10 @@ impl Learner {
     /// When the loss or its gradient is not finite, or above the limit, nothing changes: not even the count of
     /// updates. The report shows why.
     pub fn update(&mut self, batch: &TrainBatch, draws: &mut dyn Draws) -> UpdateReport {
+        amago_ops::on_pool(&batch.mask.device(), || self.update_here(batch, draws))
+    }
+
+    fn update_here(&mut self, batch: &TrainBatch, draws: &mut dyn Draws) -> UpdateReport {
         let mut agent = self.agent.clone();
         let batch = agent.augment(batch, draws);
         agent.begin_update(&batch);

@@ -31,6 +31,7 @@ mod mask;
 mod policy;
 mod popart;
 mod report;
+mod side;
 mod state_dict;
 mod target;
 mod td;

@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::inspect::deviation;
 use crate::mask::Weights;
+use crate::side;
 use crate::terms::{Pass, in_return_units, popart_after};
 use crate::{
     Agent, AgentConfig, Draws, LossMask, LossTensors, LossTerms, PaddingMask, PopArt, TrainBatch, loss_terms,
@@ -41,17 +42,13 @@ pub(crate) fn differentiate(
     draws: &mut dyn Draws,
 ) -> (Loss, GradientsParams) {
     let weights = Weights::new(batch, dims(config), masks);
-    let backward = |loss: Loss| {
-        let total = loss.total.clone().detach();
-        (Loss { total, ..loss }, GradientsParams::from_grads(loss.total.backward(), agent))
-    };
     if micro_batches < 2 {
-        return backward(reduce(loss_terms(agent, config, batch, draws), config, &weights));
+        return match side::parts(agent, batch, &weights, draws) {
+            Some(parts) => side::differentiate(agent, config, batch, parts),
+            None => backward(reduce(loss_terms(agent, config, batch, draws), config, &weights), agent),
+        };
     }
-    let size = batch.mask.dims()[0];
-    let cut = |i: usize| i * size / micro_batches;
-    let parts: Vec<_> =
-        (0..micro_batches).map(|i| cut(i)..cut(i + 1)).filter(|rows| !rows.is_empty()).collect();
+    let parts = cuts(batch.mask.dims()[0], micro_batches);
     // The targets of all parts come first, because the statistics have to know them. Without autodiff: a graph
     // that nobody walks back would stay in memory until the next backward pass.
     let plain = agent.valid();
@@ -60,23 +57,45 @@ pub(crate) fn differentiate(
         target.map(Tensor::from_inner)
     };
     let targets: Vec<_> = parts.iter().map(&mut target).collect();
-    let all = targets.iter().cloned().collect::<Option<Vec<_>>>().map(|parts| Tensor::cat(parts, 0));
-    let popart = popart_after(agent, batch, all);
-    let mut sum: Option<Loss> = None;
-    let mut grads = GradientsAccumulator::new();
-    for (rows, target) in parts.iter().zip(targets) {
+    let popart = popart_after(agent, batch, joined(&targets));
+    let found = parts.iter().zip(targets).map(|(rows, target)| {
         let part = batch.rows(rows);
         let terms = Pass::new(agent, config, &part).terms(target, popart.clone(), draws);
-        let (loss, gradient) = backward(reduce(terms, config, &weights.rows(rows)));
+        backward(reduce(terms, config, &weights.rows(rows)), agent)
+    });
+    sum(agent, found)
+}
+
+/// Parts of about equal size, none of them empty.
+pub(crate) fn cuts(size: usize, parts: usize) -> Vec<Range<usize>> {
+    let cut = |i: usize| i * size / parts;
+    (0..parts).map(|i| cut(i)..cut(i + 1)).filter(|rows| !rows.is_empty()).collect()
+}
+
+/// The targets of all sequences, where there are any.
+pub(crate) fn joined(targets: &[Option<Tensor<3>>]) -> Option<Tensor<3>> {
+    targets.iter().cloned().collect::<Option<Vec<_>>>().map(|parts| Tensor::cat(parts, 0))
+}
+
+pub(crate) fn backward(loss: Loss, agent: &Agent) -> (Loss, GradientsParams) {
+    let total = loss.total.clone().detach();
+    (Loss { total, ..loss }, GradientsParams::from_grads(loss.total.backward(), agent))
+}
+
+/// Sums of losses and gradients, one part after the other.
+pub(crate) fn sum(
+    agent: &Agent,
+    parts: impl Iterator<Item = (Loss, GradientsParams)>,
+) -> (Loss, GradientsParams) {
+    let mut grads = GradientsAccumulator::new();
+    let losses = parts.map(|(loss, gradient)| {
         grads.accumulate(agent, gradient);
-        sum = Some(match sum {
-            Some(sum) => {
-                Loss { total: sum.total + loss.total, report: sum.report + loss.report, popart: sum.popart }
-            }
-            None => loss,
-        });
-    }
-    (sum.expect("a batch has at least one sequence"), grads.grads())
+        loss
+    });
+    let add =
+        |a: Loss, b: Loss| Loss { total: a.total + b.total, report: a.report + b.report, popart: a.popart };
+    let loss = losses.reduce(add).expect("a batch has at least one sequence");
+    (loss, grads.grads())
 }
 
 fn dims(config: &AgentConfig) -> [usize; 2] {
@@ -84,7 +103,7 @@ fn dims(config: &AgentConfig) -> [usize; 2] {
 }
 
 /// Weighted sums of the terms.
-fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) -> Loss {
+pub(crate) fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) -> Loss {
     let LossTerms { actor, critic, entropy, popart, .. } = terms;
     let zero = || Tensor::zeros([1], &weights.step.device());
     let acting = |x: Tensor<3>| {

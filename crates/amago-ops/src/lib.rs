@@ -7,16 +7,33 @@
 #![warn(missing_docs)]
 
 mod attention;
+mod elementwise;
 mod gelu;
 mod head;
 mod layer_norm;
 mod linear;
+mod parallel;
+mod random;
+mod reparam;
 
 #[cfg(feature = "flex")]
 mod cpu;
 
 pub use attention::causal_attention;
+pub use elementwise::{AdamWStep, adamw, blend, square_sum};
 pub use gelu::gelu;
 pub use head::{Classified, ClassifierHead};
 pub use layer_norm::layer_norm;
 pub use linear::{ensemble_linear, linear};
+pub use parallel::{is_fused, on_pool, parts, side_by_side, threads};
+pub use random::{dropout, normal, random_key, uniform, with_stream};
+pub use reparam::{power_iteration, sigma_reparam};
+
+/// Floating-point operations of all matrix products of the fused kernels so far, in this process. Those that Burn does
+/// itself are small and not counted.
+pub fn flops() -> u64 {
+    #[cfg(feature = "flex")]
+    return cpu::flops();
+    #[cfg(not(feature = "flex"))]
+    0
+}

@@ -1,7 +1,11 @@
 //! Every fused kernel against the composition it stands for: values and gradients.
 #![cfg(feature = "flex")]
 
-use amago_ops::{ClassifierHead, causal_attention, ensemble_linear, layer_norm, linear};
+use amago_ops::{
+    AdamWStep, ClassifierHead, adamw, blend, causal_attention, dropout, ensemble_linear, flops, layer_norm,
+    linear, normal, power_iteration, random_key, sigma_reparam, square_sum, uniform, with_stream,
+};
+use burn::optim::{AdamWConfig, Optimizer};
 use burn::tensor::{Bool, Device, Distribution, Tensor, activation, module};
 
 fn device() -> Device {
@@ -176,5 +180,143 @@ fn losses_of_a_classifier_head() {
             close("dw", w.grad(&fused).unwrap(), w.grad(&plain).unwrap());
             close("db", b.grad(&fused).unwrap(), b.grad(&plain).unwrap());
         }
+    }
+}
+
+#[test]
+fn products_of_every_shape() {
+    device();
+    // Around the sizes of tiles, panels and slices; `n` below and above what is copied.
+    for (n, k, m) in [(1, 1, 1), (13, 5, 31), (14, 256, 32), (15, 257, 33), (29, 300, 70), (300, 513, 17)] {
+        let (x, w, b) = (random([1, n, k]), random([1, k, m]), random([1, m]));
+        let fused = ensemble_linear(x.clone(), w.clone(), b.clone(), 0.2);
+        let plain = leaky(x.clone().matmul(w.clone()) + b.clone().unsqueeze_dim(1), 0.2);
+        close("output", fused.clone().inner(), plain.clone().inner());
+        let (fused, plain) = (probe(fused).backward(), probe(plain).backward());
+        close("dx", x.grad(&fused).unwrap(), x.grad(&plain).unwrap());
+        close("dw", w.grad(&fused).unwrap(), w.grad(&plain).unwrap());
+    }
+}
+
+#[test]
+fn repeated_actions_have_equal_expectations() {
+    device();
+    let (n, g, k) = (5, 2, 4);
+    let head = head(2, n, g, 3, 2);
+    let index = Tensor::<1>::from_floats([0.0, 1.0, 1.0, 0.0, 2.0, 2.0, 2.0, 1.0], &device_of()).int();
+    let few = index.one_hot::<2>(3).float().reshape([k, 1, 2, 3]).expand([k, n, g, 3]);
+    let fused = head.clone().expect(few.clone(), &bins());
+    close("expectation", fused.inner(), expected(head.logits(few)).reshape([2, k, n * g]).inner());
+}
+
+#[test]
+fn dropout_keeps_the_mean_and_its_gradient_drops_the_same() {
+    device();
+    let x = Tensor::<2>::ones([1000, 300], &device_of()).require_grad();
+    let y = dropout(x.clone(), 0.2);
+    let grads = y.clone().sum().backward();
+    let (values, gradient) = (y.into_data(), x.grad(&grads).unwrap().into_data());
+    values.assert_eq(&gradient, true);
+    let zeros = values.iter::<f32>().filter(|y| *y == 0.0).count() as f64 / 300_000.0;
+    assert!((zeros - 0.2).abs() < 0.004, "{zeros} of the entries are dropped");
+    assert!(values.iter::<f32>().all(|y| y == 0.0 || (y - 1.25).abs() < 1e-6));
+}
+
+#[test]
+fn draws_have_their_moments_and_differ() {
+    device();
+    let device = device_of();
+    for (draws, mean, variance) in
+        [(uniform([500, 400], &device), 0.5, 1.0 / 12.0), (normal([500, 400], &device), 0.0, 1.0)]
+    {
+        let found: f32 = draws.clone().mean().into_scalar();
+        let spread: f32 = (draws.clone() - mean).square().mean().into_scalar();
+        assert!((found - mean).abs() < 0.01 && (spread / variance - 1.0).abs() < 0.02, "{found} {spread}");
+        // Neighbours in both directions are independent.
+        for dim in [0, 1] {
+            let n = draws.dims()[dim] - 1;
+            let (a, b) = (draws.clone().narrow(dim, 0, n), draws.clone().narrow(dim, 1, n));
+            let product: f32 = ((a - mean) * (b - mean)).mean().into_scalar();
+            assert!((product / variance).abs() < 0.015, "correlation {product}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_depends_on_its_key_alone() {
+    device();
+    let device = device_of();
+    let draw = || uniform([9], &device).into_data();
+    let in_stream = |key| with_stream(key, || [draw(), draw()]);
+    let [first, second] = in_stream(5);
+    assert_ne!(first, second);
+    assert_ne!(draw(), draw());
+    assert_eq!(in_stream(5), [first.clone(), second], "draws outside do not disturb it");
+    assert_ne!(in_stream(6)[0], first);
+    device.seed(3);
+    let (key, outside) = (random_key(&device), draw());
+    device.seed(3);
+    assert_eq!((random_key(&device), draw()), (key, outside), "the device's seed decides");
+}
+
+#[test]
+fn optimiser_steps_are_those_of_burn() {
+    device();
+    let plain = Device::flex();
+    let config = AdamWConfig::new().with_beta_2(0.99).with_epsilon(1e-6).with_weight_decay(0.3);
+    let burn = config.build();
+    for n in [7, 40_000] {
+        let draw = || normal([n], &plain);
+        let (mut ours, mut state) = (draw(), None);
+        let (mut theirs, mut moments) = (ours.clone(), [ours.zeros_like(), ours.zeros_like()]);
+        for time in 1..4 {
+            let grad = draw();
+            (theirs, state) = burn.step(0.05, theirs, grad.clone(), state);
+            let step = AdamWStep { rate: 0.05, weight_decay: 0.3, betas: [0.9, 0.99], epsilon: 1e-6, time };
+            (ours, moments) = adamw(ours, grad, moments, &step);
+            close("weight", ours.clone(), theirs.clone());
+        }
+        let state = state.expect("steps were made").momentum;
+        let [first, second] = moments;
+        close("first moment", first, state.moment_1);
+        close("second moment", second, state.moment_2);
+    }
+}
+
+#[test]
+fn blends_and_norms() {
+    device();
+    let plain = Device::flex();
+    let (old, new) = (normal([40_003], &plain), normal([40_003], &plain));
+    close("blend", blend(old.clone(), new.clone(), 0.3), old.clone() * 0.7 + new * 0.3);
+    close("square sum", square_sum(old.clone()), old.square().sum());
+}
+
+#[test]
+fn products_are_counted() {
+    device();
+    let before = flops();
+    let _ = linear(random([6, 5]), random([5, 4]), None, 1.0);
+    assert!(flops() - before >= 2 * 6 * 5 * 4, "other tests may count, too");
+}
+
+#[test]
+fn spectral_norms() {
+    device();
+    for (i, o) in [(24, 40), (1, 9), (37, 5)] {
+        let (w, gamma) = (random([i, o]), random([1]));
+        let (u, v) = (random([o]).detach(), random([i]).detach());
+        let fused = sigma_reparam(w.clone(), gamma.clone(), u.clone(), v.clone());
+        let sigma = (v.clone().unsqueeze::<2>().matmul(w.clone()) * u.unsqueeze::<2>()).sum();
+        let plain = w.clone() * (gamma.clone() / sigma).unsqueeze::<2>();
+        close("output", fused.clone().inner(), plain.clone().inner());
+        let (fused, plain) = (probe(fused).backward(), probe(plain).backward());
+        close("dw", w.grad(&fused).unwrap(), w.grad(&plain).unwrap());
+        close("dgamma", gamma.grad(&fused).unwrap(), gamma.grad(&plain).unwrap());
+        let [new_u, new_v] = power_iteration(w.clone(), v.clone());
+        let unit = |x: Tensor<2>| x.clone() / x.square().sum().sqrt().unsqueeze::<2>();
+        let plain_u = unit(v.unsqueeze::<2>().matmul(w.clone().detach()));
+        close("u", new_u.clone().unsqueeze::<2>(), plain_u);
+        close("v", new_v.unsqueeze_dim(1), unit(w.detach().matmul(new_u.unsqueeze_dim::<2>(1))));
     }
 }

@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Bool, Device, Tensor, activation};
 
+use crate::dropout::drop_out;
 use crate::pattern::split_heads;
 use crate::{AttentionPattern, Dense, KvCache, Rotation};
 
@@ -22,7 +23,7 @@ pub fn causal_attention(qkv: Tensor<3>, n_heads: usize, dropout: &Dropout) -> Te
     let part = |i: usize| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0);
     let scores = part(0).matmul(part(1).transpose()) * (size as f64).powf(-0.5);
     let future = Tensor::<2, Bool>::tril_mask([len, len], 0, &device).unsqueeze::<4>();
-    let weights = dropout.forward(activation::softmax(scores.mask_fill(future, f32::NEG_INFINITY), 3));
+    let weights = drop_out(activation::softmax(scores.mask_fill(future, f32::NEG_INFINITY), 3), dropout);
     weights.matmul(part(2)).swap_dims(1, 2)
 }
 
@@ -79,7 +80,7 @@ impl AttentionConfig {
 impl AttentionLayer {
     /// Whole sequences: `[B, L, D] → [B, L, D]`. With rotary positions, the rotation of every timestep.
     pub fn forward_seq(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<3> {
-        let qkv = self.dropout_qkv.forward(self.qkv_projection.forward(x));
+        let qkv = drop_out(self.qkv_projection.forward(x), &self.dropout_qkv);
         let qkv = self.rotate(qkv, rotation);
         self.output(if self.pattern.is_plain() {
             causal_attention(qkv, self.n_heads, &self.dropout_attn)

@@ -67,9 +67,7 @@ impl Dense {
     /// `v ← W u / ‖·‖`. Called once before each training forward; a plain layer does nothing.
     pub fn power_iteration(&mut self) {
         let (Some(u), Some(v)) = (&mut self.u, &mut self.v) else { return };
-        let w = self.weight.val().detach();
-        let new_u = unit(v.val().unsqueeze::<2>().matmul(w.clone()).squeeze_dim(0));
-        let new_v = unit(w.matmul(new_u.clone().unsqueeze_dim::<2>(1)).squeeze_dim(1));
+        let [new_u, new_v] = amago_ops::power_iteration(self.weight.val(), v.val());
         set_buffer(u, new_u);
         set_buffer(v, new_v);
     }
@@ -79,11 +77,7 @@ impl Dense {
     pub fn effective_weight(&self) -> Tensor<2> {
         let w = self.weight.val();
         match (&self.gamma, &self.u, &self.v) {
-            (Some(gamma), Some(u), Some(v)) => {
-                let vw = v.val().detach().unsqueeze::<2>().matmul(w.clone());
-                let sigma = (vw * u.val().detach().unsqueeze::<2>()).sum();
-                w * (gamma.val() / sigma).unsqueeze::<2>()
-            }
+            (Some(gamma), Some(u), Some(v)) => amago_ops::sigma_reparam(w, gamma.val(), u.val(), v.val()),
             _ => w,
         }
     }

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 
+use crate::dropout::drop_out;
 use crate::{
     Activation, ActivationLayer, AttentionConfig, AttentionLayer, Dense, KvCache, Norm, NormKind, Rotation,
 };
@@ -93,6 +94,6 @@ impl TransformerLayer {
 
     fn feed_forward(&self, x: Tensor<3>) -> Tensor<3> {
         let hidden = self.ff1.activated(self.norm3.forward(x.clone()), &self.activation);
-        x + self.dropout_ff.forward(self.ff2.forward(self.norm4.forward(hidden)))
+        x + drop_out(self.ff2.forward(self.norm4.forward(hidden)), &self.dropout_ff)
     }
 }

@@ -16,6 +16,7 @@ mod cnn;
 mod cnn_tstep_encoder;
 mod crop;
 mod dense;
+mod dropout;
 mod encoder;
 mod erased;
 mod error;

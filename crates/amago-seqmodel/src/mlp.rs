@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 
+use crate::dropout::drop_out;
 use crate::{Activation, ActivationLayer, Dense, Norm, NormKind};
 
 /// Shape of an [`Mlp`].
@@ -57,10 +58,11 @@ impl Mlp {
     /// `[..., d_input] → [..., d_output]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let hidden = |layer: &Dense, norm: &Norm, x| {
-            self.dropout.forward(match norm.is_none() {
+            let hidden = match norm.is_none() {
                 true => layer.activated(x, &self.activation),
                 false => self.activation.forward(norm.forward(layer.forward(x))),
-            })
+            };
+            drop_out(hidden, &self.dropout)
         };
         let mut x = hidden(&self.in_layer, &self.in_norm, x);
         for (layer, norm) in self.layers.iter().zip(&self.norms) {

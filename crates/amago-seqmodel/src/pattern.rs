@@ -3,6 +3,8 @@
 use burn::nn::Dropout;
 use burn::tensor::{Bool, Device, Int, Tensor, activation};
 
+use crate::dropout::drop_out;
+
 /// Which keys a query sees, beside those in the future, and how its scores are changed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AttentionPattern {
@@ -35,7 +37,7 @@ impl AttentionPattern {
     /// [`causal_attention`](crate::causal_attention).
     pub fn attention(&self, qkv: Tensor<3>, n_heads: usize, dropout: &Dropout) -> Tensor<4> {
         let [query, key, value] = split_heads(qkv, n_heads);
-        dropout.forward(self.weights(query, key)).matmul(value).swap_dims(1, 2)
+        drop_out(self.weights(query, key), dropout).matmul(value).swap_dims(1, 2)
     }
 
     /// How much each query attends to each key, `[B, H, L, L]`, from queries and keys `[B, H, L, E]`.

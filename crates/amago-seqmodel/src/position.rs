@@ -1,8 +1,11 @@
 //! Position features and rotations.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Base of the wavelengths of rotary positions.
 pub const ROPE_BASE: f64 = 10000.0;
@@ -28,10 +31,32 @@ pub fn sinusoid(times: Tensor<2, Int>, d_model: usize, device: &Device) -> Tenso
     // Rounded as in the original: at late timesteps the last digit of a frequency turns the angle.
     let rate = -(10000f64.ln() / d_model as f64) as f32;
     let frequency: Vec<f32> = (0..half).map(|i| f64::from((2 * i) as f32 * rate).exp() as f32).collect();
+    if amago_ops::is_fused(device) {
+        let features = sinusoid_on_host(times, &frequency);
+        return Tensor::from_data(TensorData::new(features, [batch, len, 2 * half]), device);
+    }
     let frequency = Tensor::<1>::from_floats(frequency.as_slice(), device).reshape([1, 1, half]);
     let angle = times.float().reshape([batch, len, 1]) * frequency;
     // Interleave: [.., half, 2] flattens to sin, cos, sin, cos, …
     Tensor::stack::<4>(vec![angle.clone().sin(), angle.cos()], 3).reshape([batch, len, d_model])
+}
+
+/// The same where tensors are in the host's memory: each timestep once, because sequences of a batch share most.
+fn sinusoid_on_host(times: Tensor<2, Int>, frequency: &[f32]) -> Vec<f32> {
+    let width = 2 * frequency.len();
+    let mut features = Vec::with_capacity(times.shape().num_elements() * width);
+    let mut known = HashMap::new();
+    for time in times.into_data().iter::<i64>() {
+        match known.entry(time) {
+            Entry::Occupied(at) => features.extend_from_within(*at.get()..at.get() + width),
+            Entry::Vacant(entry) => {
+                entry.insert(features.len());
+                let angles = frequency.iter().map(|frequency| time as f32 * frequency);
+                features.extend(angles.flat_map(|angle| [angle.sin(), angle.cos()]));
+            }
+        }
+    }
+    features
 }
 
 /// A learned vector per global timestep.

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::Dropout;
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::dropout::drop_out;
 use crate::kv_cache::KvCacheShape;
 use crate::{
     AttentionPattern, Dense, KvCache, Norm, PositionKind, PositionTable, ROPE_BASE, Replay, Rotation,
@@ -40,7 +41,7 @@ impl Transformer {
                 (x + positions, None)
             }
         };
-        (self.dropout.forward(x), rotation)
+        (drop_out(x, &self.dropout), rotation)
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use amago_agent::{Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, TrainBatch};
 use amago_env::Space;
-use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig};
+use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig, TstepEncoderConfig};
+use burn::module::Module;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
@@ -43,15 +44,61 @@ struct Args {
     /// Width of the observation.
     #[arg(long, default_value_t = 8)]
     obs: usize,
-    /// Discrete actions.
+    /// Discrete actions, or numbers of a continuous one.
     #[arg(long, default_value_t = 5)]
     actions: usize,
+    /// Continuous actions.
+    #[arg(long)]
+    continuous: bool,
     /// Updates that are measured, after one that warms up.
     #[arg(long, default_value_t = 5)]
     updates: usize,
     /// Parts that a batch is computed in.
     #[arg(long, default_value_t = 1)]
     micro_batches: usize,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+/// Sizes of the networks, where they differ from those of `--size`.
+#[derive(Debug, clap::Args)]
+struct Shape {
+    /// Width of the Transformer.
+    #[arg(long)]
+    d_model: Option<usize>,
+    /// Attention heads.
+    #[arg(long)]
+    heads: Option<usize>,
+    /// Hidden width of the Transformer's feed-forward part.
+    #[arg(long)]
+    d_ff: Option<usize>,
+    /// Transformer layers.
+    #[arg(long)]
+    layers: Option<usize>,
+    /// Timesteps that a query sees before its own; all of them when absent.
+    #[arg(long)]
+    window: Option<usize>,
+    /// Hidden width of actor and critics.
+    #[arg(long)]
+    d_hidden: Option<usize>,
+    /// Hidden width of the timestep encoder.
+    #[arg(long)]
+    encoder_hidden: Option<usize>,
+    /// Output width of the timestep encoder.
+    #[arg(long)]
+    encoder_output: Option<usize>,
+    /// Discounts, the acting one included.
+    #[arg(long)]
+    discounts: Option<usize>,
+    /// Critics.
+    #[arg(long)]
+    critics: Option<usize>,
+    /// Bins of the classification critic.
+    #[arg(long)]
+    bins: Option<usize>,
+    /// Actions sampled per state.
+    #[arg(long)]
+    samples: Option<usize>,
 }
 
 fn config(args: &Args) -> AgentConfig {
@@ -59,8 +106,30 @@ fn config(args: &Args) -> AgentConfig {
         AgentKind::Amago => AgentConfig::amago(),
         AgentKind::Amago2 => AgentConfig::amago2(),
     };
-    if let (Size::Tiny, TrajEncoderConfig::Transformer(t)) = (args.size, &mut config.traj_encoder) {
-        (t.d_model, t.n_heads, t.d_ff, t.n_layers) = (64, 4, 256, 2);
+    let set = |to: &mut usize, from: Option<usize>| *to = from.unwrap_or(*to);
+    let shape = &args.shape;
+    if let TrajEncoderConfig::Transformer(t) = &mut config.traj_encoder {
+        if let Size::Tiny = args.size {
+            (t.d_model, t.n_heads, t.d_ff, t.n_layers) = (64, 4, 256, 2);
+        }
+        set(&mut t.d_model, shape.d_model);
+        set(&mut t.n_heads, shape.heads);
+        set(&mut t.d_ff, shape.d_ff);
+        set(&mut t.n_layers, shape.layers);
+        set(&mut t.window_size, shape.window);
+    }
+    if let TstepEncoderConfig::FeedForward(encoder) = &mut config.tstep_encoder {
+        set(&mut encoder.d_hidden, shape.encoder_hidden);
+        set(&mut encoder.d_output, shape.encoder_output);
+    }
+    set(&mut config.actor.d_hidden, shape.d_hidden);
+    set(&mut config.critic.d_hidden, shape.d_hidden);
+    set(&mut config.n_critics, shape.critics);
+    set(&mut config.critic.bins.count, shape.bins);
+    set(&mut config.k_actor, shape.samples);
+    set(&mut config.k_critic, shape.samples);
+    if let Some(n) = shape.discounts {
+        config.multi_gammas = (1..n).map(|i| 1.0 - 0.5f32.powi(i as i32)).collect();
     }
     config
 }
@@ -69,7 +138,10 @@ fn batch(args: &Args, device: &Device) -> TrainBatch {
     let (b, l, a) = (args.batch, args.len, args.actions);
     let normal = || Distribution::Normal(0.0, 1.0);
     let index = Tensor::<2>::random([b, l], Distribution::Uniform(0.0, a as f64), device).floor().int();
-    let actions = index.clamp(0, a as i64 - 1).one_hot::<3>(a).float();
+    let actions = match args.continuous {
+        true => Tensor::random([b, l, a], Distribution::Uniform(-0.9, 0.9), device),
+        false => index.clamp(0, a as i64 - 1).one_hot::<3>(a).float(),
+    };
     TrainBatch {
         obs: Tensor::<3>::random([b, l + 1, args.obs], normal(), device).into(),
         rl2s: Tensor::random([b, l + 1, 1 + a], normal(), device),
@@ -89,6 +161,19 @@ fn peak_memory() -> Option<f64> {
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb / 1024.0)
 }
 
+/// Floating-point operations per second of the best of several large products, on all threads.
+fn matrix_peak() -> f64 {
+    let device = Device::flex();
+    let random = |n| Tensor::<2>::random([n, 1024], Distribution::Normal(0.0, 1.0), &device);
+    let (x, weight) = (random(2048), random(1024));
+    let once = |_| {
+        let (flops, start) = (amago_ops::flops(), Instant::now());
+        let _ = amago_ops::linear(x.clone(), weight.clone(), None, 1.0);
+        (amago_ops::flops() - flops) as f64 / start.elapsed().as_secs_f64()
+    };
+    (0..20).map(once).fold(0.0, f64::max)
+}
+
 fn main() {
     memory::keep_freed_pages();
     let args = Args::parse();
@@ -96,33 +181,49 @@ fn main() {
     device.seed(0);
     let config = config(&args);
     let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![args.obs]))]);
-    let spec = ObsSpec { obs, action: Space::Discrete { n: args.actions } };
-    let agent = Agent::new(&config, &spec, &device);
+    let action = match args.continuous {
+        true => Space::box_f32(&[args.actions], -1.0, 1.0),
+        false => Space::Discrete { n: args.actions },
+    };
+    let agent = Agent::new(&config, &ObsSpec { obs, action }, &device);
+    let parameters = [agent.tstep_encoder.num_params(), agent.traj_encoder.num_params()];
+    let parameters = parameters.iter().sum::<usize>() + agent.actor.num_params() + agent.critics.num_params();
     let optim = OptimConfig { micro_batches: args.micro_batches, ..OptimConfig::default() };
     let mut learner = Learner::new(agent, config, optim);
     let batch = batch(&args, &device);
-    let mut seconds = Vec::new();
+    let (mut seconds, mut flops) = (Vec::new(), Vec::new());
     for _ in 0..=args.updates {
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), amago_ops::flops());
         let report = learner.update(&batch, &mut RandomDraws);
         assert!(report.loss.is_finite(), "the loss is {}", report.loss);
         seconds.push(start.elapsed().as_secs_f64());
+        flops.push((amago_ops::flops() - before) as f64);
     }
-    let mut counted = seconds.split_off(1);
-    counted.sort_by(f64::total_cmp);
-    let median = counted[counted.len() / 2];
+    // What the products cost is read after the updates, so that it is no part of the updates' peak memory.
+    let memory = peak_memory();
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let (seconds, flops) = (median(seconds.split_off(1)), median(flops.split_off(1)));
+    let peak = matrix_peak();
     println!(
         "{}",
         json!({
             "bench": "learner",
             "agent": format!("{:?}", args.agent).to_lowercase(),
             "size": format!("{:?}", args.size).to_lowercase(),
+            "parameters": parameters,
             "batch": args.batch,
             "len": args.len,
-            "threads": std::env::var("RAYON_NUM_THREADS").ok(),
-            "updates_per_second": 1.0 / median,
-            "tokens_per_second": (args.batch * args.len) as f64 / median,
-            "peak_memory_mb": peak_memory(),
+            "threads": amago_ops::threads(),
+            "updates_per_second": 1.0 / seconds,
+            "tokens_per_second": (args.batch * args.len) as f64 / seconds,
+            "gflop_per_update": flops / 1e9,
+            "gflop_per_second": flops / seconds / 1e9,
+            "matrix_peak_gflop_per_second": peak / 1e9,
+            "fraction_of_peak": flops / seconds / peak,
+            "peak_memory_mb": memory,
         })
     );
 }

@@ -1,7 +1,7 @@
 //! `xtask bench`: one file per thing measured, each printing one JSON object.
 
 mod env;
-mod learner;
+mod example;
 mod median;
 mod replay;
 mod train;
@@ -15,9 +15,11 @@ pub enum Bench {
     /// Steps per second of the built-in environments under random actions.
     Env(env::Args),
     /// Full updates per second on random data.
-    Learner(learner::Args),
+    Learner(example::Args),
     /// Time of drawing a batch, of opening and memory against the number of stored trajectories.
     Replay(replay::Args),
+    /// Steps per second of a policy with memory in environments.
+    Rollout(example::Args),
     /// Updates and steps per second of whole training runs of the program.
     Train(train::Args),
 }
@@ -27,8 +29,9 @@ impl Bench {
     pub fn run(self) -> Result<()> {
         let report = match self {
             Bench::Env(args) => env::run(&args)?,
-            Bench::Learner(args) => learner::run(&args)?,
             Bench::Replay(args) => replay::run(&args)?,
+            Bench::Learner(args) => example::run(&example::LEARNER, &args)?,
+            Bench::Rollout(args) => example::run(&example::ROLLOUT, &args)?,
             Bench::Train(args) => train::run(&args)?,
         };
         println!("{}", serde_json::to_string_pretty(&report)?);

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use amago_agent::{AgentConfig, Learner, LossMask, OptimConfig, TrainBatch, UpdateReport};
+use amago_agent::{
+    AgentConfig, Draws, Learner, LossMask, Noise, NoiseSource, OptimConfig, Policy, Purpose, TrainBatch,
+    UpdateReport,
+};
 use amago_env::Space;
 use amago_golden::modules::{device, values};
 use amago_seqmodel::TrajEncoderConfig;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Int, Tensor};
 
 use super::learner::{FirstOnly, agent_in, batch_of, small};
 use super::weights;
@@ -98,6 +101,56 @@ fn four_parts_equal_the_whole_batch() {
         let moved = distance(&before, &new[..before.len()]);
         let error = distance(&new, &new_in_parts) / moved;
         assert!(moved > 1.0 && error < 1e-6, "gradients differ by {error:e} of {moved}");
+        for (i, (a, b)) in whole.iter().zip(&parts).enumerate() {
+            assert!((a - b).abs() <= 2e-6 * a.abs().max(1e-3), "figure {i}: {a} and {b}");
+        }
+    }
+}
+
+/// Draws that are equal everywhere, so that parts of a batch can have their own.
+struct Alike;
+
+impl NoiseSource for Alike {
+    fn noise(&mut self, kind: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
+        FirstOnly.noise(kind, shape, device)
+    }
+}
+
+impl Draws for Alike {
+    fn critic_subset(&mut self, n: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
+        FirstOnly.critic_subset(n, shape, device)
+    }
+
+    fn actions(&mut self, policy: &Policy, k: usize, purpose: Purpose) -> Tensor<5> {
+        FirstOnly.actions(policy, k, purpose)
+    }
+
+    fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int> {
+        FirstOnly.image_shifts(shape, n, device)
+    }
+
+    fn fork(&self) -> Option<Box<dyn Draws>> {
+        Some(Box::new(Alike))
+    }
+}
+
+#[test]
+fn parts_side_by_side_equal_the_whole_batch() {
+    let device = device().autodiff();
+    let space = Space::Discrete { n: 4 };
+    for config in [AgentConfig::amago(), AgentConfig::amago2()] {
+        let config = still(config);
+        let agent = agent_in(&config, space.clone(), &device);
+        let batch = batch(space.width(), &device);
+        let after = |draws: &mut dyn Draws| {
+            let mut learner = Learner::new(agent.clone(), config.clone(), optim(1));
+            let report = learner.update(&batch, draws);
+            (figures(&report), weights(&learner.agent).concat())
+        };
+        let before = weights(&agent).concat();
+        let ((whole, new), (parts, new_in_parts)) = (after(&mut FirstOnly), after(&mut Alike));
+        let error = distance(&new, &new_in_parts) / distance(&before, &new);
+        assert!(error < 1e-6, "gradients differ by {error:e}");
         for (i, (a, b)) in whole.iter().zip(&parts).enumerate() {
             assert!((a - b).abs() <= 2e-6 * a.abs().max(1e-3), "figure {i}: {a} and {b}");
         }

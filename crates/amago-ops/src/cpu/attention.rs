@@ -3,8 +3,10 @@
 
 use rayon::prelude::*;
 
-use super::gemm::{Mat, gemm};
+use super::gemm::{Mat, Start, gemm};
 use super::kernel::{Array, Kernel};
+use super::rows::least_per_task;
+use super::simd::vectorized;
 use super::softmax::{dot, exp, exp_shifted};
 
 /// Queries per block: products stay large, and a third of the masked half is skipped at length 128.
@@ -25,49 +27,65 @@ struct Sizes {
 }
 
 impl Sizes {
-    /// Copies one head of part `part` (query, key, value) out of a packed sequence.
-    fn gather(self, packed: &[f32], part: usize, head: usize, to: &mut [f32]) {
-        let Self { size, heads, .. } = self;
-        for (to, row) in to.chunks_exact_mut(size).zip(packed.chunks_exact(3 * size * heads)) {
-            let from = row[part * size * heads + head..].iter().step_by(heads);
-            for (to, from) in to.iter_mut().zip(from) {
-                *to = *from;
-            }
-        }
-    }
-
-    /// The way back of [`Sizes::gather`].
-    fn scatter(self, from: &[f32], part: usize, head: usize, packed: &mut [f32]) {
-        let Self { size, heads, .. } = self;
-        for (from, row) in from.chunks_exact(size).zip(packed.chunks_exact_mut(3 * size * heads)) {
-            let to = row[part * size * heads + head..].iter_mut().step_by(heads);
-            for (to, from) in to.zip(from) {
-                *to = *from;
-            }
-        }
-    }
-
     fn scale(self) -> f32 {
         (self.size as f32).powf(-0.5)
     }
 
-    fn zeros(self) -> Vec<f32> {
-        vec![0.0; self.len * self.size]
-    }
-
-    /// Queries (already scaled), keys and values of one head.
-    fn head(self, packed: &[f32], head: usize) -> [Vec<f32>; 3] {
-        let mut parts = [self.zeros(), self.zeros(), self.zeros()];
-        for (part, to) in parts.iter_mut().enumerate() {
-            self.gather(packed, part, head, to);
-        }
-        let scale = self.scale();
-        parts[0].iter_mut().for_each(|q| *q *= scale);
-        parts
+    /// Numbers of one head of one of query, key and value.
+    fn head(self) -> usize {
+        self.len * self.size
     }
 
     fn mat(self, data: &[f32]) -> Mat<'_> {
         Mat::new(data, self.len, self.size)
+    }
+
+    /// Queries (scaled), keys and values `[3, H, L, E]` of a packed sequence.
+    fn unpack(self, packed: &[f32]) -> Vec<f32> {
+        let mut parts = vec![0.0; packed.len()];
+        regroup(self, packed, &mut parts);
+        let scale = self.scale();
+        parts[..self.heads * self.head()].iter_mut().for_each(|q| *q *= scale);
+        parts
+    }
+
+    /// Queries, keys and values of one head.
+    fn of_head(self, parts: &[f32], head: usize) -> [&[f32]; 3] {
+        [0, 1, 2].map(|part| &parts[(part * self.heads + head) * self.head()..][..self.head()])
+    }
+}
+
+vectorized! {
+    /// From `[L, 3, E, H]` to `[3, H, L, E]`.
+    fn regroup(s: Sizes, from: &[f32], to: &mut [f32]) {
+        let width = s.size * s.heads;
+        for (l, row) in from.chunks_exact(3 * width).enumerate() {
+            for (part, block) in row.chunks_exact(width).enumerate() {
+                for h in 0..s.heads {
+                    let to = &mut to[((part * s.heads + h) * s.len + l) * s.size..][..s.size];
+                    for (to, from) in to.iter_mut().zip(block[h..].iter().step_by(s.heads)) {
+                        *to = *from;
+                    }
+                }
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// The way back of [`regroup`].
+    fn ungroup(s: Sizes, from: &[f32], to: &mut [f32]) {
+        let width = s.size * s.heads;
+        for (l, row) in to.chunks_exact_mut(3 * width).enumerate() {
+            for (part, block) in row.chunks_exact_mut(width).enumerate() {
+                for h in 0..s.heads {
+                    let from = &from[((part * s.heads + h) * s.len + l) * s.size..][..s.size];
+                    for (to, from) in block[h..].iter_mut().step_by(s.heads).zip(from) {
+                        *to = *from;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -91,9 +109,11 @@ impl Kernel<1> for Attention {
         out.par_chunks_mut(s.len * width)
             .zip(lse.par_chunks_mut(s.heads * s.len))
             .zip(qkv.data().par_chunks(s.len * 3 * width))
+            .with_min_len(least_per_task(4 * s.len * s.len * width))
             .for_each(|((out, lse), packed)| {
+                let parts = s.unpack(packed);
                 for (head, lse) in lse.chunks_exact_mut(s.len).enumerate() {
-                    let result = head_forward(s, &s.head(packed, head), lse);
+                    let result = head_forward(s, s.of_head(&parts, head), lse);
                     for (to, from) in out.chunks_exact_mut(width).zip(result.chunks_exact(s.size)) {
                         to[head * s.size..(head + 1) * s.size].copy_from_slice(from);
                     }
@@ -110,28 +130,61 @@ impl Kernel<1> for Attention {
             .zip(qkv.data().par_chunks(s.len * 3 * width))
             .zip(grad.data().par_chunks(s.len * width))
             .zip(lse.par_chunks(s.heads * s.len))
+            .with_min_len(least_per_task(10 * s.len * s.len * width))
             .for_each(|(((out, packed), grad), lse)| {
-                let mut head_grad = s.zeros();
+                let (parts, mut grads) = (s.unpack(packed), vec![0.0; packed.len()]);
+                let mut head_grad = vec![0.0; s.head()];
                 for (head, lse) in lse.chunks_exact(s.len).enumerate() {
                     for (to, from) in head_grad.chunks_exact_mut(s.size).zip(grad.chunks_exact(width)) {
                         to.copy_from_slice(&from[head * s.size..(head + 1) * s.size]);
                     }
-                    let grads = head_backward(s, &s.head(packed, head), lse, &head_grad);
-                    for (part, grad) in grads.iter().enumerate() {
-                        s.scatter(grad, part, head, out);
-                    }
+                    let all = grads.chunks_exact_mut(s.head()).skip(head).step_by(s.heads);
+                    let Ok(of_head) = <[_; 3]>::try_from(all.collect::<Vec<_>>()) else {
+                        unreachable!("queries, keys and values")
+                    };
+                    head_backward(s, s.of_head(&parts, head), lse, &head_grad, of_head);
                 }
+                ungroup(s, &grads, out);
             });
         [Some(Array::new(out, &qkv.dims()))]
     }
 }
 
-fn head_forward(s: Sizes, [q, k, v]: &[Vec<f32>; 3], lse: &mut [f32]) -> Vec<f32> {
-    let mut out = s.zeros();
+fn head_forward(s: Sizes, [q, k, v]: [&[f32]; 3], lse: &mut [f32]) -> Vec<f32> {
+    let mut out = vec![0.0; s.head()];
     let mut scores = vec![0.0; BLOCK.min(s.len) * s.len];
     for start in (0..s.len).step_by(BLOCK) {
         let end = (start + BLOCK).min(s.len);
-        gemm(s.mat(q).rows(start, end), s.mat(k).rows(0, end).t(), 0.0, &mut scores);
+        gemm(s.mat(q).rows(start, end), s.mat(k).rows(0, end).t(), Start::Zero, &mut scores[..]);
+        softmax_rows(&mut scores, start, end, lse);
+        let weights = Mat::new(&scores, end - start, end);
+        gemm(weights, s.mat(v).rows(0, end), Start::Zero, &mut out[start * s.size..end * s.size]);
+    }
+    out
+}
+
+/// Adds to gradients that are zero before.
+fn head_backward(s: Sizes, [q, k, v]: [&[f32]; 3], lse: &[f32], grad: &[f32], [dq, dk, dv]: [&mut [f32]; 3]) {
+    let mut weights = vec![0.0; BLOCK.min(s.len) * s.len];
+    let mut dscores = weights.clone();
+    for start in (0..s.len).step_by(BLOCK) {
+        let end = (start + BLOCK).min(s.len);
+        let (queries, grads) = (s.mat(q).rows(start, end), s.mat(grad).rows(start, end));
+        gemm(queries, s.mat(k).rows(0, end).t(), Start::Zero, &mut weights[..]);
+        gemm(grads, s.mat(v).rows(0, end).t(), Start::Zero, &mut dscores[..]);
+        score_gradient(&mut weights, &mut dscores, start, end, lse);
+        let block = |data| Mat::new(data, end - start, end);
+        gemm(block(&weights).t(), grads, Start::Result, &mut dv[..]);
+        gemm(block(&dscores).t(), queries, Start::Result, &mut dk[..]);
+        gemm(block(&dscores), s.mat(k).rows(0, end), Start::Zero, &mut dq[start * s.size..end * s.size]);
+    }
+    let scale = s.scale();
+    dq.iter_mut().for_each(|x| *x *= scale);
+}
+
+vectorized! {
+    /// Softmax of the rows of queries `start..end` over their past; the rest becomes zero.
+    fn softmax_rows(scores: &mut [f32], start: usize, end: usize, lse: &mut [f32]) {
         for (i, row) in (start..end).zip(scores.chunks_exact_mut(end)) {
             let (past, future) = row.split_at_mut(i + 1);
             let (top, total) = exp_shifted(past);
@@ -139,21 +192,12 @@ fn head_forward(s: Sizes, [q, k, v]: &[Vec<f32>; 3], lse: &mut [f32]) -> Vec<f32
             future.fill(0.0);
             lse[i] = top + total.ln();
         }
-        let weights = Mat::new(&scores, end - start, end);
-        gemm(weights, s.mat(v).rows(0, end), 0.0, &mut out[start * s.size..end * s.size]);
     }
-    out
 }
 
-fn head_backward(s: Sizes, [q, k, v]: &[Vec<f32>; 3], lse: &[f32], grad: &[f32]) -> [Vec<f32>; 3] {
-    let [mut dq, mut dk, mut dv] = [s.zeros(), s.zeros(), s.zeros()];
-    let mut weights = vec![0.0; BLOCK.min(s.len) * s.len];
-    let mut dscores = weights.clone();
-    for start in (0..s.len).step_by(BLOCK) {
-        let end = (start + BLOCK).min(s.len);
-        let (queries, grads) = (s.mat(q).rows(start, end), s.mat(grad).rows(start, end));
-        gemm(queries, s.mat(k).rows(0, end).t(), 0.0, &mut weights);
-        gemm(grads, s.mat(v).rows(0, end).t(), 0.0, &mut dscores);
+vectorized! {
+    /// From scores to weights, and from the gradient of the weights to that of the scores.
+    fn score_gradient(weights: &mut [f32], dscores: &mut [f32], start: usize, end: usize, lse: &[f32]) {
         let rows = weights.chunks_exact_mut(end).zip(dscores.chunks_exact_mut(end));
         for (i, (weights, dscores)) in (start..end).zip(rows) {
             weights[..=i].iter_mut().for_each(|x| *x = exp(*x - lse[i]));
@@ -163,12 +207,5 @@ fn head_backward(s: Sizes, [q, k, v]: &[Vec<f32>; 3], lse: &[f32], grad: &[f32])
                 *d = *w * (*d - mean);
             }
         }
-        let block = |data| Mat::new(data, end - start, end);
-        gemm(block(&weights).t(), grads, 1.0, &mut dv);
-        gemm(block(&dscores).t(), queries, 1.0, &mut dk);
-        gemm(block(&dscores), s.mat(k).rows(0, end), 0.0, &mut dq[start * s.size..end * s.size]);
     }
-    let scale = s.scale();
-    dq.iter_mut().for_each(|x| *x *= scale);
-    [dq, dk, dv]
 }

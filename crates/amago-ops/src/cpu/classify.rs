@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::gemm::{ROW_BLOCK, add_into};
-use super::head::{Head, Tile};
+use super::head::Head;
 use super::kernel::{Array, Kernel};
+use super::rows::{ROW_BLOCK, add_into};
+use super::simd::vectorized;
 use super::softmax::{dot, exp_shifted};
 
 /// States per task of the backward pass: each task holds one set of weight gradients.
@@ -27,16 +28,14 @@ impl<const N: usize> Kernel<N> for Classify {
         let rows = head.states * head.gammas;
         let mut found = vec![[0.0; 2]; head.critics * rows];
         found.par_chunks_mut(rows).enumerate().for_each(|(c, found)| {
-            head.for_each_tile(c, found, |tile, start, found| {
-                let logits = tile.0[head.depth()].chunks_exact_mut(head.bins());
-                for ((row, found), logits) in (start..).zip(found).zip(logits) {
-                    let label = self.label(row);
-                    let aimed = dot(logits, Some(label));
-                    let (top, total) = exp_shifted(logits);
-                    let loss = dot(label, None) * (top + total.ln()) - aimed;
-                    *found = [loss, dot(logits, Some(&self.bins)) / total];
-                }
-            });
+            head.for_each_tile(
+                c,
+                |row| row,
+                found,
+                |tile, start, found| {
+                    losses(self, start, &mut tile.0[head.depth()], found);
+                },
+            );
         });
         let part = |i: usize| found.iter().map(move |x| x[i]);
         (Array::new(part(0).chain(part(1)).collect(), &[2, head.critics, rows]), ())
@@ -91,33 +90,67 @@ impl Classify {
         let end = (first + by_state.len() / h) * head.gammas;
         for start in (first * head.gammas..end).step_by(ROW_BLOCK) {
             let rows = ROW_BLOCK.min(end - start);
-            head.forward(c, start, rows, &mut tile);
-            self.logit_gradient(&grad[start..start + rows], start, &mut tile, &mut dtile, head.depth());
+            head.forward(c, start..start + rows, &mut tile);
+            let scales = &grad[start..start + rows];
+            let last = head.depth();
+            logit_gradient(self, scales, start, &mut tile.0[last], &mut dtile.0[last]);
             head.backward(c, rows, &tile, &mut dtile, &mut sums);
-            for (row, grad) in (start..start + rows).zip(dtile.0[0].chunks_exact(h)) {
-                let [n, g] = head.state_and_gamma(row);
-                add_into(&mut by_state[(n - first) * h..(n - first + 1) * h], grad);
-                add_into(&mut sums[1][g * h..(g + 1) * h], grad);
-                for (a, sum) in head.action(row).iter().zip(sums[2].chunks_exact_mut(h)) {
-                    if *a != 0.0 {
-                        sum.iter_mut().zip(grad).for_each(|(s, g)| *s += a * g);
-                    }
-                }
-            }
+            first_layer_gradient(head, start, &dtile.0[0][..rows * h], (first, by_state), &mut sums);
         }
         sums
     }
+}
 
-    /// `(softmax − label) · grad` for the rows of a tile, from `start` on.
-    fn logit_gradient(&self, grad: &[f32], start: usize, tile: &mut Tile, dtile: &mut Tile, last: usize) {
-        let bins = self.bins.len();
-        let rows = tile.0[last].chunks_exact_mut(bins).zip(dtile.0[last].chunks_exact_mut(bins));
+vectorized! {
+    /// Cross-entropy and expected bin of rows from `start` on. The logits are lost.
+    fn losses(kernel: &Classify, start: usize, logits: &mut [f32], found: &mut [[f32; 2]]) {
+        let logits = logits.chunks_exact_mut(kernel.bins.len());
+        for ((row, found), logits) in (start..).zip(found).zip(logits) {
+            let label = kernel.label(row);
+            let aimed = dot(logits, Some(label));
+            let (top, total) = exp_shifted(logits);
+            let loss = dot(label, None) * (top + total.ln()) - aimed;
+            *found = [loss, dot(logits, Some(&kernel.bins)) / total];
+        }
+    }
+}
+
+vectorized! {
+    /// `(softmax − label) · grad` for rows from `start` on, from their logits, which are lost.
+    fn logit_gradient(kernel: &Classify, grad: &[f32], start: usize, logits: &mut [f32], out: &mut [f32]) {
+        let bins = kernel.bins.len();
+        let rows = logits.chunks_exact_mut(bins).zip(out.chunks_exact_mut(bins));
         for ((row, scale), (logits, out)) in (start..).zip(grad).zip(rows) {
-            let label = self.label(row);
+            let label = kernel.label(row);
             let (_, total) = exp_shifted(logits);
             let mass = dot(label, None) / total;
             for ((out, p), label) in out.iter_mut().zip(logits).zip(label) {
                 *out = scale * (*p * mass - label);
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// Adds the gradient of the first layer's sum to those of its three inputs: the states', from `first` on, and
+    /// those in `sums`.
+    fn first_layer_gradient(
+        head: &Head,
+        start: usize,
+        grad: &[f32],
+        by_state: (usize, &mut [f32]),
+        sums: &mut [Vec<f32>],
+    ) {
+        let h = head.hidden;
+        let (first, by_state) = by_state;
+        for (row, grad) in (start..).zip(grad.chunks_exact(h)) {
+            let [n, g] = head.state_and_gamma(row);
+            add_into(&mut by_state[(n - first) * h..(n - first + 1) * h], grad);
+            add_into(&mut sums[1][g * h..(g + 1) * h], grad);
+            for (a, sum) in head.action(row).iter().zip(sums[2].chunks_exact_mut(h)) {
+                if *a != 0.0 {
+                    sum.iter_mut().zip(grad).for_each(|(s, g)| *s += a * g);
+                }
             }
         }
     }

@@ -1,12 +1,35 @@
-//! Matrix products on slices.
+//! Matrix products on slices: panels of the right matrix in the cache, tiles of the result in registers (Goto and
+//! van de Geijn 2008). Every entry is summed up in one order, whatever the tiling, so results depend neither on the
+//! number of threads nor on how rows are shared out.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::simd::{Simd, WithSimd, dispatch};
+use super::tile::{Panel, Slice, Step, TILE, WIDTH, pack_left, pack_right};
+
+/// Terms of a sum before the result is written: a panel of the right matrix then fits the first cache.
+const DEPTH: usize = 256;
+/// Rows of the left matrix that are used against all panels: they fit the second cache.
+const ROWS: usize = 252;
+/// Up to so many rows it does not pay to copy panels of the right matrix.
+const FEW_ROWS: usize = 28;
+static FLOPS: AtomicU64 = AtomicU64::new(0);
+
+/// Floating-point operations of all products so far.
+pub(crate) fn flops() -> u64 {
+    FLOPS.load(Ordering::Relaxed)
+}
 
 /// A matrix in row-major storage, maybe seen transposed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mat<'a> {
-    data: &'a [f32],
-    rows: usize,
-    cols: usize,
-    strides: [usize; 2],
+    pub(super) data: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) strides: [usize; 2],
 }
 
 impl<'a> Mat<'a> {
@@ -27,41 +50,198 @@ impl<'a> Mat<'a> {
         assert!(start <= end && end <= self.rows, "rows lie within the matrix");
         Self { data: &self.data[(start * self.strides[0]).min(self.data.len())..], rows: end - start, ..self }
     }
-}
 
-/// `c ← a b + beta c` on one thread; `c` is row-major.
-pub(crate) fn gemm(a: Mat, b: Mat, beta: f32, c: &mut [f32]) {
-    assert_eq!(a.cols, b.rows, "inner dimensions agree");
-    assert!(c.len() >= a.rows * b.cols, "the result fits");
-    let stride = |x: usize| x as isize;
-    // SAFETY: `Mat` keeps every entry `row · stride + col · stride` within its data, and `c` is as long as asserted.
-    unsafe {
-        matrixmultiply::sgemm(
-            a.rows,
-            a.cols,
-            b.cols,
-            1.0,
-            a.data.as_ptr(),
-            stride(a.strides[0]),
-            stride(a.strides[1]),
-            b.data.as_ptr(),
-            stride(b.strides[0]),
-            stride(b.strides[1]),
-            beta,
-            c.as_mut_ptr(),
-            stride(b.cols),
-            1,
-        );
+    fn at(&self, row: usize, col: usize) -> *const f32 {
+        self.data[row * self.strides[0] + col * self.strides[1]..].as_ptr()
     }
 }
 
-/// Rows per task of an elementwise or row-wise pass: large enough for a product, small enough for the cache. It
-/// does not depend on the number of threads, so results do not either.
-pub(crate) const ROW_BLOCK: usize = 256;
+/// Where a product goes: row-major numbers, which may hold nothing yet.
+pub(crate) struct Out<'a> {
+    data: *mut f32,
+    len: usize,
+    written: bool,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
 
-/// `dst ← dst + src`.
-pub(crate) fn add_into(dst: &mut [f32], src: &[f32]) {
-    for (d, s) in dst.iter_mut().zip(src) {
-        *d += s;
+impl<'a> From<&'a mut [f32]> for Out<'a> {
+    fn from(data: &'a mut [f32]) -> Self {
+        Self { data: data.as_mut_ptr(), len: data.len(), written: true, lifetime: PhantomData }
+    }
+}
+
+impl<'a> From<&'a mut [MaybeUninit<f32>]> for Out<'a> {
+    fn from(data: &'a mut [MaybeUninit<f32>]) -> Self {
+        Self { data: data.as_mut_ptr().cast(), len: data.len(), written: false, lifetime: PhantomData }
+    }
+}
+
+/// What the sums begin with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Start<'a> {
+    Zero,
+    /// What the result holds.
+    Result,
+    /// The same row everywhere.
+    Row(&'a [f32]),
+}
+
+/// `c ← start + a b` on one thread. All of `c` is written.
+pub(crate) fn gemm<'c>(a: Mat, b: Mat, start: Start, c: impl Into<Out<'c>>) {
+    gemm_leaky(a, b, start, 1.0, c);
+}
+
+/// `c ← f(start + a b)` with `f(x) = max(slope · x, x)`.
+pub(crate) fn gemm_leaky<'c>(a: Mat, b: Mat, start: Start, slope: f32, c: impl Into<Out<'c>>) {
+    let c = c.into();
+    thread_local!(static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new()) });
+    assert_eq!(a.cols, b.rows, "inner dimensions agree");
+    assert!(c.len >= a.rows * b.cols, "the result fits");
+    assert!(c.written || !matches!(start, Start::Result), "what is added to must be there");
+    assert!(slope <= 1.0, "the activation is a maximum");
+    if let Start::Row(row) = start {
+        assert!(row.len() >= b.cols, "the first row fits");
+    }
+    if a.rows == 0 || b.cols == 0 {
+        return;
+    }
+    FLOPS.fetch_add(2 * (a.rows * a.cols * b.cols) as u64, Ordering::Relaxed);
+    BUFFERS.with_borrow_mut(|buffers| dispatch(Product { a, b, start, slope, c, buffers }));
+}
+
+/// Copies of parts of both matrices.
+struct Buffers {
+    left: Vec<f32>,
+    right: Vec<f32>,
+}
+
+impl Buffers {
+    const fn new() -> Self {
+        Self { left: Vec::new(), right: Vec::new() }
+    }
+}
+
+struct Product<'a, 'b> {
+    a: Mat<'a>,
+    b: Mat<'a>,
+    start: Start<'a>,
+    slope: f32,
+    c: Out<'b>,
+    buffers: &'b mut Buffers,
+}
+
+impl WithSimd for Product<'_, '_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let mut from = 0;
+        loop {
+            let len = DEPTH.min(self.a.cols - from);
+            let last = from + len == self.a.cols;
+            let start = if from == 0 { self.start } else { Start::Result };
+            let slice = Slice { from, len, start, slope: if last { self.slope } else { 1.0 } };
+            // SAFETY: the caller's.
+            unsafe { self.slice::<S>(slice) };
+            from += len;
+            if last {
+                return;
+            }
+        }
+    }
+}
+
+impl Product<'_, '_> {
+    /// Adds one part of the inner dimension to the whole result.
+    #[inline(always)]
+    unsafe fn slice<S: Simd>(&mut self, slice: Slice) {
+        let width = WIDTH * S::LANES;
+        let direct = self.b.strides[1] == 1 && self.a.rows <= FEW_ROWS;
+        let panels = self.b.cols.div_ceil(width);
+        grow(&mut self.buffers.right, panels * width * slice.len);
+        for panel in 0..panels {
+            let full = (panel + 1) * width <= self.b.cols;
+            if !(direct && full) {
+                let to = &mut self.buffers.right[panel * width * slice.len..][..width * slice.len];
+                // SAFETY: the caller's.
+                unsafe { pack_right::<S>(self.b, slice, panel * width, to) };
+            }
+        }
+        for row in (0..self.a.rows).step_by(ROWS) {
+            let rows = ROWS.min(self.a.rows - row);
+            // A transposed matrix would be read with a large stride, and so are its copies not.
+            let copied = self.a.strides[1] != 1 && slice.len > 0;
+            if copied {
+                grow(&mut self.buffers.left, rows.div_ceil(S::ROWS) * S::ROWS * slice.len);
+                pack_left::<S>(self.a.rows(row, row + rows), slice, &mut self.buffers.left);
+            }
+            for panel in 0..panels {
+                let packed = &self.buffers.right[panel * width * slice.len..];
+                let right = match direct && (panel + 1) * width <= self.b.cols {
+                    true => Panel { data: self.b.at(slice.from, panel * width), stride: self.b.strides[0] },
+                    false => Panel { data: packed.as_ptr(), stride: width },
+                };
+                for tile in (row..row + rows).step_by(S::ROWS) {
+                    let left = match copied {
+                        true => (self.buffers.left[(tile - row) * slice.len..].as_ptr(), [1, S::ROWS]),
+                        false => (self.a.at(tile, slice.from), self.a.strides),
+                    };
+                    let size = [S::ROWS.min(row + rows - tile), width.min(self.b.cols - panel * width)];
+                    // SAFETY: the tile lies within the result, and both parts hold its rows and columns.
+                    unsafe { self.tile::<S>(slice, left, right, [tile, panel * width], size) };
+                }
+            }
+        }
+    }
+
+    /// Computes one tile; one that is narrower than its registers takes a detour.
+    #[inline(always)]
+    unsafe fn tile<S: Simd>(
+        &mut self,
+        slice: Slice,
+        left: (*const f32, [usize; 2]),
+        right: Panel,
+        [row, col]: [usize; 2],
+        [rows, cols]: [usize; 2],
+    ) {
+        let (width, stride) = (WIDTH * S::LANES, self.b.cols);
+        let mut first = [0.0; WIDTH * 16];
+        let start = match slice.start {
+            Start::Row(bias) if cols < width => {
+                first[..cols].copy_from_slice(&bias[col..col + cols]);
+                Start::Row(&first)
+            }
+            Start::Row(bias) => Start::Row(&bias[col..]),
+            start => start,
+        };
+        let step = Step { left, right, start, slope: slice.slope, depth: slice.len };
+        // SAFETY: the tile begins within the result.
+        let c = unsafe { self.c.data.add(row * stride + col) };
+        if cols == width {
+            // SAFETY: all of the tile is within the result.
+            return unsafe { step.rows::<S, WIDTH>(rows, c, stride) };
+        }
+        let mut whole = [0.0; TILE];
+        for (i, whole) in whole.chunks_exact_mut(width).enumerate().take(rows) {
+            if let Start::Result = slice.start {
+                // SAFETY: `cols` numbers of each row are within the result, and there is something to add to.
+                unsafe { c.add(i * stride).copy_to_nonoverlapping(whole.as_mut_ptr(), cols) };
+            }
+        }
+        // SAFETY: `whole` holds a tile.
+        unsafe {
+            match cols <= S::LANES {
+                true => step.rows::<S, 1>(rows, whole.as_mut_ptr(), width),
+                false => step.rows::<S, WIDTH>(rows, whole.as_mut_ptr(), width),
+            }
+        }
+        for (i, whole) in whole.chunks_exact(width).enumerate().take(rows) {
+            // SAFETY: as above.
+            unsafe { c.add(i * stride).copy_from_nonoverlapping(whole.as_ptr(), cols) };
+        }
+    }
+}
+
+fn grow(buffer: &mut Vec<f32>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
     }
 }

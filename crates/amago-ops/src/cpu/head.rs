@@ -4,9 +4,11 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::gemm::{Mat, ROW_BLOCK, add_into, gemm};
+use super::gemm::{Mat, Start, gemm, gemm_leaky};
 use super::kernel::{Array, Input, Kernel, apply};
 use super::linear::{leaky, leaky_backward};
+use super::rows::{ROW_BLOCK, add_rows};
+use super::simd::vectorized;
 use super::softmax::{dot, exp_shifted};
 
 /// Deepest head with a kernel; deeper ones are composed.
@@ -86,10 +88,6 @@ impl<'a> Head<'a> {
         (weight, self.part(4 + 2 * layer, c), [dims[1], dims[2]])
     }
 
-    pub(super) fn bins(&self) -> usize {
-        self.layer(self.depth() - 1, 0).2[1]
-    }
-
     pub(super) fn tile(&self) -> Tile {
         let widths = (0..self.depth()).map(|layer| self.layer(layer, 0).2[1]);
         Tile([self.hidden].into_iter().chain(widths).map(|w| vec![0.0; w * ROW_BLOCK]).collect())
@@ -104,42 +102,25 @@ impl<'a> Head<'a> {
         [row / self.gammas % self.states, row % self.gammas]
     }
 
-    /// Fills a tile with rows from `start` on.
-    pub(super) fn forward(&self, c: usize, start: usize, rows: usize, tile: &mut Tile) {
-        let h = self.hidden;
-        let [state, gamma, weight] = [0, 1, 2].map(|input| self.part(input, c));
-        for (row, out) in (start..start + rows).zip(tile.0[0].chunks_exact_mut(h)) {
-            let [n, g] = self.state_and_gamma(row);
-            let shares = state[n * h..(n + 1) * h].iter().zip(&gamma[g * h..(g + 1) * h]);
-            for (out, (s, g)) in out.iter_mut().zip(shares) {
-                *out = s + g;
-            }
-            for (a, weight) in self.action(row).iter().zip(weight.chunks_exact(h)).filter(|(a, _)| **a != 0.0)
-            {
-                for (out, w) in out.iter_mut().zip(weight) {
-                    *out += a * w;
-                }
-            }
-            leaky(out, self.slope);
-        }
+    /// Fills a tile with some rows.
+    pub(super) fn forward(&self, c: usize, rows: impl ExactSizeIterator<Item = usize>, tile: &mut Tile) {
+        let count = rows.len();
+        let rows: Vec<usize> = rows.collect();
+        first_layer(self, c, &rows, &mut tile.0[0]);
         for layer in 0..self.depth() {
             let (weight, bias, [d_in, d_out]) = self.layer(layer, c);
             let (before, after) = tile.0.split_at_mut(layer + 1);
-            let out = &mut after[0][..rows * d_out];
-            for row in out.chunks_exact_mut(d_out) {
-                row.copy_from_slice(bias);
-            }
-            gemm(Mat::new(&before[layer], rows, d_in), weight, 1.0, out);
-            if layer + 1 < self.depth() {
-                leaky(out, self.slope);
-            }
+            let slope = if layer + 1 < self.depth() { self.slope } else { 1.0 };
+            let before = Mat::new(&before[layer], count, d_in);
+            gemm_leaky(before, weight, Start::Row(bias), slope, &mut after[0][..count * d_out]);
         }
     }
 
-    /// Calls `each` with tiles of all rows of critic `c`, split over tasks; `out` is cut alike.
+    /// Calls `each` with tiles of the rows of critic `c` that `place` names, split over tasks; `out` is cut alike.
     pub(super) fn for_each_tile<T: Send>(
         &self,
         c: usize,
+        place: impl Fn(usize) -> usize + Sync,
         out: &mut [T],
         each: impl Fn(&mut Tile, usize, &mut [T]) + Sync,
     ) {
@@ -147,10 +128,28 @@ impl<'a> Head<'a> {
             let mut tile = self.tile();
             for (block, out) in out.chunks_mut(ROW_BLOCK).enumerate() {
                 let start = (task * 8 + block) * ROW_BLOCK;
-                self.forward(c, start, out.len(), &mut tile);
+                self.forward(c, (start..start + out.len()).map(&place), &mut tile);
                 each(&mut tile, start, out);
             }
         });
+    }
+
+    /// Rows whose action no earlier sample for the same state and discount had, and for every row its number among
+    /// those. What is computed for a repeated row would be computed again.
+    fn distinct(&self) -> (Vec<usize>, Vec<usize>) {
+        let (rows, per_sample) = (self.actions.data().len() / self.n_actions, self.states * self.gammas);
+        let (mut first, mut number) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        for row in 0..rows {
+            let mut earlier = (row % per_sample..row).step_by(per_sample);
+            number.push(match earlier.find(|other| self.action(*other) == self.action(row)) {
+                Some(other) => number[other],
+                None => {
+                    first.push(row);
+                    first.len() - 1
+                }
+            });
+        }
+        (first, number)
     }
 }
 
@@ -159,17 +158,22 @@ impl<const N: usize> Kernel<N> for Expect {
 
     fn forward(&self, inputs: [&Array; N]) -> (Array, ()) {
         let head = Head::new(&inputs, &self.actions, self.slope);
-        let rows = self.actions.data().len() / head.n_actions;
-        let mut out = vec![0.0; head.critics * rows];
-        out.par_chunks_mut(rows).enumerate().for_each(|(c, out)| {
-            head.for_each_tile(c, out, |tile, _, out| {
-                for (out, logits) in out.iter_mut().zip(tile.0[head.depth()].chunks_exact_mut(head.bins())) {
-                    let (_, total) = exp_shifted(logits);
-                    *out = dot(logits, Some(&self.bins)) / total;
-                }
-            });
+        let (first, number) = head.distinct();
+        let mut found = vec![0.0; head.critics * first.len()];
+        found.par_chunks_mut(first.len()).enumerate().for_each(|(c, found)| {
+            head.for_each_tile(
+                c,
+                |i| first[i],
+                found,
+                |tile, _, found| {
+                    let logits = &mut tile.0[head.depth()];
+                    expected_bins(logits, &self.bins, found);
+                },
+            );
         });
-        (Array::new(out, &[head.critics, rows, 1]), ())
+        let of_critic = found.chunks_exact(first.len());
+        let out = of_critic.flat_map(|found| number.iter().map(|i| found[*i])).collect();
+        (Array::new(out, &[head.critics, number.len(), 1]), ())
     }
 
     fn backward(&self, _: [&Array; N], (): (), _: Array, _: [bool; N]) -> [Option<Array>; N] {
@@ -192,13 +196,43 @@ impl Head<'_> {
             let (weight, _, [d_in, d_out]) = self.layer(layer, c);
             let (below, above) = dtile.0.split_at_mut(layer + 1);
             let grad = Mat::new(&above[0], rows, d_out);
-            gemm(Mat::new(&tile.0[layer], rows, d_in).t(), grad, 1.0, &mut sums[3 + 2 * layer]);
-            for row in above[0][..rows * d_out].chunks_exact(d_out) {
-                add_into(&mut sums[4 + 2 * layer], row);
-            }
+            gemm(Mat::new(&tile.0[layer], rows, d_in).t(), grad, Start::Result, &mut sums[3 + 2 * layer][..]);
             let below = &mut below[layer][..rows * d_in];
-            gemm(grad, weight.t(), 0.0, below);
+            gemm(grad, weight.t(), Start::Zero, &mut *below);
+            add_rows(&mut sums[4 + 2 * layer], &above[0][..rows * d_out]);
             leaky_backward(below, &tile.0[layer], self.slope);
+        }
+    }
+}
+
+vectorized! {
+    /// The first layer of some rows: the sum of three shares.
+    fn first_layer(head: &Head, c: usize, rows: &[usize], out: &mut [f32]) {
+        let h = head.hidden;
+        let [state, gamma, weight] = [0, 1, 2].map(|input| head.part(input, c));
+        for (row, out) in rows.iter().zip(out.chunks_exact_mut(h)) {
+            let [n, g] = head.state_and_gamma(*row);
+            let shares = state[n * h..(n + 1) * h].iter().zip(&gamma[g * h..(g + 1) * h]);
+            for (out, (s, g)) in out.iter_mut().zip(shares) {
+                *out = s + g;
+            }
+            let action = head.action(*row).iter().zip(weight.chunks_exact(h));
+            for (a, weight) in action.filter(|(a, _)| **a != 0.0) {
+                for (out, w) in out.iter_mut().zip(weight) {
+                    *out += a * w;
+                }
+            }
+            leaky(out, head.slope);
+        }
+    }
+}
+
+vectorized! {
+    /// `Σ softmax(logits) · bins` of as many rows as `found` has entries. The logits are lost.
+    fn expected_bins(logits: &mut [f32], bins: &[f32], found: &mut [f32]) {
+        for (found, logits) in found.iter_mut().zip(logits.chunks_exact_mut(bins.len())) {
+            let (_, total) = exp_shifted(logits);
+            *found = dot(logits, Some(bins)) / total;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How a kernel on plain slices becomes a differentiable operation of Burn.
 
 use std::fmt::Debug;
+use std::mem::MaybeUninit;
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -22,6 +23,19 @@ impl Array {
         Self(FlexTensor::new(Bytes::from_elems(data), layout, DType::F32))
     }
 
+    /// An array that `write` fills.
+    ///
+    /// # Safety
+    /// `write` must write every number.
+    pub(crate) unsafe fn written(dims: &[usize], write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Self {
+        let len = dims.iter().product();
+        let mut data = Vec::with_capacity(len);
+        write(&mut data.spare_capacity_mut()[..len]);
+        // SAFETY: all of it is written.
+        unsafe { data.set_len(len) };
+        Self::new(data, dims)
+    }
+
     pub(crate) fn data(&self) -> &[f32] {
         self.0.as_slice().expect("arrays are contiguous f32")
     }
@@ -32,6 +46,12 @@ impl Array {
             *self = Self::new(self.data().to_vec(), &self.dims());
         }
         self.0.storage_mut()
+    }
+
+    /// As a tensor without history.
+    pub(crate) fn on<const D: usize>(self, device: &Device) -> Tensor<D> {
+        let tensor = Tensor::from_primitive::<Flex>(self.0);
+        if device.is_autodiff() { Tensor::from_inner(tensor) } else { tensor }
     }
 
     pub(crate) fn dims(&self) -> Vec<usize> {

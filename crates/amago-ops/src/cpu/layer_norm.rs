@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::gemm::{ROW_BLOCK, add_into};
 use super::kernel::{Array, Kernel};
+use super::rows::{ROW_BLOCK, add_into, least_per_task};
+use super::simd::vectorized;
 
 /// Inputs `x [..., d]`, `weight [d]`, `bias [d]`.
 #[derive(Debug)]
@@ -21,16 +22,9 @@ impl Kernel<3> for LayerNorm {
         let mut out = vec![0.0; x.data().len()];
         let mut stats = vec![[0.0; 2]; x.data().len() / d];
         let rows = out.par_chunks_mut(ROW_BLOCK * d).zip(x.data().par_chunks(ROW_BLOCK * d));
-        rows.zip(stats.par_chunks_mut(ROW_BLOCK)).for_each(|((out, x), stats)| {
-            for ((out, x), stat) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)).zip(stats) {
-                let mean = sum(x, x, |x, _| x) / d as f32;
-                let variance = sum(x, x, |x, _| (x - mean) * (x - mean)) / d as f32;
-                let rstd = (variance + self.eps).sqrt().recip();
-                for (((out, x), w), b) in out.iter_mut().zip(x).zip(w).zip(b) {
-                    *out = (x - mean) * rstd * w + b;
-                }
-                *stat = [mean, rstd];
-            }
+        let least = least_per_task(32 * ROW_BLOCK * d);
+        rows.zip(stats.par_chunks_mut(ROW_BLOCK)).with_min_len(least).for_each(|((out, x), stats)| {
+            rows_forward(out, x, stats, [w, b], self.eps);
         });
         (Array::new(out, &x.dims()), stats)
     }
@@ -49,11 +43,10 @@ impl Kernel<3> for LayerNorm {
         // Scale and shift gradients, one partial sum per block, added up in order.
         let partial: Vec<[Vec<f32>; 2]> = rows
             .zip(stats.par_chunks(ROW_BLOCK))
+            .with_min_len(least_per_task(64 * ROW_BLOCK * d))
             .map(|((grad, x), stats)| {
                 let mut sums = [vec![0.0; d], vec![0.0; d]];
-                for ((grad, x), stat) in grad.chunks_exact_mut(d).zip(x.chunks_exact(d)).zip(stats) {
-                    row_backward(grad, x, w, *stat, &mut sums);
-                }
+                rows_backward(grad, x, stats, w, &mut sums);
                 sums
             })
             .collect();
@@ -67,7 +60,38 @@ impl Kernel<3> for LayerNorm {
     }
 }
 
+vectorized! {
+    fn rows_forward(out: &mut [f32], x: &[f32], stats: &mut [[f32; 2]], affine: [&[f32]; 2], eps: f32) {
+        let d = affine[0].len();
+        for ((out, x), stat) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)).zip(stats) {
+            *stat = row_forward(out, x, affine, eps);
+        }
+    }
+}
+
+vectorized! {
+    fn rows_backward(grad: &mut [f32], x: &[f32], stats: &[[f32; 2]], w: &[f32], sums: &mut [Vec<f32>; 2]) {
+        for ((grad, x), stat) in grad.chunks_exact_mut(w.len()).zip(x.chunks_exact(w.len())).zip(stats) {
+            row_backward(grad, x, w, *stat, sums);
+        }
+    }
+}
+
+/// Normalises one row; returns its mean and inverse deviation.
+#[inline(always)]
+fn row_forward(out: &mut [f32], x: &[f32], [w, b]: [&[f32]; 2], eps: f32) -> [f32; 2] {
+    let d = x.len() as f32;
+    let mean = sum(x, x, |x, _| x) / d;
+    let variance = sum(x, x, |x, _| (x - mean) * (x - mean)) / d;
+    let rstd = (variance + eps).sqrt().recip();
+    for (((out, x), w), b) in out.iter_mut().zip(x).zip(w).zip(b) {
+        *out = (x - mean) * rstd * w + b;
+    }
+    [mean, rstd]
+}
+
 /// Turns the output's gradient of one row into the input's, in place.
+#[inline(always)]
 fn row_backward(grad: &mut [f32], x: &[f32], w: &[f32], [mean, rstd]: [f32; 2], sums: &mut [Vec<f32>; 2]) {
     let d = x.len() as f32;
     let [dw, db] = sums;
@@ -84,6 +108,7 @@ fn row_backward(grad: &mut [f32], x: &[f32], w: &[f32], [mean, rstd]: [f32; 2], 
 }
 
 /// Sum of `f` over pairs, in eight lanes: the order is fixed, and the lanes fit vector registers.
+#[inline(always)]
 fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut lanes = [0.0; 8];

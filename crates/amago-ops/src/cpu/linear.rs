@@ -1,9 +1,13 @@
 //! `f(x W + b)` for an ensemble.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
-use super::gemm::{Mat, ROW_BLOCK, add_into, gemm};
+use super::gemm::{Mat, Start, gemm, gemm_leaky};
 use super::kernel::{Array, Kernel};
+use super::rows::{ROW_BLOCK, add_rows, least_per_task, rows_per_task};
+use super::simd::vectorized;
 
 /// Inputs `x [E, N, I]` with `E` one or `C`, `W [C, I, O]`, `b [C, O]`; output `[C, N, O]`.
 #[derive(Debug)]
@@ -24,21 +28,23 @@ impl Kernel<3> for Linear {
 
     fn forward(&self, [x, weight, bias]: [&Array; 3]) -> (Array, Array) {
         let [e, c, n, i, o] = sizes(x, weight);
-        let mut out = vec![0.0; c * n * o];
-        out.par_chunks_mut((n * o).max(1)).enumerate().for_each(|(k, out)| {
+        let product = |(k, out): (usize, &mut [MaybeUninit<f32>])| {
             let x = Mat::new(&x.data()[(k % e) * n * i..], n, i);
             let weight = Mat::new(&weight.data()[k * i * o..], i, o);
             let bias = &bias.data()[k * o..(k + 1) * o];
-            out.par_chunks_mut(ROW_BLOCK * o).enumerate().for_each(|(block, out)| {
-                let start = block * ROW_BLOCK;
-                for row in out.chunks_exact_mut(o) {
-                    row.copy_from_slice(bias);
-                }
-                gemm(x.rows(start, start + out.len() / o), weight, 1.0, out);
-                leaky(out, self.slope);
+            let rows = rows_per_task(n, 2 * i * o);
+            out.par_chunks_mut(rows * o).enumerate().for_each(|(task, out)| {
+                let x = x.rows(task * rows, task * rows + out.len() / o);
+                gemm_leaky(x, weight, Start::Row(bias), self.slope, out);
             });
-        });
-        let out = Array::new(out, &[c, n, o]);
+        };
+        // SAFETY: a product writes all of its result.
+        let out = unsafe {
+            Array::written(&[c, n, o], |out| {
+                let networks = out.par_chunks_mut((n * o).max(1)).enumerate();
+                networks.with_min_len(least_per_task(2 * n * i * o)).for_each(product);
+            })
+        };
         (out.clone(), out)
     }
 
@@ -53,60 +59,76 @@ impl Kernel<3> for Linear {
         if self.slope != 1.0 {
             let block = ROW_BLOCK * o;
             let blocks = grad.data_mut().par_chunks_mut(block).zip(output.data().par_chunks(block));
+            let blocks = blocks.with_min_len(least_per_task(8 * block));
             blocks.for_each(|(grad, output)| leaky_backward(grad, output, self.slope));
         }
         let grad = grad.data();
-        let dx =
-            wanted[0].then(|| Array::new(input_gradient(grad, weight.data(), [e, c, n, i, o]), &[e, n, i]));
-        let dw = wanted[1].then(|| Array::new(weight_gradient(grad, x.data(), [e, c, n, i, o]), &[c, i, o]));
+        let dx = wanted[0].then(|| input_gradient(grad, weight.data(), [e, c, n, i, o]));
+        let dw = wanted[1].then(|| weight_gradient(grad, x.data(), [e, c, n, i, o]));
         let db = wanted[2].then(|| Array::new(bias_gradient(grad, [c, n, o]), &[c, o]));
         [dx, dw, db]
     }
 }
 
 /// `dx = dy Wᵀ`, summed over the ensemble where `x` is shared.
-fn input_gradient(grad: &[f32], weight: &[f32], [e, c, n, i, o]: [usize; 5]) -> Vec<f32> {
-    let mut dx = vec![0.0; e * n * i];
+fn input_gradient(grad: &[f32], weight: &[f32], [e, c, n, i, o]: [usize; 5]) -> Array {
     let per_input = c / e;
-    dx.par_chunks_mut((n * i).max(1)).enumerate().for_each(|(k, dx)| {
-        dx.par_chunks_mut(ROW_BLOCK * i).enumerate().for_each(|(block, dx)| {
-            let start = block * ROW_BLOCK;
-            for (pass, k) in (k * per_input..(k + 1) * per_input).enumerate() {
-                let grad = Mat::new(&grad[k * n * o..], n, o).rows(start, start + dx.len() / i);
-                let weight = Mat::new(&weight[k * i * o..], i, o);
-                gemm(grad, weight.t(), if pass == 0 { 0.0 } else { 1.0 }, dx);
-            }
-        });
-    });
-    dx
+    let rows = rows_per_task(n, 2 * i * o * per_input);
+    let of_rows = |k: usize, start: usize, dx: &mut [MaybeUninit<f32>]| {
+        let rows = dx.len() / i;
+        let factors = |k: usize| {
+            let grad = Mat::new(&grad[k * n * o..], n, o).rows(start, start + rows);
+            (grad, Mat::new(&weight[k * i * o..], i, o).t())
+        };
+        let mut networks = (k * per_input..(k + 1) * per_input).map(factors);
+        if let Some((grad, weight)) = networks.next() {
+            gemm(grad, weight, Start::Zero, &mut *dx);
+        }
+        // SAFETY: there is a first network, and its product wrote all of it.
+        let dx = unsafe { dx.assume_init_mut() };
+        networks.for_each(|(grad, weight)| gemm(grad, weight, Start::Result, &mut *dx));
+    };
+    // SAFETY: a product writes all of its result.
+    unsafe {
+        Array::written(&[e, n, i], |dx| {
+            let inputs = dx.par_chunks_mut((n * i).max(1)).enumerate();
+            inputs.with_min_len(least_per_task(2 * n * i * o * per_input)).for_each(|(k, dx)| {
+                dx.par_chunks_mut(rows * i).enumerate().for_each(|(task, dx)| of_rows(k, task * rows, dx));
+            });
+        })
+    }
 }
 
 /// `dW = xᵀ dy`, split over the rows of the result.
-fn weight_gradient(grad: &[f32], x: &[f32], [e, c, n, i, o]: [usize; 5]) -> Vec<f32> {
-    let mut dw = vec![0.0; c * i * o];
-    let block = i.div_ceil(4).max(32);
-    dw.par_chunks_mut(i * o).enumerate().for_each(|(k, dw)| {
+fn weight_gradient(grad: &[f32], x: &[f32], [e, c, n, i, o]: [usize; 5]) -> Array {
+    let rows = rows_per_task(i, 2 * n * o);
+    let of_critic = |(k, dw): (usize, &mut [MaybeUninit<f32>])| {
         let x = Mat::new(&x[(k % e) * n * i..], n, i).t();
         let grad = Mat::new(&grad[k * n * o..], n, o);
-        dw.par_chunks_mut(block * o).enumerate().for_each(|(part, dw)| {
-            let start = part * block;
-            gemm(x.rows(start, start + dw.len() / o), grad, 0.0, dw);
+        dw.par_chunks_mut(rows * o).enumerate().for_each(|(task, dw)| {
+            let start = task * rows;
+            gemm(x.rows(start, start + dw.len() / o), grad, Start::Zero, dw);
         });
-    });
-    dw
+    };
+    // SAFETY: a product writes all of its result.
+    unsafe {
+        Array::written(&[c, i, o], |dw| {
+            let networks = dw.par_chunks_mut(i * o).enumerate();
+            networks.with_min_len(least_per_task(2 * n * i * o)).for_each(of_critic);
+        })
+    }
 }
 
 fn bias_gradient(grad: &[f32], [c, n, o]: [usize; 3]) -> Vec<f32> {
     let mut db = vec![0.0; c * o];
-    db.par_chunks_mut(o).enumerate().for_each(|(k, db)| {
-        for row in grad[k * n * o..(k + 1) * n * o].chunks_exact(o) {
-            add_into(db, row);
-        }
+    db.par_chunks_mut(o).enumerate().with_min_len(least_per_task(8 * n * o)).for_each(|(k, db)| {
+        add_rows(db, &grad[k * n * o..(k + 1) * n * o]);
     });
     db
 }
 
 /// In place, `x ← x` where positive, else `slope · x`.
+#[inline(always)]
 pub(super) fn leaky(x: &mut [f32], slope: f32) {
     if slope != 1.0 {
         for x in x {
@@ -115,9 +137,11 @@ pub(super) fn leaky(x: &mut [f32], slope: f32) {
     }
 }
 
-/// In place, gradient before the activation from the one after it. The output has the sign of the input.
-pub(super) fn leaky_backward(grad: &mut [f32], output: &[f32], slope: f32) {
-    for (g, y) in grad.iter_mut().zip(output) {
-        *g *= if *y > 0.0 { 1.0 } else { slope };
+vectorized! {
+    /// In place, gradient before the activation from the one after it. The output has the sign of the input.
+    pub(super) fn leaky_backward(grad: &mut [f32], output: &[f32], slope: f32) {
+        for (g, y) in grad.iter_mut().zip(output) {
+            *g *= if *y > 0.0 { 1.0 } else { slope };
+        }
     }
 }

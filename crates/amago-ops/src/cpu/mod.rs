@@ -2,16 +2,26 @@
 
 mod attention;
 mod classify;
+mod elementwise;
 mod gemm;
 mod head;
 mod kernel;
 mod layer_norm;
 mod linear;
+mod random;
+mod reparam;
+mod rows;
+mod simd;
 mod softmax;
+mod tile;
 
 pub(crate) use attention::Attention;
 pub(crate) use classify::Classify;
+pub(crate) use elementwise::{adamw, blend, square_sum};
+pub(crate) use gemm::flops;
 pub(crate) use head::{Expect, MAX_LAYERS, apply_any};
 pub(crate) use kernel::{Input, apply, constant, runs_on};
 pub(crate) use layer_norm::LayerNorm;
 pub(crate) use linear::Linear;
+pub(crate) use random::{Dropout, normal, uniform};
+pub(crate) use reparam::{SigmaReparam, power_iteration};

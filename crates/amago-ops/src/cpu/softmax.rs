@@ -27,6 +27,7 @@ pub(super) fn exp(x: f32) -> f32 {
 }
 
 /// In place: `exp(x − max)`. Returns the maximum and the sum of the results.
+#[inline(always)]
 pub(super) fn exp_shifted(row: &mut [f32]) -> (f32, f32) {
     let mut tops = [f32::NEG_INFINITY; 8];
     let (chunks, rest) = row.as_chunks::<8>();
@@ -43,6 +44,7 @@ pub(super) fn exp_shifted(row: &mut [f32]) -> (f32, f32) {
 }
 
 /// Sum of the products with `other`, or the plain sum; eight lanes, fixed order.
+#[inline(always)]
 pub(super) fn dot(row: &[f32], other: Option<&[f32]>) -> f32 {
     let (chunks, rest) = row.as_chunks::<8>();
     let mut lanes = [0.0; 8];

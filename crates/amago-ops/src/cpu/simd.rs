@@ -1,0 +1,228 @@
+//! Vector registers of the processor at hand, found at run time: the program is compiled for the oldest one.
+
+/// Operations on one register of numbers.
+///
+/// # Safety
+/// The processor must have the instructions, and pointers must be valid for as many numbers as are read or written.
+pub(super) trait Simd {
+    /// The register.
+    type V: Copy;
+    /// Numbers in it.
+    const LANES: usize;
+    /// Rows of a tile of a matrix product: with two registers per row, all of them are in use.
+    const ROWS: usize;
+
+    unsafe fn zero() -> Self::V;
+    unsafe fn splat(x: f32) -> Self::V;
+    unsafe fn load(from: *const f32) -> Self::V;
+    unsafe fn store(to: *mut f32, x: Self::V);
+    /// `a · b + c`.
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `max(slope · x, x)`.
+    unsafe fn leaky(slope: Self::V, x: Self::V) -> Self::V;
+}
+
+/// Any processor: the compiler makes of it what it can.
+pub(super) struct Portable;
+
+/// Fused where that is one instruction; elsewhere it would be a call of a function.
+fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
+}
+
+// SAFETY of the bodies below: each method asks of its caller exactly what it does.
+impl Simd for Portable {
+    type V = [f32; 8];
+    const LANES: usize = 8;
+    const ROWS: usize = 4;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self::V {
+        [0.0; 8]
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::V {
+        [x; 8]
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::V {
+        // SAFETY: the caller's.
+        unsafe { from.cast::<Self::V>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, x: Self::V) {
+        // SAFETY: the caller's.
+        unsafe { to.cast::<Self::V>().write_unaligned(x) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|i| mul_add(a[i], b[i], c[i]))
+    }
+    #[inline(always)]
+    unsafe fn leaky(slope: Self::V, x: Self::V) -> Self::V {
+        std::array::from_fn(|i| (slope[i] * x[i]).max(x[i]))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+macro_rules! x86 {
+    ($name:ident, $v:ident, $lanes:literal, $rows:literal, $doc:literal,
+     $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $mul:ident, $max:ident) => {
+        #[doc = $doc]
+        pub(super) struct $name;
+
+        impl Simd for $name {
+            type V = std::arch::x86_64::$v;
+            const LANES: usize = $lanes;
+            const ROWS: usize = $rows;
+
+            #[inline(always)]
+            unsafe fn zero() -> Self::V {
+                // SAFETY: the caller's.
+                unsafe { std::arch::x86_64::$zero() }
+            }
+            #[inline(always)]
+            unsafe fn splat(x: f32) -> Self::V {
+                // SAFETY: the caller's.
+                unsafe { std::arch::x86_64::$splat(x) }
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self::V {
+                // SAFETY: the caller's.
+                unsafe { std::arch::x86_64::$load(from) }
+            }
+            #[inline(always)]
+            unsafe fn store(to: *mut f32, x: Self::V) {
+                // SAFETY: the caller's.
+                unsafe { std::arch::x86_64::$store(to, x) }
+            }
+            #[inline(always)]
+            unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+                // SAFETY: the caller's.
+                unsafe { std::arch::x86_64::$fma(a, b, c) }
+            }
+            #[inline(always)]
+            unsafe fn leaky(slope: Self::V, x: Self::V) -> Self::V {
+                // SAFETY: the caller's.
+                unsafe { std::arch::x86_64::$max(std::arch::x86_64::$mul(slope, x), x) }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+x86!(
+    Avx512,
+    __m512,
+    16,
+    14,
+    "AVX-512: 32 registers of 16 numbers.",
+    _mm512_setzero_ps,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_fmadd_ps,
+    _mm512_mul_ps,
+    _mm512_max_ps
+);
+
+#[cfg(target_arch = "x86_64")]
+x86!(
+    Avx2,
+    __m256,
+    8,
+    6,
+    "AVX2 with fused multiply-add: 16 registers of 8 numbers.",
+    _mm256_setzero_ps,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_fmadd_ps,
+    _mm256_mul_ps,
+    _mm256_max_ps
+);
+
+/// What can be run with any registers.
+pub(super) trait WithSimd {
+    /// # Safety
+    /// The processor must have the instructions of `S`.
+    unsafe fn run<S: Simd>(self);
+}
+
+/// Runs with the widest registers that the processor has. `run` must be inlined, so that it is compiled for them.
+pub(super) fn dispatch<W: WithSimd>(work: W) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        /// # Safety
+        /// The processor must have these instructions.
+        #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+        unsafe fn avx512<W: WithSimd>(work: W) {
+            // SAFETY: they are enabled here.
+            unsafe { work.run::<Avx512>() }
+        }
+        /// # Safety
+        /// The processor must have these instructions.
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn avx2<W: WithSimd>(work: W) {
+            // SAFETY: they are enabled here.
+            unsafe { work.run::<Avx2>() }
+        }
+        if has_avx512() {
+            // SAFETY: just asked for.
+            return unsafe { avx512(work) };
+        }
+        if has_avx2() {
+            // SAFETY: just asked for.
+            return unsafe { avx2(work) };
+        }
+    }
+    // SAFETY: every processor has these.
+    unsafe { work.run::<Portable>() }
+}
+
+/// A function that is compiled once for each kind of register, and picks its own when called. It does not change
+/// results: the order of operations is that of the source, and nothing is fused.
+macro_rules! vectorized {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$meta])*
+        $vis fn $name($($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            fn body($($arg: $ty),*) $(-> $ret)? $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+                fn avx512($($arg: $ty),*) $(-> $ret)? {
+                    body($($arg),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $ty),*) $(-> $ret)? {
+                    body($($arg),*)
+                }
+                if $crate::cpu::simd::has_avx512() {
+                    // SAFETY: just asked for.
+                    return unsafe { avx512($($arg),*) };
+                }
+                if $crate::cpu::simd::has_avx2() {
+                    // SAFETY: just asked for.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            body($($arg),*)
+        }
+    };
+}
+pub(super) use vectorized;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && has_avx2()
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}

@@ -1,0 +1,80 @@
+//! Random draws. On the CPU they are functions of a key and their place, so they can be made in parallel and made
+//! again; elsewhere they are the backend's.
+
+use std::cell::Cell;
+
+use burn::tensor::{Device, Distribution, Tensor};
+
+/// Increment of the generator SplitMix64 (Steele et al. 2014).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+thread_local!(static STREAM: Cell<Option<u64>> = const { Cell::new(None) });
+
+/// Runs `f` with random draws of its own: those of [`dropout`], [`uniform`] and [`normal`] on this thread then depend
+/// on `key` alone, not on what other threads draw meanwhile. CPU only; other backends have one generator.
+pub fn with_stream<R>(key: u64, f: impl FnOnce() -> R) -> R {
+    /// Puts the stream of an outer call back, also when `f` panics.
+    struct Restore(Option<u64>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            STREAM.set(self.0);
+        }
+    }
+    let _restore = Restore(STREAM.replace(Some(key)));
+    f()
+}
+
+/// A key from the device's own generator, which is thereby moved on.
+pub fn random_key(device: &Device) -> u64 {
+    /// Bits that a draw holds for certain.
+    const BITS: i32 = 22;
+    let draws =
+        Tensor::<1>::random([3], Distribution::Uniform(0.0, 1.0), &device.clone().inner()).into_data();
+    draws.iter::<f32>().fold(0, |key, x| (key << BITS) | (x * 2f32.powi(BITS)) as u64)
+}
+
+/// The next key of this thread's stream, or one of the device where there is none.
+#[cfg(feature = "flex")]
+fn next_key(device: &Device) -> u64 {
+    let Some(state) = STREAM.get() else { return random_key(device) };
+    STREAM.set(Some(state.wrapping_add(GOLDEN)));
+    let x = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// Zero with probability `prob`, else divided by `1 − prob`: entries of any shape, each on its own.
+///
+/// # Panics
+/// When `prob` is not in `[0, 1)`.
+pub fn dropout<const D: usize>(x: Tensor<D>, prob: f64) -> Tensor<D> {
+    assert!((0.0..1.0).contains(&prob), "{prob} is no probability to drop something with");
+    if prob == 0.0 {
+        return x;
+    }
+    #[cfg(feature = "flex")]
+    if crate::cpu::runs_on(&x.device()) {
+        let key = next_key(&x.device());
+        return crate::cpu::apply(crate::cpu::Dropout { key, prob }, [x.into()]);
+    }
+    let kept = x.random_like(Distribution::Bernoulli(1.0 - prob));
+    x * kept * (1.0 - prob).recip()
+}
+
+/// Uniform draws in `[0, 1)`.
+pub fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if crate::cpu::runs_on(device) {
+        return crate::cpu::uniform(next_key(device), &shape).on(device);
+    }
+    Tensor::random(shape, Distribution::Uniform(0.0, 1.0), device)
+}
+
+/// Draws of zero mean and unit variance.
+pub fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if crate::cpu::runs_on(device) {
+        return crate::cpu::normal(next_key(device), &shape).on(device);
+    }
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+}

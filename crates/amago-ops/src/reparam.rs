@@ -1,0 +1,35 @@
+//! σ-reparametrisation (Zhai et al. 2023, arXiv 2303.06296).
+
+use burn::tensor::Tensor;
+
+/// `γ W / (vᵀ W u)`: a weight `[d_in, d_out]` of spectral norm `γ [1]`, where `u [d_out]` and `v [d_in]` are its
+/// first singular vectors. These get no gradient.
+pub fn sigma_reparam(weight: Tensor<2>, gamma: Tensor<1>, u: Tensor<1>, v: Tensor<1>) -> Tensor<2> {
+    let (u, v) = (u.detach(), v.detach());
+    #[cfg(feature = "flex")]
+    if crate::cpu::runs_on(&weight.device()) {
+        let inputs = [weight.into(), gamma.into(), u.into(), v.into()];
+        return crate::cpu::apply(crate::cpu::SigmaReparam, inputs);
+    }
+    let sigma = (v.unsqueeze::<2>().matmul(weight.clone()) * u.unsqueeze::<2>()).sum();
+    weight * (gamma / sigma).unsqueeze::<2>()
+}
+
+/// One step towards the first singular vectors of a weight, `u [d_out]` and `v [d_in]`, from the last `v`:
+/// `u ← Wᵀv / ‖·‖`, `v ← W u / ‖·‖`. Without gradient.
+pub fn power_iteration(weight: Tensor<2>, v: Tensor<1>) -> [Tensor<1>; 2] {
+    let (weight, v) = (weight.detach(), v.detach());
+    #[cfg(feature = "flex")]
+    if crate::cpu::runs_on(&weight.device()) {
+        let device = weight.device();
+        let found = crate::cpu::power_iteration(&crate::cpu::constant(weight), &crate::cpu::constant(v));
+        return found.map(|x| x.on(&device));
+    }
+    let unit = |x: Tensor<1>| {
+        let norm = x.clone().square().sum().sqrt().clamp_min(1e-12);
+        x / norm
+    };
+    let u = unit(v.unsqueeze::<2>().matmul(weight.clone()).squeeze_dim(0));
+    let v = unit(weight.matmul(u.clone().unsqueeze_dim::<2>(1)).squeeze_dim(1));
+    [u, v]
+}

@@ -1,0 +1,98 @@
+//! Batched steps of a policy with fresh weights in environments. Prints one JSON line. `cargo xtask bench rollout`
+//! runs it.
+
+use std::time::Instant;
+
+use amago_agent::{Agent, AgentConfig};
+use amago_env::vector::VecEnv;
+use amago_env::{Role, registry, rng};
+use amago_seqmodel::TrajEncoderConfig;
+use amago_trainer::{PolicyDriver, obs_spec};
+use burn::module::Module;
+use burn::tensor::Device;
+use clap::{Parser, ValueEnum};
+use serde_json::json;
+
+#[path = "../src/memory.rs"]
+mod memory;
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Size {
+    /// d_model 64, 2 layers, 4 heads.
+    Tiny,
+    /// d_model 256, 3 layers, 8 heads.
+    Base,
+}
+
+/// Speed of acting.
+#[derive(Debug, Parser)]
+struct Args {
+    #[arg(long, value_enum, default_value = "base")]
+    size: Size,
+    /// Environments stepped together.
+    #[arg(long, default_value_t = 24)]
+    envs: usize,
+    /// Environment.
+    #[arg(long, default_value = "meta-frozen-lake")]
+    env: String,
+    /// Side of the lake, where the environment is one.
+    #[arg(long, default_value_t = 5)]
+    side: i64,
+    /// Timesteps that the policy remembers.
+    #[arg(long, default_value_t = 250)]
+    context: usize,
+    /// Batched steps that are measured, after as many as the context that fill the memory.
+    #[arg(long, default_value_t = 250)]
+    steps: usize,
+    /// Seed of weights, episodes and actions.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+fn main() -> anyhow::Result<()> {
+    memory::keep_freed_pages();
+    let args = Args::parse();
+    let device = Device::flex();
+    device.seed(args.seed);
+    let mut options = toml::Table::new();
+    if args.env == "meta-frozen-lake" {
+        options.insert("size".to_owned(), args.side.into());
+        options.insert("horizon".to_owned(), (2 * (args.context + args.steps) as i64).into());
+    }
+    let envs = (0..args.envs).map(|_| registry::make(&args.env, &options)).collect::<Result<Vec<_>, _>>()?;
+    let mut envs = VecEnv::new(envs, args.seed, Role::EvalEnv)?;
+    let mut config = AgentConfig::amago();
+    if let (Size::Tiny, TrajEncoderConfig::Transformer(t)) = (args.size, &mut config.traj_encoder) {
+        (t.d_model, t.n_heads, t.d_ff, t.n_layers) = (64, 4, 256, 2);
+    }
+    let spec = obs_spec(envs.observation_space(), envs.action_space());
+    let agent = Agent::new(&config, &spec, &device.clone().autodiff()).valid();
+    let mut driver = PolicyDriver::new(&agent, &envs, args.context, &device);
+    let mut draws = rng(args.seed, Role::Policy, 0, 0);
+    envs.reset_all()?;
+    let mut seconds = Vec::with_capacity(args.steps);
+    for step in 0..args.context + args.steps {
+        let start = Instant::now();
+        let actions = driver.act(&agent, envs.results(), false, &mut draws);
+        driver.observe(&actions, envs.step(&actions)?);
+        if step >= args.context {
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+    }
+    let total: f64 = seconds.iter().sum();
+    seconds.sort_by(f64::total_cmp);
+    println!(
+        "{}",
+        json!({
+            "bench": "rollout",
+            "size": format!("{:?}", args.size).to_lowercase(),
+            "env": args.env,
+            "envs": args.envs,
+            "context": args.context,
+            "threads": amago_ops::threads(),
+            "env_steps_per_second": (args.envs * args.steps) as f64 / total,
+            "step_milliseconds": seconds[seconds.len() / 2] * 1e3,
+        })
+    );
+    Ok(())
+}
