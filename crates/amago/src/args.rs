@@ -117,6 +117,7 @@ pub struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   amago eval runs/tmaze-001
+  amago eval runs/tmaze-001/best                    the checkpoint that did best in evaluation
   amago eval runs/tmaze-001 --episodes 1000 --seed 5 --json")]
 pub struct EvalArgs {
     /// Folder of a run.

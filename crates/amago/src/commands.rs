@@ -92,12 +92,15 @@ impl Loaded {
     }
 }
 
-/// Loads the newest checkpoint of a run.
+/// Loads the newest checkpoint of a run, or of `RUN/best` the one that did best in evaluation.
 pub fn load_run(run_dir: &Path, device: &str) -> Result<Loaded> {
     let device = device::by_name(device)?;
-    let (run, config) = RunDir::open(run_dir)?;
+    let parent =
+        run_dir.parent().filter(|parent| RunDir::open(parent).is_ok_and(|(run, _)| run.best() == run_dir));
+    let (run, config) = RunDir::open(parent.unwrap_or(run_dir))?;
     let plan = Plan::new(config).with_context(|| run.config_file().display().to_string())?;
-    let (checkpoint, damaged) = Checkpoint::newest(&run.checkpoints())?;
+    let folder = if parent.is_some() { run.best() } else { run.checkpoints() };
+    let (checkpoint, damaged) = Checkpoint::newest(&folder)?;
     for error in damaged {
         complain(format_args!("warning: {error}; using {}", checkpoint.path().display()));
     }

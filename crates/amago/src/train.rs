@@ -1,6 +1,7 @@
 //! `amago train`, with progress bars or a dashboard, and with event files beside the metrics.
 
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use amago_trainer::{
     EvalReport, Event, Observer, Outcome, Plan, Play, RunDir, Silent, StopFlag, TrainError, Trainer, evaluate,
@@ -42,7 +43,7 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
         None => Trainer::new(plan.clone(), run, &device)?,
         Some(_) => Trainer::resume(plan.clone(), run, &device)?,
     };
-    let events = args.tensorboard.then(|| Events::create(&folder)).transpose()?;
+    let events = args.tensorboard.then(|| Events::create(&folder, args.resume.is_some())).transpose()?;
     let outcome = observed(&mut trainer, (args.dashboard, &folder), events, &stop)?;
     let outcome = outcome.with_context(|| format!("{} (kept)", folder.display()))?;
     let random = match outcome.eval {
@@ -172,12 +173,21 @@ struct Events {
 }
 
 impl Events {
-    fn create(folder: &Path) -> Result<Self, ViewError> {
+    /// A resumed run goes on in a file of its own, after the epochs that the earlier ones hold.
+    fn create(folder: &Path, resumed: bool) -> Result<Self, ViewError> {
         let run = Run::open(folder)?;
         let dir: PathBuf = folder.join("tensorboard");
-        let mut file = EventFile::create(&dir, Axis::EnvSteps, run.machine.started)?;
+        let mut tail = Tail::new(folder.join("metrics.jsonl"));
+        let mut started = run.machine.started;
+        if resumed {
+            let told = tail.poll()?.records;
+            let wall = told.last().and_then(|record| record.get("time/wall")).unwrap_or(0.0);
+            started =
+                SystemTime::now().duration_since(UNIX_EPOCH).map_or(started, |now| now.as_secs_f64() - wall);
+        }
+        let mut file = EventFile::create(&dir, Axis::EnvSteps, started)?;
         file.describe(&run)?;
-        Ok(Self { tail: Tail::new(folder.join("metrics.jsonl")), file })
+        Ok(Self { tail, file })
     }
 
     fn follow(&mut self) -> Result<(), ViewError> {

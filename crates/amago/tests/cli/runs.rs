@@ -17,6 +17,8 @@ fn a_run_writes_what_it_promises() {
     let names: Vec<_> =
         list(&place.path("run")).iter().map(|p| p.file_name().expect("a name").to_owned()).collect();
     assert_eq!(names, ["best", "checkpoints", "config.toml", "metrics.jsonl", "replay"]);
+    let best = place.amago(&["eval", "run/best", "--episodes", "2"]).ok();
+    assert!(best.err.contains("run/best/update-"), "{best:?}");
     let (_, resolved) = RunDir::open(&place.path("run")).expect("a run");
     let overrides = ["seed=5".to_owned(), "train.checkpoint_interval=1".to_owned()];
     let source = ConfigSource { name: "tiny.toml", text: TINY, overrides: &overrides };

@@ -105,3 +105,15 @@ fn event_files_follow_the_run() {
     let (live, exported) = (only("run/tensorboard"), only("events/run"));
     assert!(live == exported, "{} and {} bytes", live.len(), exported.len());
 }
+
+#[test]
+fn a_resumed_run_goes_on_in_another_event_file() {
+    let place = Place::new();
+    place.amago(&["train", "tiny.toml", "--run-dir", "run", "--tensorboard"]).ok();
+    // The files are told apart by whole seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    place.amago(&["train", "--resume", "run", "--set", "train.epochs=5", "--tensorboard"]).ok();
+    assert_eq!(list(&place.path("run/tensorboard")).len(), 2);
+    let epochs: Vec<_> = place.metrics("run")[1..].iter().map(|l| l["epoch"].as_u64()).collect();
+    assert_eq!(epochs, (1..=5).map(Some).collect::<Vec<_>>());
+}
