@@ -44,6 +44,11 @@ impl AttentionPattern {
         drop_out(activation::softmax(scores, 3), dropout).matmul(value).swap_dims(1, 2)
     }
 
+    /// Whether scores are left as they are.
+    pub(crate) fn keeps_scores(&self) -> bool {
+        self.sink_bias == 0.0 && self.logit_clip <= 0.0
+    }
+
     /// Biased and clipped scores; the last dimension is over keys, the sinks first.
     pub(crate) fn adjust(&self, scores: Tensor<4>) -> Tensor<4> {
         let keys = scores.dims()[3];
