@@ -20,3 +20,23 @@ pub fn causal_attention(qkv: Tensor<3>, n_heads: usize) -> Tensor<4> {
     let weights = activation::softmax(scores.mask_fill(future, f32::NEG_INFINITY), 3);
     weights.matmul(part(2)).swap_dims(1, 2)
 }
+
+/// `softmax(q kᵀ / √E) v` for one query per head, `[B, H, 1, E]`, over cached keys and values `[B, H, S, E]`, of
+/// which row `b` has the first `used[b]`; `unused` says the same, `[B, 1, 1, S]`. Gives `[B, H, 1, E]`.
+pub fn cached_attention(
+    query: Tensor<4>,
+    [keys, values]: [Tensor<4>; 2],
+    used: &[usize],
+    unused: Tensor<4, Bool>,
+) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if crate::cpu::runs_on(&query.device()) && !query.device().is_autodiff() {
+        let device = query.device();
+        let [query, keys, values] = [query, keys, values].map(crate::cpu::constant);
+        return crate::cpu::attend(&query, &keys, &values, used).on(&device);
+    }
+    let _ = used;
+    let size = query.dims()[3];
+    let scores = query.matmul(keys.transpose()) * (size as f64).powf(-0.5);
+    activation::softmax(scores.mask_fill(unused, f32::NEG_INFINITY), 3).matmul(values)
+}

@@ -19,7 +19,7 @@ mod reparam;
 #[cfg(feature = "flex")]
 mod cpu;
 
-pub use attention::causal_attention;
+pub use attention::{cached_attention, causal_attention};
 pub use elementwise::{AdamWStep, adamw, blend, square_sum};
 pub use gelu::gelu;
 pub use head::{Classified, ClassifierHead};

@@ -2,11 +2,12 @@
 #![cfg(feature = "flex")]
 
 use amago_ops::{
-    AdamWStep, ClassifierHead, adamw, blend, causal_attention, dropout, ensemble_linear, flops, layer_norm,
-    linear, normal, power_iteration, random_key, sigma_reparam, square_sum, uniform, with_stream,
+    AdamWStep, ClassifierHead, adamw, blend, cached_attention, causal_attention, dropout, ensemble_linear,
+    flops, layer_norm, linear, normal, power_iteration, random_key, sigma_reparam, square_sum, uniform,
+    with_stream,
 };
 use burn::optim::{AdamWConfig, Optimizer};
-use burn::tensor::{Bool, Device, Distribution, Tensor, activation, module};
+use burn::tensor::{Bool, Device, Distribution, Tensor, TensorData, activation, module};
 
 fn device() -> Device {
     let device = Device::flex().autodiff();
@@ -318,5 +319,25 @@ fn spectral_norms() {
         let plain_u = unit(v.unsqueeze::<2>().matmul(w.clone().detach()));
         close("u", new_u.clone().unsqueeze::<2>(), plain_u);
         close("v", new_v.unsqueeze_dim(1), unit(w.detach().matmul(new_u.unsqueeze_dim::<2>(1))));
+    }
+}
+
+#[test]
+fn attention_over_a_cache() {
+    device();
+    let plain = Device::flex();
+    for (b, h, slots, size) in [(3, 2, 9, 8), (1, 1, 1, 5), (24, 4, 60, 16)] {
+        let query = normal([b, h, 1, size], &plain);
+        let cache = [normal([b, h, slots, size], &plain), normal([b, h, slots, size], &plain)];
+        let used: Vec<usize> = (0..b).map(|row| 1 + row % slots).collect();
+        let hidden: Vec<bool> =
+            used.iter().flat_map(|used| (0..slots).map(move |slot| slot >= *used)).collect();
+        let unused =
+            || Tensor::<4, Bool>::from_bool(TensorData::new(hidden.clone(), [b, 1, 1, slots]), &plain);
+        let fused = cached_attention(query.clone(), cache.clone(), &used, unused());
+        let [keys, values] = cache;
+        let scores = query.matmul(keys.transpose()) * (size as f64).powf(-0.5);
+        let weights = activation::softmax(scores.mask_fill(unused(), f32::NEG_INFINITY), 3);
+        close("output", fused, weights.matmul(values));
     }
 }

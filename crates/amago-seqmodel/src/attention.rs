@@ -110,6 +110,11 @@ impl AttentionLayer {
         let [query, key, value] = split_heads(qkv, self.n_heads);
         let size = query.dims()[3];
         let (keys, values) = cache.append(layer, key, value);
+        if self.pattern.keeps_scores() {
+            let (used, unused) = (cache.used(), cache.unused());
+            let out = amago_ops::cached_attention(query, [keys, values], &used, unused);
+            return self.output(out.swap_dims(1, 2));
+        }
         let scores = self.pattern.adjust(query.matmul(keys.transpose()) * (size as f64).powf(-0.5));
         let scores = scores.mask_fill(cache.unused(), f32::NEG_INFINITY);
         let out = activation::softmax(scores, 3).matmul(values);

@@ -86,6 +86,11 @@ impl KvCache {
         (keys.clone().reshape(all), values.clone().reshape(all))
     }
 
+    /// How many slots of each row hold something: its first ones.
+    pub(crate) fn used(&self) -> Vec<usize> {
+        self.seen.iter().map(|n| (n + 1).min(self.sinks + self.window)).collect()
+    }
+
     /// Slots that hold nothing yet, `[B, 1, 1, sinks + window]`.
     pub(crate) fn unused(&self) -> Tensor<4, Bool> {
         self.unused.clone()

@@ -48,6 +48,11 @@ impl AttentionPattern {
         activation::softmax(scores.mask_fill(hidden.unsqueeze::<4>(), f32::NEG_INFINITY), 3)
     }
 
+    /// Whether scores are left as they are.
+    pub(crate) fn keeps_scores(&self) -> bool {
+        self.sink_bias == 0.0 && self.logit_clip <= 0.0
+    }
+
     /// Biased and clipped scores; the last dimension is over keys, the sinks first.
     pub(crate) fn adjust(&self, scores: Tensor<4>) -> Tensor<4> {
         let keys = scores.dims()[3];

@@ -58,13 +58,15 @@ impl Sizes {
 vectorized! {
     /// From `[L, 3, E, H]` to `[3, H, L, E]`.
     fn regroup(s: Sizes, from: &[f32], to: &mut [f32]) {
-        let width = s.size * s.heads;
-        for (l, row) in from.chunks_exact(3 * width).enumerate() {
-            for (part, block) in row.chunks_exact(width).enumerate() {
+        for (l, row) in from.chunks_exact(3 * s.size * s.heads).enumerate() {
+            for (part, block) in row.chunks_exact(s.size * s.heads).enumerate() {
                 for h in 0..s.heads {
                     let to = &mut to[((part * s.heads + h) * s.len + l) * s.size..][..s.size];
-                    for (to, from) in to.iter_mut().zip(block[h..].iter().step_by(s.heads)) {
-                        *to = *from;
+                    // The usual numbers of heads as constants, for the compiler.
+                    match s.heads {
+                        4 => pick::<4>(&block[h..], to),
+                        8 => pick::<8>(&block[h..], to),
+                        n => to.iter_mut().zip(block[h..].iter().step_by(n)).for_each(|(to, x)| *to = *x),
                     }
                 }
             }
@@ -72,17 +74,23 @@ vectorized! {
     }
 }
 
+/// Every `H`-th number.
+#[inline(always)]
+fn pick<const H: usize>(from: &[f32], to: &mut [f32]) {
+    for (i, to) in to.iter_mut().enumerate() {
+        *to = from[i * H];
+    }
+}
+
 vectorized! {
     /// The way back of [`regroup`].
     fn ungroup(s: Sizes, from: &[f32], to: &mut [f32]) {
-        let width = s.size * s.heads;
-        for (l, row) in to.chunks_exact_mut(3 * width).enumerate() {
-            for (part, block) in row.chunks_exact_mut(width).enumerate() {
+        for (l, row) in to.chunks_exact_mut(3 * s.size * s.heads).enumerate() {
+            for (part, block) in row.chunks_exact_mut(s.size * s.heads).enumerate() {
                 for h in 0..s.heads {
                     let from = &from[((part * s.heads + h) * s.len + l) * s.size..][..s.size];
-                    for (to, from) in block[h..].iter_mut().step_by(s.heads).zip(from) {
-                        *to = *from;
-                    }
+                    let to = block[h..].iter_mut().step_by(s.heads);
+                    to.zip(from).for_each(|(to, from)| *to = *from);
                 }
             }
         }

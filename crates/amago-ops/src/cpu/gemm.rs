@@ -8,14 +8,14 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::simd::{Simd, WithSimd, dispatch};
-use super::tile::{Panel, Slice, Step, TILE, WIDTH, pack_left, pack_right};
+use super::tile::{HIGHEST, Panel, Slice, Step, WIDEST, pack_left, pack_right};
 
 /// Terms of a sum before the result is written: a panel of the right matrix then fits the first cache.
-const DEPTH: usize = 256;
+const DEPTH: usize = 128;
 /// Rows of the left matrix that are used against all panels: they fit the second cache.
 const ROWS: usize = 252;
 /// Up to so many rows it does not pay to copy panels of the right matrix.
-const FEW_ROWS: usize = 28;
+const FEW_ROWS: usize = 24;
 static FLOPS: AtomicU64 = AtomicU64::new(0);
 
 /// Floating-point operations of all products so far.
@@ -153,7 +153,7 @@ impl Product<'_, '_> {
     /// Adds one part of the inner dimension to the whole result.
     #[inline(always)]
     unsafe fn slice<S: Simd>(&mut self, slice: Slice) {
-        let width = WIDTH * S::LANES;
+        let width = S::TILE[1] * S::LANES;
         let direct = self.b.strides[1] == 1 && self.a.rows <= FEW_ROWS;
         let panels = self.b.cols.div_ceil(width);
         grow(&mut self.buffers.right, panels * width * slice.len);
@@ -170,7 +170,7 @@ impl Product<'_, '_> {
             // A transposed matrix would be read with a large stride, and so are its copies not.
             let copied = self.a.strides[1] != 1 && slice.len > 0;
             if copied {
-                grow(&mut self.buffers.left, rows.div_ceil(S::ROWS) * S::ROWS * slice.len);
+                grow(&mut self.buffers.left, rows.div_ceil(S::TILE[0]) * S::TILE[0] * slice.len);
                 pack_left::<S>(self.a.rows(row, row + rows), slice, &mut self.buffers.left);
             }
             for panel in 0..panels {
@@ -179,12 +179,12 @@ impl Product<'_, '_> {
                     true => Panel { data: self.b.at(slice.from, panel * width), stride: self.b.strides[0] },
                     false => Panel { data: packed.as_ptr(), stride: width },
                 };
-                for tile in (row..row + rows).step_by(S::ROWS) {
+                for tile in (row..row + rows).step_by(S::TILE[0]) {
                     let left = match copied {
-                        true => (self.buffers.left[(tile - row) * slice.len..].as_ptr(), [1, S::ROWS]),
+                        true => (self.buffers.left[(tile - row) * slice.len..].as_ptr(), [1, S::TILE[0]]),
                         false => (self.a.at(tile, slice.from), self.a.strides),
                     };
-                    let size = [S::ROWS.min(row + rows - tile), width.min(self.b.cols - panel * width)];
+                    let size = [S::TILE[0].min(row + rows - tile), width.min(self.b.cols - panel * width)];
                     // SAFETY: the tile lies within the result, and both parts hold its rows and columns.
                     unsafe { self.tile::<S>(slice, left, right, [tile, panel * width], size) };
                 }
@@ -192,7 +192,7 @@ impl Product<'_, '_> {
         }
     }
 
-    /// Computes one tile; one that is narrower than its registers takes a detour.
+    /// Computes one tile; one that does not fill its registers takes a detour.
     #[inline(always)]
     unsafe fn tile<S: Simd>(
         &mut self,
@@ -202,10 +202,10 @@ impl Product<'_, '_> {
         [row, col]: [usize; 2],
         [rows, cols]: [usize; 2],
     ) {
-        let (width, stride) = (WIDTH * S::LANES, self.b.cols);
-        let mut first = [0.0; WIDTH * 16];
+        let (width, stride) = (S::TILE[1] * S::LANES, self.b.cols);
+        let mut first = [0.0; WIDEST];
         let start = match slice.start {
-            Start::Row(bias) if cols < width => {
+            Start::Row(bias) if !cols.is_multiple_of(S::LANES) => {
                 first[..cols].copy_from_slice(&bias[col..col + cols]);
                 Start::Row(&first)
             }
@@ -215,24 +215,19 @@ impl Product<'_, '_> {
         let step = Step { left, right, start, slope: slice.slope, depth: slice.len };
         // SAFETY: the tile begins within the result.
         let c = unsafe { self.c.data.add(row * stride + col) };
-        if cols == width {
+        if cols.is_multiple_of(S::LANES) {
             // SAFETY: all of the tile is within the result.
-            return unsafe { step.rows::<S, WIDTH>(rows, c, stride) };
+            return unsafe { step.sized::<S>([rows, cols / S::LANES], c, stride) };
         }
-        let mut whole = [0.0; TILE];
+        let mut whole = [0.0; HIGHEST * WIDEST];
         for (i, whole) in whole.chunks_exact_mut(width).enumerate().take(rows) {
             if let Start::Result = slice.start {
                 // SAFETY: `cols` numbers of each row are within the result, and there is something to add to.
                 unsafe { c.add(i * stride).copy_to_nonoverlapping(whole.as_mut_ptr(), cols) };
             }
         }
-        // SAFETY: `whole` holds a tile.
-        unsafe {
-            match cols <= S::LANES {
-                true => step.rows::<S, 1>(rows, whole.as_mut_ptr(), width),
-                false => step.rows::<S, WIDTH>(rows, whole.as_mut_ptr(), width),
-            }
-        }
+        // SAFETY: `whole` holds a tile, whose registers beyond `cols` are left out.
+        unsafe { step.sized::<S>([rows, cols.div_ceil(S::LANES)], whole.as_mut_ptr(), width) };
         for (i, whole) in whole.chunks_exact(width).enumerate().take(rows) {
             // SAFETY: as above.
             unsafe { c.add(i * stride).copy_from_nonoverlapping(whole.as_ptr(), cols) };

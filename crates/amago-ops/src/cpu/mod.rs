@@ -1,5 +1,6 @@
 //! Kernels of the CPU backend.
 
+mod attend;
 mod attention;
 mod classify;
 mod elementwise;
@@ -15,6 +16,7 @@ mod simd;
 mod softmax;
 mod tile;
 
+pub(crate) use attend::attend;
 pub(crate) use attention::Attention;
 pub(crate) use classify::Classify;
 pub(crate) use elementwise::{adamw, blend, square_sum};

@@ -1,6 +1,7 @@
 //! A weight with a given spectral norm.
 
 use super::kernel::{Array, Kernel};
+use super::rows::add_scaled;
 use super::simd::vectorized;
 use super::softmax::dot;
 
@@ -26,7 +27,7 @@ impl Kernel<4> for SigmaReparam {
         mut grad: Array,
         _: [bool; 4],
     ) -> [Option<Array>; 4] {
-        let along = dot(grad.data(), Some(w.data()));
+        let along = product_sum(grad.data(), w.data());
         let factor = gamma.data()[0] / sigma;
         weight_gradient(grad.data_mut(), u.data(), v.data(), [factor, factor * along / sigma]);
         [Some(grad), Some(Array::new(vec![along / sigma], &[1])), None, None]
@@ -55,7 +56,18 @@ fn unit(x: &mut [f32]) {
 vectorized! {
     /// `vᵀ W u`.
     fn bilinear(w: &[f32], u: &[f32], v: &[f32]) -> f32 {
-        w.chunks_exact(u.len()).zip(v).map(|(row, v)| dot(row, Some(u)) * v).sum()
+        let mut sum = 0.0;
+        for (row, v) in w.chunks_exact(u.len()).zip(v) {
+            sum += dot(row, Some(u)) * v;
+        }
+        sum
+    }
+}
+
+vectorized! {
+    /// `Σ a ∘ b`.
+    fn product_sum(a: &[f32], b: &[f32]) -> f32 {
+        dot(a, Some(b))
     }
 }
 
@@ -70,7 +82,9 @@ vectorized! {
     fn weight_gradient(g: &mut [f32], u: &[f32], v: &[f32], factors: [f32; 2]) {
         let [a, b] = factors;
         for (row, v) in g.chunks_exact_mut(u.len()).zip(v) {
-            row.iter_mut().zip(u).for_each(|(g, u)| *g = a * *g - b * v * u);
+            for (g, u) in row.iter_mut().zip(u) {
+                *g = a * *g - b * v * u;
+            }
         }
     }
 }
@@ -79,7 +93,7 @@ vectorized! {
     /// `Wᵀ v`.
     fn weighted_rows(w: &[f32], v: &[f32], out: &mut [f32]) {
         for (row, v) in w.chunks_exact(out.len()).zip(v) {
-            out.iter_mut().zip(row).for_each(|(out, w)| *out += v * w);
+            add_scaled(out, row, *v);
         }
     }
 }
@@ -87,6 +101,8 @@ vectorized! {
 vectorized! {
     /// `W u`.
     fn products(w: &[f32], u: &[f32], out: &mut [f32]) {
-        out.iter_mut().zip(w.chunks_exact(u.len())).for_each(|(out, row)| *out = dot(row, Some(u)));
+        for (out, row) in out.iter_mut().zip(w.chunks_exact(u.len())) {
+            *out = dot(row, Some(u));
+        }
     }
 }

@@ -32,3 +32,11 @@ pub(crate) fn add_into(dst: &mut [f32], src: &[f32]) {
         *d += s;
     }
 }
+
+/// `dst ← dst + factor · src`.
+#[inline(always)]
+pub(crate) fn add_scaled(dst: &mut [f32], src: &[f32], factor: f32) {
+    for (d, s) in dst.iter_mut().zip(src) {
+        *d += factor * s;
+    }
+}

@@ -9,8 +9,8 @@ pub(super) trait Simd {
     type V: Copy;
     /// Numbers in it.
     const LANES: usize;
-    /// Rows of a tile of a matrix product: with two registers per row, all of them are in use.
-    const ROWS: usize;
+    /// Rows of a tile of a matrix product, and registers per row: together nearly all of them.
+    const TILE: [usize; 2];
 
     unsafe fn zero() -> Self::V;
     unsafe fn splat(x: f32) -> Self::V;
@@ -34,7 +34,7 @@ fn mul_add(a: f32, b: f32, c: f32) -> f32 {
 impl Simd for Portable {
     type V = [f32; 8];
     const LANES: usize = 8;
-    const ROWS: usize = 4;
+    const TILE: [usize; 2] = [4, 2];
 
     #[inline(always)]
     unsafe fn zero() -> Self::V {
@@ -66,7 +66,7 @@ impl Simd for Portable {
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86 {
-    ($name:ident, $v:ident, $lanes:literal, $rows:literal, $doc:literal,
+    ($name:ident, $v:ident, $lanes:literal, $tile:expr, $doc:literal,
      $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $mul:ident, $max:ident) => {
         #[doc = $doc]
         pub(super) struct $name;
@@ -74,7 +74,7 @@ macro_rules! x86 {
         impl Simd for $name {
             type V = std::arch::x86_64::$v;
             const LANES: usize = $lanes;
-            const ROWS: usize = $rows;
+            const TILE: [usize; 2] = $tile;
 
             #[inline(always)]
             unsafe fn zero() -> Self::V {
@@ -115,7 +115,7 @@ x86!(
     Avx512,
     __m512,
     16,
-    14,
+    [6, 4],
     "AVX-512: 32 registers of 16 numbers.",
     _mm512_setzero_ps,
     _mm512_set1_ps,
@@ -131,7 +131,7 @@ x86!(
     Avx2,
     __m256,
     8,
-    6,
+    [6, 2],
     "AVX2 with fused multiply-add: 16 registers of 8 numbers.",
     _mm256_setzero_ps,
     _mm256_set1_ps,

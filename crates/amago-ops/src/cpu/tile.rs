@@ -3,10 +3,10 @@
 use super::gemm::{Mat, Start};
 use super::simd::Simd;
 
-/// Registers per row of a tile.
-pub(super) const WIDTH: usize = 2;
-/// Entries of the largest tile.
-pub(super) const TILE: usize = 14 * WIDTH * 16;
+/// Entries of a row of the largest tile.
+pub(super) const WIDEST: usize = 4 * 16;
+/// Rows of the highest tile.
+pub(super) const HIGHEST: usize = 6;
 
 /// Columns of the right matrix for one column of tiles, `k` rows of them.
 #[derive(Clone, Copy)]
@@ -34,19 +34,28 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// A tile of a number of rows that is known at run time only.
+    /// A tile of a size that is known at run time only, in registers.
+    ///
+    /// # Safety
+    /// The processor must have the instructions of `S`, and `c`, `left` and `right` must hold the tile, its rows and
+    /// its columns.
     #[inline(always)]
-    pub(super) unsafe fn rows<S: Simd, const N: usize>(&self, rows: usize, c: *mut f32, stride: usize) {
+    pub(super) unsafe fn sized<S: Simd>(&self, [rows, width]: [usize; 2], c: *mut f32, stride: usize) {
         macro_rules! each {
-            ($($n:literal)*) => {
-                match rows {
+            ($($m:literal $n:literal,)*) => {
+                match (rows, width) {
                     // SAFETY: the caller's.
-                    $($n if $n <= S::ROWS => unsafe { self.run::<S, $n, N>(c, stride) },)*
-                    _ => unreachable!("a tile has at most {} rows", S::ROWS),
+                    $(($m, $n) if $m <= S::TILE[0] && $n <= S::TILE[1] => unsafe {
+                        self.run::<S, $m, $n>(c, stride);
+                    },)*
+                    _ => unreachable!("no tile is larger than {:?}", S::TILE),
                 }
             };
         }
-        each!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        each!(
+            1 1, 2 1, 3 1, 4 1, 5 1, 6 1, 1 2, 2 2, 3 2, 4 2, 5 2, 6 2,
+            1 3, 2 3, 3 3, 4 3, 5 3, 6 3, 1 4, 2 4, 3 4, 4 4, 5 4, 6 4,
+        );
     }
 
     /// `M × N` registers of the result.
@@ -98,14 +107,14 @@ impl Step<'_> {
 /// The processor must have the instructions of `S`.
 #[inline(always)]
 pub(super) unsafe fn pack_right<S: Simd>(b: Mat, slice: Slice, col: usize, to: &mut [f32]) {
-    let width = WIDTH * S::LANES;
+    let width = S::TILE[1] * S::LANES;
     let cols = width.min(b.cols - col);
     let [by_row, by_col] = b.strides;
     let from = &b.data[slice.from * by_row + col * by_col..];
     if by_col == 1 && cols == width {
         for (k, to) in to.chunks_exact_mut(width).enumerate() {
             let from = &from[k * by_row..k * by_row + width];
-            for lane in 0..WIDTH {
+            for lane in 0..S::TILE[1] {
                 // SAFETY: both hold `width` numbers.
                 unsafe {
                     S::store(
@@ -135,14 +144,14 @@ pub(super) unsafe fn pack_right<S: Simd>(b: Mat, slice: Slice, col: usize, to: &
 /// A slice of all rows of a transposed matrix, in groups as high as a tile, column by column.
 #[inline(always)]
 pub(super) fn pack_left<S: Simd>(a: Mat, slice: Slice, to: &mut [f32]) {
-    let height = S::ROWS;
+    let height = S::TILE[0];
     for (tile, to) in to.chunks_exact_mut(height * slice.len).enumerate().take(a.rows.div_ceil(height)) {
         let rows = height.min(a.rows - tile * height);
         for (k, to) in to.chunks_exact_mut(height).enumerate() {
             let from = &a.data[tile * height + (slice.from + k) * a.strides[1]..][..rows];
-            match <&[f32; 14]>::try_from(from) {
+            match <&[f32; HIGHEST]>::try_from(from) {
                 // The length is known: no call is made for so few numbers.
-                Ok(from) => to[..14].copy_from_slice(from),
+                Ok(from) => to[..HIGHEST].copy_from_slice(from),
                 Err(_) => to.iter_mut().zip(from).for_each(|(to, x)| *to = *x),
             }
         }
