@@ -162,7 +162,11 @@ impl Collector {
 
     /// Lets what was collected be drawn, and returns how many trajectories that is.
     pub fn admit(&mut self, store: &Store) -> usize {
-        self.written.drain(..).map(|written| store.admit(written)).count()
+        let admitted = self.written.len();
+        for written in self.written.drain(..) {
+            store.admit(written);
+        }
+        admitted
     }
 
     fn step(

@@ -46,7 +46,8 @@ fn datasets_are_mixed_with_what_is_collected() {
     let outcome = train(&Plan::new(config).expect("a plan"), &run, &mut Recorder::default()).expect("a run");
     assert_eq!(outcome.meta.updates, 4);
     assert!(
-        lines(&run)[1]["replay"]["trajectories"].as_u64() > Some(names(&run.join("replay/buffer")).len() as u64)
+        lines(&run)[1]["replay"]["trajectories"].as_u64()
+            > Some(names(&run.join("replay/buffer")).len() as u64)
     );
 }
 

@@ -8,7 +8,8 @@ use amago_golden::modules::{device, values};
 use burn::tensor::{Device, Tensor};
 
 use super::assert_close;
-use super::learner::{ACTIONS, B, FirstOnly, L, agent_in, agents_in, batch, small, spaces};
+use super::learner::{ACTIONS, B, L, agents_in, batch, spaces};
+use crate::support::{FirstOnly, agent_in, small};
 
 /// Statistics that are not the identity.
 fn moved(mut agent: Agent, config: &AgentConfig, device: &Device) -> Agent {

@@ -7,38 +7,20 @@ use amago_agent::{
 use amago_env::Space;
 use amago_golden::modules::{device, values};
 use amago_seqmodel::{
-    CnnConfig, CnnTstepConfig, FfTstepConfig, GridworldConfig, ObsKind, ObsLayout, ObsTensors,
-    TrajEncoderConfig, TransformerConfig, TstepEncoderConfig,
+    CnnConfig, CnnTstepConfig, GridworldConfig, ObsKind, ObsLayout, ObsTensors, TstepEncoderConfig,
 };
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
-use super::{assert_close, weights};
+use super::assert_close;
+use crate::support::{FirstOnly, OBS, agent_in, batch_of, small, weights};
 
 pub const B: usize = 2;
 pub const L: usize = 5;
-const OBS: usize = 3;
 pub const ACTIONS: usize = 4;
-
-pub fn small(mut config: AgentConfig) -> AgentConfig {
-    let tstep = FfTstepConfig { d_hidden: 8, d_output: 8, ..FfTstepConfig::default() };
-    config.tstep_encoder = TstepEncoderConfig::FeedForward(tstep);
-    let transformer =
-        TransformerConfig { d_model: 8, n_heads: 2, d_ff: 16, n_layers: 1, ..TransformerConfig::default() };
-    config.traj_encoder = TrajEncoderConfig::Transformer(transformer);
-    config.actor.d_hidden = 8;
-    config.critic.d_hidden = 8;
-    config.multi_gammas = vec![0.5];
-    config
-}
 
 fn agent(config: &AgentConfig, device: &Device) -> Agent {
     agent_in(config, Space::Discrete { n: ACTIONS }, device)
-}
-
-pub fn agent_in(config: &AgentConfig, action: Space, device: &Device) -> Agent {
-    let obs = ObsLayout(vec![("observation".into(), ObsKind::Vector(vec![OBS]))]);
-    Agent::new(config, &ObsSpec { obs, action }, device)
 }
 
 fn learner(config: AgentConfig) -> Learner {
@@ -50,22 +32,6 @@ fn learner(config: AgentConfig) -> Learner {
 pub fn batch(device: &Device) -> TrainBatch {
     let first = Tensor::<1>::from_floats([1.0, 0.0, 0.0, 0.0], device);
     batch_of(first.reshape([1, 1, ACTIONS]).expand([B, L, ACTIONS]), device)
-}
-
-/// Random observations and a reward of one at each step, around actions `[B, L, A]`; nothing is padding.
-pub fn batch_of(actions: Tensor<3>, device: &Device) -> TrainBatch {
-    let [b, l, width] = actions.dims();
-    let normal = |width| Tensor::<3>::random([b, l + 1, width], Distribution::Normal(0.0, 1.0), device);
-    TrainBatch {
-        obs: normal(OBS).into(),
-        rl2s: normal(1 + width),
-        times: Tensor::<1, Int>::arange(0..(l + 1) as i64, device).unsqueeze::<2>().expand([b, l + 1]),
-        rewards: Tensor::ones([b, l], device),
-        terminals: Tensor::zeros([b, l], device),
-        actions,
-        legal: None,
-        mask: Tensor::ones([b, l + 1], device),
-    }
 }
 
 fn vectors(batch: &TrainBatch) -> Tensor<3> {
@@ -259,29 +225,6 @@ fn check_padding(config: &AgentConfig, space: &Space) {
     let legal = legal.slice_fill([0..1, kept + 1..L + 1, 0..ACTIONS], 0.0);
     batch.legal = Some(legal.slice_fill([1..B, kept + 1..L + 1, 0..ACTIONS], -3.0));
     assert_close(&[loss(&batch)], &[clean], 1e-5 * clean.abs().max(1.0));
-}
-
-/// Always the first critic, and the same noise everywhere.
-pub struct FirstOnly;
-
-impl NoiseSource for FirstOnly {
-    fn noise(&mut self, _: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
-        Tensor::full(shape, 0.3, device)
-    }
-}
-
-impl Draws for FirstOnly {
-    fn critic_subset(&mut self, _: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int> {
-        Tensor::zeros(shape, device)
-    }
-
-    fn actions(&mut self, policy: &Policy, k: usize, purpose: Purpose) -> Tensor<5> {
-        if purpose == Purpose::Online { policy.rsample(k, self) } else { policy.sample(k, self) }
-    }
-
-    fn image_shifts(&mut self, shape: [usize; 3], _: usize, device: &Device) -> Tensor<3, Int> {
-        Tensor::zeros(shape, device)
-    }
 }
 
 /// Adds to the bias of the actor's outputs for the last option.

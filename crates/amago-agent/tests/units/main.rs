@@ -1,6 +1,5 @@
 //! What the recorded cases leave open.
 
-mod accumulate;
 mod bins;
 mod config;
 mod draws;
@@ -8,23 +7,11 @@ mod inspect;
 mod learner;
 mod optim;
 mod policies;
+#[path = "../support/mod.rs"]
+mod support;
 
-use amago_golden::modules::{device, values};
-use burn::module::{Module, ModuleVisitor, Param};
+use amago_golden::modules::device;
 use burn::tensor::Tensor;
-
-/// The values of all parameters, in visiting order.
-pub fn weights<M: Module>(module: &M) -> Vec<Vec<f32>> {
-    struct Collect(Vec<Vec<f32>>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(values(&param.val()));
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    module.visit(&mut collect);
-    collect.0
-}
 
 pub fn assert_close(got: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(got.len(), expected.len());

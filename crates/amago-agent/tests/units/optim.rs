@@ -6,7 +6,8 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Distribution, Tensor};
 
-use super::{assert_close, weights};
+use super::assert_close;
+use crate::support::weights;
 
 fn actor() -> Actor {
     let config = ActorConfig { d_hidden: 6, ..ActorConfig::default() };

@@ -1,6 +1,9 @@
-//! A batch in parts, and masks of one's own.
+//! A batch in parts, and masks of one's own. A test program of its own: weights come from the one generator of
+//! the backend, and where a filter stands on its threshold, rounding decides.
 
-use std::sync::Arc;
+mod support;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amago_agent::{
     AgentConfig, Draws, Learner, LossMask, Noise, NoiseSource, OptimConfig, Policy, Purpose, TrainBatch,
@@ -11,11 +14,20 @@ use amago_golden::modules::{device, values};
 use amago_seqmodel::TrajEncoderConfig;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
-use super::learner::{FirstOnly, agent_in, batch_of, small};
-use super::weights;
+use support::{FirstOnly, agent_in, batch_of, small, weights};
 
 const B: usize = 8;
 const L: usize = 6;
+
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// The same draws for every test, whichever comes first.
+fn seeded() -> (MutexGuard<'static, ()>, Device) {
+    let alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    let device = device().autodiff();
+    device.seed(7);
+    (alone, device)
+}
 
 /// Sequences of 1, 2, … up to `L` transitions.
 fn batch(actions: usize, device: &Device) -> TrainBatch {
@@ -78,7 +90,7 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
 
 #[test]
 fn four_parts_equal_the_whole_batch() {
-    let device = device().autodiff();
+    let (_alone, device) = seeded();
     let discrete = Space::Discrete { n: 4 };
     for (config, space) in [
         (AgentConfig::amago(), discrete.clone()),
@@ -136,7 +148,7 @@ impl Draws for Alike {
 
 #[test]
 fn parts_side_by_side_equal_the_whole_batch() {
-    let device = device().autodiff();
+    let (_alone, device) = seeded();
     let space = Space::Discrete { n: 4 };
     for config in [AgentConfig::amago(), AgentConfig::amago2()] {
         let config = still(config);
@@ -174,7 +186,7 @@ impl LossMask for FirstRows {
 
 #[test]
 fn a_mask_decides_what_counts() {
-    let device = device().autodiff();
+    let (_alone, device) = seeded();
     let config = still(AgentConfig::amago2());
     let agent = agent_in(&config, Space::Discrete { n: 4 }, &device);
     let batch = batch(4, &device);
