@@ -121,3 +121,26 @@ pub(crate) fn open_dataset(dir: &Path, config: StoreConfig, expected: &Layout) -
         _ => Ok(store),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_becomes_ready_late_grows_to_its_weight() {
+        let mut data = Data {
+            own: None,
+            datasets: Vec::new(),
+            weights: vec![1.0, 0.5, 2.0],
+            since: vec![None, Some(1), Some(1)],
+            min_own: 1,
+            anneal_epochs: 4,
+        };
+        assert_eq!(data.weights(1), [0.0, 0.5, 2.0]);
+        data.since[0] = Some(10);
+        let own: Vec<f64> = (10..=15).map(|epoch| data.weights(epoch)[0]).collect();
+        assert_eq!(own, [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]);
+        data.anneal_epochs = 0;
+        assert_eq!(data.weights(10), [1.0, 0.5, 2.0]);
+    }
+}

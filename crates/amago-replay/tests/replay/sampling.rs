@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use amago_env::Column;
-use amago_replay::{Padding, ReplayError, Slice, StoreConfig, collate, slice_start};
+use amago_replay::{Padding, ReplayError, Slice, StoreConfig, collate, sample_mixture, slice_start};
 
 use crate::common::{rng, store, trajectory};
 
@@ -136,4 +136,22 @@ fn an_empty_store_says_so() {
     let error = store.sample_batch(2, 4, Padding::None, &mut rng(0)).unwrap_err();
     assert!(matches!(error, ReplayError::EmptyStore { .. }));
     assert!(store.is_ready(0) && !store.is_ready(1));
+}
+
+#[test]
+fn stores_are_drawn_by_their_weights() {
+    let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let stores: Vec<_> = dirs.iter().map(|dir| store(dir.path(), StoreConfig::default())).collect();
+    // Trajectories of one, two and three transitions say where a sample is from; the third has two of them.
+    for (i, store) in stores.iter().enumerate() {
+        (0..1 + i / 2).for_each(|tag| assert!(store.append(&trajectory(tag, 1 + i)).is_ok()));
+    }
+    let mixed = [(&stores[0], 1.0), (&stores[1], 0.0), (&stores[2], 3.0)];
+    let batch = sample_mixture(&mixed, (4000, 4), Padding::None, &mut rng(3)).unwrap();
+    let lengths = batch.mask.chunks(batch.len).map(|row| row.iter().filter(|real| **real).count() - 1);
+    let mut counts = [0; 4];
+    lengths.for_each(|len| counts[len] += 1);
+    assert_eq!((counts[2], counts[1] + counts[3]), (0, 4000));
+    // A quarter: 1000, with a standard deviation of 27.
+    assert!((890..1110).contains(&counts[1]), "{counts:?}");
 }
