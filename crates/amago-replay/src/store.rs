@@ -24,9 +24,9 @@ use crate::{Layout, Relabeler, ReplayError};
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
-    /// Most FIFO trajectories that [`Store::enforce_limit`] leaves.
+    /// Most FIFO trajectories that [`Store::retire`] leaves.
     pub max_trajectories: Option<usize>,
-    /// Most bytes of FIFO files that [`Store::enforce_limit`] leaves.
+    /// Most bytes of FIFO files that [`Store::retire`] leaves.
     pub max_bytes: Option<u64>,
     /// Most bytes of trajectories kept in memory.
     pub cache_bytes: u64,
