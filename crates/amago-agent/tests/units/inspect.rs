@@ -123,7 +123,7 @@ fn values_are_those_made_by_hand() {
         let q = |of: &[Vec<f32>]| under(&taken, of);
         let v = |of: &[Vec<f32>]| under(&probs, of);
         let advantage = |of: &[Vec<f32>]| [0, 1].map(|c| q(of)[c] - v(of)[c]);
-        let weight = |a: f32| (2.0 * a).exp();
+        let weight = |a: f32| (2.0 * a.clamp(-5.0, 5.0)).exp().clamp(1e-7, 9.0);
         let row = [
             average(q(&returns)),
             average(v(&returns)),
