@@ -1,24 +1,37 @@
 //! Causal attention over a packed projection.
 
-use burn::tensor::{Bool, Tensor, activation};
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Bool, Tensor, activation, module};
 
-/// `softmax(q kᵀ / √E + causal mask) v` per head. `qkv` is `[B, L, 3·E·H]`, laid out as
-/// `(three, head size E, heads H)` with heads fastest; gives `[B, L, H, E]`.
-pub fn causal_attention(qkv: Tensor<3>, n_heads: usize) -> Tensor<4> {
+use crate::AttentionPattern;
+use crate::pattern::split_heads;
+
+/// `softmax(q kᵀ / √E + mask) v` per head, where the mask hides the future and what the pattern hides, with dropout on
+/// the weights. `qkv` is `[B, L, 3·E·H]`, laid out as `(three, head size E, heads H)` with heads fastest; gives
+/// `[B, L, H, E]`. With a window, time and memory grow with `L`.
+pub fn causal_attention(
+    qkv: Tensor<3>,
+    n_heads: usize,
+    pattern: &AttentionPattern,
+    dropout: f64,
+) -> Tensor<4> {
+    let simple = dropout == 0.0 && pattern.keeps_scores();
     #[cfg(feature = "flex")]
-    if crate::cpu::runs_on(&qkv.device()) {
-        return crate::cpu::apply(crate::cpu::Attention { n_heads }, [qkv.into()]);
+    if simple && crate::cpu::runs_on(&qkv.device()) {
+        let window = if pattern.window_size == 0 { usize::MAX } else { pattern.window_size };
+        let visible = crate::cpu::Visible { window, sinks: pattern.sink_size };
+        return crate::cpu::apply(crate::cpu::Attention { n_heads, visible }, [qkv.into()]);
     }
-    let [batch, len, packed] = qkv.dims();
-    let size = packed / (3 * n_heads);
-    let device = qkv.device();
-    // [B, L, 3, E, H] → [3, B, H, L, E]
-    let qkv = qkv.reshape([batch, len, 3, size, n_heads]).permute([2, 0, 4, 1, 3]);
-    let part = |i: usize| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0);
-    let scores = part(0).matmul(part(1).transpose()) * (size as f64).powf(-0.5);
-    let future = Tensor::<2, Bool>::tril_mask([len, len], 0, &device).unsqueeze::<4>();
-    let weights = activation::softmax(scores.mask_fill(future, f32::NEG_INFINITY), 3);
-    weights.matmul(part(2)).swap_dims(1, 2)
+    let recorded = qkv.device().is_autodiff();
+    let [query, key, value] = split_heads(qkv, n_heads);
+    let out = if simple && pattern.window_size == 0 && !recorded {
+        // Where no gradient is wanted the backend may have a kernel that keeps no `L × L` matrix.
+        let options = AttentionModuleOptions { is_causal: true, ..AttentionModuleOptions::default() };
+        module::attention(query, key, value, None, None, options)
+    } else {
+        pattern.attention([query, key, value], dropout)
+    };
+    out.swap_dims(1, 2)
 }
 
 /// `softmax(q kᵀ / √E) v` for one query per head, `[B, H, 1, E]`, over cached keys and values `[B, H, S, E]`, of

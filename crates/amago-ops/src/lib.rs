@@ -13,6 +13,7 @@ mod head;
 mod layer_norm;
 mod linear;
 mod parallel;
+mod pattern;
 mod random;
 mod reparam;
 
@@ -26,6 +27,7 @@ pub use head::{Classified, ClassifierHead};
 pub use layer_norm::layer_norm;
 pub use linear::{ensemble_linear, linear};
 pub use parallel::{is_fused, on_pool, parts, side_by_side, threads};
+pub use pattern::{AttentionPattern, split_heads};
 pub use random::{dropout, normal, random_key, uniform, with_stream};
 pub use reparam::{power_iteration, sigma_reparam};
 

@@ -2,9 +2,9 @@
 #![cfg(feature = "flex")]
 
 use amago_ops::{
-    AdamWStep, ClassifierHead, adamw, blend, cached_attention, causal_attention, dropout, ensemble_linear,
-    flops, layer_norm, linear, normal, power_iteration, random_key, sigma_reparam, square_sum, uniform,
-    with_stream,
+    AdamWStep, AttentionPattern, ClassifierHead, adamw, blend, cached_attention, causal_attention, dropout,
+    ensemble_linear, flops, layer_norm, linear, normal, power_iteration, random_key, sigma_reparam,
+    square_sum, uniform, with_stream,
 };
 use burn::optim::{AdamWConfig, Optimizer};
 use burn::tensor::{Bool, Device, Distribution, Tensor, TensorData, activation, module};
@@ -102,13 +102,31 @@ fn causal_attentions() {
     device();
     for (batch, len, size, heads) in [(3, 130, 8, 4), (1, 1, 4, 2), (2, 64, 16, 1), (2, 65, 5, 3)] {
         let qkv = random([batch, len, 3 * size * heads]);
-        let fused = causal_attention(qkv.clone(), heads);
+        let fused = causal_attention(qkv.clone(), heads, &AttentionPattern::default(), 0.0);
         let parts = qkv.clone().reshape([batch, len, 3, size, heads]).permute([2, 0, 4, 1, 3]);
         let part = |i: usize| parts.clone().narrow(0, i, 1).squeeze_dim::<4>(0);
         let scores = part(0).matmul(part(1).transpose()) * (size as f64).powf(-0.5);
         let future = Tensor::<2, Bool>::tril_mask([len, len], 0, &device_of()).unsqueeze::<4>();
         let weights = activation::softmax(scores.mask_fill(future, f32::NEG_INFINITY), 3);
         let plain = weights.matmul(part(2)).swap_dims(1, 2);
+        close("output", fused.clone().inner(), plain.clone().inner());
+        let (fused, plain) = (probe(fused).backward(), probe(plain).backward());
+        close("dqkv", qkv.grad(&fused).unwrap(), qkv.grad(&plain).unwrap());
+    }
+}
+
+/// Windows and sinks below, at and above the size of a block, and longer than the sequence.
+#[test]
+fn windowed_attentions() {
+    device();
+    for (window_size, sink_size) in [(1, 0), (7, 0), (7, 3), (64, 1), (65, 70), (100, 150), (200, 2), (0, 9)]
+    {
+        let pattern = AttentionPattern { window_size, sink_size, ..AttentionPattern::default() };
+        let qkv = random([2, 150, 3 * 4 * 2]);
+        let fused = causal_attention(qkv.clone(), 2, &pattern, 0.0);
+        // A bound out of reach changes nothing but the way it is computed.
+        let bounded = AttentionPattern { logit_clip: 1e9, ..pattern };
+        let plain = causal_attention(qkv.clone(), 2, &bounded, 0.0);
         close("output", fused.clone().inner(), plain.clone().inner());
         let (fused, plain) = (probe(fused).backward(), probe(plain).backward());
         close("dqkv", qkv.grad(&fused).unwrap(), qkv.grad(&plain).unwrap());

@@ -1,31 +1,12 @@
 //! Causal multi-head attention with a learned scale per head.
 
+use amago_ops::{AttentionPattern, split_heads};
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::{Bool, Device, Tensor, activation};
+use burn::tensor::{Device, Int, Tensor, activation};
 
-use crate::dropout::drop_out;
-use crate::pattern::split_heads;
-use crate::{AttentionPattern, Dense, KvCache, Rotation};
-
-/// Causal attention over a packed projection. `qkv` is `[B, L, 3·E·H]`, laid out as
-/// `(three, head size E, heads H)` with heads fastest; the result is `[B, L, H, E]`. The scale is
-/// `1/√E`.
-pub fn causal_attention(qkv: Tensor<3>, n_heads: usize, dropout: &Dropout) -> Tensor<4> {
-    if dropout.prob == 0.0 {
-        return amago_ops::causal_attention(qkv, n_heads);
-    }
-    let [batch, len, packed] = qkv.dims();
-    let size = packed / (3 * n_heads);
-    let device = qkv.device();
-    // [B, L, 3, E, H] → [3, B, H, L, E]
-    let qkv = qkv.reshape([batch, len, 3, size, n_heads]).permute([2, 0, 4, 1, 3]);
-    let part = |i: usize| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0);
-    let scores = part(0).matmul(part(1).transpose()) * (size as f64).powf(-0.5);
-    let future = Tensor::<2, Bool>::tril_mask([len, len], 0, &device).unsqueeze::<4>();
-    let weights = drop_out(activation::softmax(scores.mask_fill(future, f32::NEG_INFINITY), 3), dropout);
-    weights.matmul(part(2)).swap_dims(1, 2)
-}
+use crate::dropout::{drop_out, probability};
+use crate::{Dense, KvCache, Rotation};
 
 /// Projections around attention.
 #[derive(Module, Debug)]
@@ -82,11 +63,8 @@ impl AttentionLayer {
     pub fn forward_seq(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<3> {
         let qkv = drop_out(self.qkv_projection.forward(x), &self.dropout_qkv);
         let qkv = self.rotate(qkv, rotation);
-        self.output(if self.pattern.is_plain() {
-            causal_attention(qkv, self.n_heads, &self.dropout_attn)
-        } else {
-            self.pattern.attention(qkv, self.n_heads, &self.dropout_attn)
-        })
+        let dropout = probability(&qkv.device(), &self.dropout_attn);
+        self.output(amago_ops::causal_attention(qkv, self.n_heads, &self.pattern, dropout))
     }
 
     /// How much each timestep attends to each, `[B, H, L, L]`: rows sum to one. For looking at; dropout has no
@@ -115,7 +93,10 @@ impl AttentionLayer {
             let out = amago_ops::cached_attention(query, [keys, values], &used, unused);
             return self.output(out.swap_dims(1, 2));
         }
-        let scores = self.pattern.adjust(query.matmul(keys.transpose()) * (size as f64).powf(-0.5));
+        let slots = Tensor::<1, Int>::arange(0..keys.dims()[2] as i64, &keys.device());
+        let sinks = slots.lower_elem(self.pattern.sink_size as i64);
+        let scores = query.matmul(keys.transpose()) * (size as f64).powf(-0.5);
+        let scores = self.pattern.adjust(scores, sinks);
         let scores = scores.mask_fill(cache.unused(), f32::NEG_INFINITY);
         let out = activation::softmax(scores, 3).matmul(values);
         self.output(out.swap_dims(1, 2))

@@ -1,12 +1,15 @@
 //! Dropout with draws that several threads can make at once.
 
 use burn::nn::Dropout;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 /// What the layer does by itself, with the draws of `amago_ops`: nothing where no gradient is recorded.
 pub(crate) fn drop_out<const D: usize>(x: Tensor<D>, layer: &Dropout) -> Tensor<D> {
-    if !layer.training.is_enabled() || !x.device().is_autodiff() {
-        return x;
-    }
-    amago_ops::dropout(x, layer.prob)
+    let prob = probability(&x.device(), layer);
+    amago_ops::dropout(x, prob)
+}
+
+/// With what probability the layer drops something on this device.
+pub(crate) fn probability(device: &Device, layer: &Dropout) -> f64 {
+    if layer.training.is_enabled() && device.is_autodiff() { layer.prob } else { 0.0 }
 }

@@ -1,29 +1,27 @@
 //! Causal attention that keeps no `L × L` matrix: blocks of queries, and the row's log-sum-exp for the way back
-//! (Dao et al. 2022, arXiv 2205.14135).
+//! (Dao et al. 2022, arXiv 2205.14135). The blocks themselves are in `block.rs`.
 
 use rayon::prelude::*;
 
-use super::gemm::{Mat, Start, gemm};
+use super::block::{Head, Visible};
 use super::kernel::{Array, Kernel};
 use super::rows::least_per_task;
 use super::simd::vectorized;
-use super::softmax::{dot, exp, exp_shifted};
-
-/// Queries per block: products stay large, and a third of the masked half is skipped at length 128.
-const BLOCK: usize = 64;
 
 /// Input `qkv [B, L, 3·E·H]` as `(three, E, H)`; output `[B, L, H, E]`.
 #[derive(Debug)]
 pub(crate) struct Attention {
     pub(crate) n_heads: usize,
+    pub(crate) visible: Visible,
 }
 
-/// `L`, `E`, `H`.
+/// `L`, `E`, `H`, and who sees whom.
 #[derive(Clone, Copy)]
 struct Sizes {
     len: usize,
     size: usize,
     heads: usize,
+    visible: Visible,
 }
 
 impl Sizes {
@@ -36,8 +34,9 @@ impl Sizes {
         self.len * self.size
     }
 
-    fn mat(self, data: &[f32]) -> Mat<'_> {
-        Mat::new(data, self.len, self.size)
+    /// Operations per multiply-add of one sequence's scores.
+    fn cost(self) -> usize {
+        self.len * self.visible.most_keys(self.len) * self.size * self.heads
     }
 
     /// Queries (scaled), keys and values `[3, H, L, E]` of a packed sequence.
@@ -50,8 +49,9 @@ impl Sizes {
     }
 
     /// Queries, keys and values of one head.
-    fn of_head(self, parts: &[f32], head: usize) -> [&[f32]; 3] {
-        [0, 1, 2].map(|part| &parts[(part * self.heads + head) * self.head()..][..self.head()])
+    fn of_head(self, parts: &[f32], head: usize) -> Head<'_> {
+        let part = |part| &parts[(part * self.heads + head) * self.head()..][..self.head()];
+        Head { qkv: [0, 1, 2].map(part), len: self.len, size: self.size, visible: self.visible }
     }
 }
 
@@ -100,7 +100,8 @@ vectorized! {
 impl Attention {
     fn sizes(&self, qkv: &Array) -> Sizes {
         let dims = qkv.dims();
-        Sizes { len: dims[1], size: dims[2] / (3 * self.n_heads), heads: self.n_heads }
+        let size = dims[2] / (3 * self.n_heads);
+        Sizes { len: dims[1], size, heads: self.n_heads, visible: self.visible }
     }
 }
 
@@ -117,11 +118,11 @@ impl Kernel<1> for Attention {
         out.par_chunks_mut(s.len * width)
             .zip(lse.par_chunks_mut(s.heads * s.len))
             .zip(qkv.data().par_chunks(s.len * 3 * width))
-            .with_min_len(least_per_task(4 * s.len * s.len * width))
+            .with_min_len(least_per_task(4 * s.cost()))
             .for_each(|((out, lse), packed)| {
                 let parts = s.unpack(packed);
                 for (head, lse) in lse.chunks_exact_mut(s.len).enumerate() {
-                    let result = head_forward(s, s.of_head(&parts, head), lse);
+                    let result = s.of_head(&parts, head).forward(lse);
                     for (to, from) in out.chunks_exact_mut(width).zip(result.chunks_exact(s.size)) {
                         to[head * s.size..(head + 1) * s.size].copy_from_slice(from);
                     }
@@ -138,7 +139,7 @@ impl Kernel<1> for Attention {
             .zip(qkv.data().par_chunks(s.len * 3 * width))
             .zip(grad.data().par_chunks(s.len * width))
             .zip(lse.par_chunks(s.heads * s.len))
-            .with_min_len(least_per_task(10 * s.len * s.len * width))
+            .with_min_len(least_per_task(10 * s.cost()))
             .for_each(|(((out, packed), grad), lse)| {
                 let (parts, mut grads) = (s.unpack(packed), vec![0.0; packed.len()]);
                 let mut head_grad = vec![0.0; s.head()];
@@ -150,70 +151,12 @@ impl Kernel<1> for Attention {
                     let Ok(of_head) = <[_; 3]>::try_from(all.collect::<Vec<_>>()) else {
                         unreachable!("queries, keys and values")
                     };
-                    head_backward(s, s.of_head(&parts, head), lse, &head_grad, of_head);
+                    s.of_head(&parts, head).backward(lse, &head_grad, of_head);
                 }
+                let scale = s.scale();
+                grads[..s.heads * s.head()].iter_mut().for_each(|dq| *dq *= scale);
                 ungroup(s, &grads, out);
             });
         [Some(Array::new(out, &qkv.dims()))]
-    }
-}
-
-fn head_forward(s: Sizes, [q, k, v]: [&[f32]; 3], lse: &mut [f32]) -> Vec<f32> {
-    let mut out = vec![0.0; s.head()];
-    let mut scores = vec![0.0; BLOCK.min(s.len) * s.len];
-    for start in (0..s.len).step_by(BLOCK) {
-        let end = (start + BLOCK).min(s.len);
-        gemm(s.mat(q).rows(start, end), s.mat(k).rows(0, end).t(), Start::Zero, &mut scores[..]);
-        softmax_rows(&mut scores, start, end, lse);
-        let weights = Mat::new(&scores, end - start, end);
-        gemm(weights, s.mat(v).rows(0, end), Start::Zero, &mut out[start * s.size..end * s.size]);
-    }
-    out
-}
-
-/// Adds to gradients that are zero before.
-fn head_backward(s: Sizes, [q, k, v]: [&[f32]; 3], lse: &[f32], grad: &[f32], [dq, dk, dv]: [&mut [f32]; 3]) {
-    let mut weights = vec![0.0; BLOCK.min(s.len) * s.len];
-    let mut dscores = weights.clone();
-    for start in (0..s.len).step_by(BLOCK) {
-        let end = (start + BLOCK).min(s.len);
-        let (queries, grads) = (s.mat(q).rows(start, end), s.mat(grad).rows(start, end));
-        gemm(queries, s.mat(k).rows(0, end).t(), Start::Zero, &mut weights[..]);
-        gemm(grads, s.mat(v).rows(0, end).t(), Start::Zero, &mut dscores[..]);
-        score_gradient(&mut weights, &mut dscores, start, end, lse);
-        let block = |data| Mat::new(data, end - start, end);
-        gemm(block(&weights).t(), grads, Start::Result, &mut dv[..]);
-        gemm(block(&dscores).t(), queries, Start::Result, &mut dk[..]);
-        gemm(block(&dscores), s.mat(k).rows(0, end), Start::Zero, &mut dq[start * s.size..end * s.size]);
-    }
-    let scale = s.scale();
-    dq.iter_mut().for_each(|x| *x *= scale);
-}
-
-vectorized! {
-    /// Softmax of the rows of queries `start..end` over their past; the rest becomes zero.
-    fn softmax_rows(scores: &mut [f32], start: usize, end: usize, lse: &mut [f32]) {
-        for (i, row) in (start..end).zip(scores.chunks_exact_mut(end)) {
-            let (past, future) = row.split_at_mut(i + 1);
-            let (top, total) = exp_shifted(past);
-            past.iter_mut().for_each(|x| *x /= total);
-            future.fill(0.0);
-            lse[i] = top + total.ln();
-        }
-    }
-}
-
-vectorized! {
-    /// From scores to weights, and from the gradient of the weights to that of the scores.
-    fn score_gradient(weights: &mut [f32], dscores: &mut [f32], start: usize, end: usize, lse: &[f32]) {
-        let rows = weights.chunks_exact_mut(end).zip(dscores.chunks_exact_mut(end));
-        for (i, (weights, dscores)) in (start..end).zip(rows) {
-            weights[..=i].iter_mut().for_each(|x| *x = exp(*x - lse[i]));
-            weights[i + 1..].fill(0.0);
-            let mean = dot(weights, Some(dscores));
-            for (d, w) in dscores.iter_mut().zip(weights) {
-                *d = *w * (*d - mean);
-            }
-        }
     }
 }

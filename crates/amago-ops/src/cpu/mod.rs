@@ -2,6 +2,7 @@
 
 mod attend;
 mod attention;
+mod block;
 mod classify;
 mod elementwise;
 mod gemm;
@@ -18,6 +19,7 @@ mod tile;
 
 pub(crate) use attend::attend;
 pub(crate) use attention::Attention;
+pub(crate) use block::Visible;
 pub(crate) use classify::Classify;
 pub(crate) use elementwise::{adamw, blend, square_sum};
 pub(crate) use gemm::flops;

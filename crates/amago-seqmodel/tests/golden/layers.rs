@@ -3,7 +3,6 @@
 use amago_golden::modules::{self, What};
 use amago_golden::{Case, Report};
 use amago_seqmodel::*;
-use burn::nn::DropoutConfig;
 use burn::tensor::{Int, Tensor};
 
 use super::{FORWARD, GRADIENT, device, forward_backward, ints, mask, norm_kind, parse};
@@ -105,7 +104,7 @@ pub fn attention_core(case: &Case, report: &mut Report) {
         // Recorded as (three, heads, size); ours takes (three, size, heads).
         let [b, l, ..] = qkv.dims();
         let packed = qkv.swap_dims(3, 4).reshape([b, l, 3 * heads * size]);
-        causal_attention(packed, heads, &DropoutConfig::new(0.0).init())
+        amago_ops::causal_attention(packed, heads, &AttentionPattern::default(), 0.0)
     });
 }
 
