@@ -118,6 +118,12 @@ impl Agent {
         self
     }
 
+    /// A copy that plays with the weights of now, without gradient: see
+    /// [`SequenceEncoder::for_acting`](amago_seqmodel::SequenceEncoder::for_acting).
+    pub fn for_acting(&self) -> Self {
+        Self { traj_encoder: self.traj_encoder.for_acting(), ..self.valid() }
+    }
+
     /// The state before the first step of `batch` environments.
     pub fn rollout_state(&self, batch: usize, context: usize, device: &Device) -> RolloutState {
         self.traj_encoder.rollout_state(batch, context, device)

@@ -115,6 +115,12 @@ impl AttentionLayer {
         self.out_projection.power_iteration();
     }
 
+    /// [`Dense::settle`] in both projections.
+    pub(crate) fn settle(&mut self) {
+        self.qkv_projection.settle();
+        self.out_projection.settle();
+    }
+
     fn output(&self, heads: Tensor<4>) -> Tensor<3> {
         let [batch, len, n_heads, size] = heads.dims();
         let scaled = heads * self.head_scaler.val();

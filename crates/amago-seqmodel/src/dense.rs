@@ -82,6 +82,12 @@ impl Dense {
         }
     }
 
+    /// Becomes a plain layer with the weight in use, which is not trained any further.
+    pub(crate) fn settle(&mut self) {
+        self.weight = buffer(self.effective_weight());
+        (self.gamma, self.u, self.v) = (None, None, None);
+    }
+
     /// `[..., d_in] → [..., d_out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         self.with_slope(x, 1.0)

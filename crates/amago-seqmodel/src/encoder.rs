@@ -41,6 +41,12 @@ pub trait SequenceEncoder: Module + Sync + 'static {
         Vec::new()
     }
 
+    /// The same function without gradient, made for many calls: what depends on the weights alone is computed
+    /// once. It is not trained and not saved. [`Module::valid`] by default.
+    fn for_acting(&self) -> Self {
+        self.valid()
+    }
+
     /// What a training step does before its forward pass; nothing by default.
     fn begin_update(&mut self) {}
 }

@@ -92,6 +92,13 @@ impl TransformerLayer {
         self.ff2.power_iteration();
     }
 
+    /// [`Dense::settle`] in every linear.
+    pub(crate) fn settle(&mut self) {
+        self.attention_layer.settle();
+        self.ff1.settle();
+        self.ff2.settle();
+    }
+
     fn feed_forward(&self, x: Tensor<3>) -> Tensor<3> {
         let hidden = self.ff1.activated(self.norm3.forward(x.clone()), &self.activation);
         x + drop_out(self.ff2.forward(self.norm4.forward(hidden)), &self.dropout_ff)

@@ -63,6 +63,11 @@ impl TrajEncoder {
         self.0.any_attention(x, times)
     }
 
+    /// A copy that is cheap to call: see [`SequenceEncoder::for_acting`].
+    pub fn for_acting(&self) -> Self {
+        self.0.any_for_acting()
+    }
+
     /// What a training step does before its forward pass, such as one power iteration of every
     /// σ-reparam linear.
     pub fn begin_update(&mut self) {
@@ -88,6 +93,7 @@ trait AnyEncoder: Debug + Send + Sync {
     fn any_rollout_state(&self, batch: usize, context: usize, device: &Device) -> RolloutState;
     fn any_replay(&self, context: usize) -> Replay;
     fn any_attention(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Vec<Tensor<4>>;
+    fn any_for_acting(&self) -> TrajEncoder;
     fn any_begin_update(&mut self);
 
     fn any_clone(&self) -> TrajEncoder;
@@ -125,6 +131,10 @@ impl<E: SequenceEncoder> AnyEncoder for E {
 
     fn any_attention(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Vec<Tensor<4>> {
         self.attention(x, times)
+    }
+
+    fn any_for_acting(&self) -> TrajEncoder {
+        TrajEncoder::new(self.for_acting())
     }
 
     fn any_begin_update(&mut self) {

@@ -101,6 +101,12 @@ impl SequenceEncoder for Transformer {
         found
     }
 
+    fn for_acting(&self) -> Self {
+        let mut plain = self.valid();
+        plain.layers.iter_mut().for_each(TransformerLayer::settle);
+        plain
+    }
+
     fn begin_update(&mut self) {
         self.layers.iter_mut().for_each(TransformerLayer::power_iteration);
     }

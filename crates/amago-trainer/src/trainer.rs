@@ -201,7 +201,7 @@ impl Trainer {
         stop: &StopFlag,
         observer: &mut dyn Observer,
     ) -> Result<Option<EvalReport>, TrainError> {
-        let agent = self.learner.agent.valid();
+        let agent = self.learner.agent.for_acting();
         let who = Play::Agent {
             agent: &agent,
             context: self.plan.config.train.max_seq_len,

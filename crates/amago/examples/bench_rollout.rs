@@ -8,7 +8,6 @@ use amago_env::vector::VecEnv;
 use amago_env::{Role, registry, rng};
 use amago_seqmodel::TrajEncoderConfig;
 use amago_trainer::{PolicyDriver, obs_spec};
-use burn::module::Module;
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
 use serde_json::json;
@@ -66,7 +65,7 @@ fn main() -> anyhow::Result<()> {
         (t.d_model, t.n_heads, t.d_ff, t.n_layers) = (64, 4, 256, 2);
     }
     let spec = obs_spec(envs.observation_space(), envs.action_space());
-    let agent = Agent::new(&config, &spec, &device.clone().autodiff()).valid();
+    let agent = Agent::new(&config, &spec, &device.clone().autodiff()).for_acting();
     let mut driver = PolicyDriver::new(&agent, &envs, args.context, &device);
     let mut draws = rng(args.seed, Role::Policy, 0, 0);
     envs.reset_all()?;

@@ -42,6 +42,8 @@ fn steps_of_an_episode_equal_the_whole() {
             for context in [len, len + 5] {
                 let steps = episodes.steps(&encoder, context, &[]);
                 assert_eq!(steps.dims(), [rows, len, encoder.d_output()]);
+                let acting = episodes.steps(&encoder.for_acting(), context, &[]);
+                acting.into_data().assert_eq(&steps.to_data(), true);
                 for row in 0..rows {
                     let whole = episodes.whole(&encoder, row, [0, len]);
                     assert_same(&steps.clone().narrow(0, row, 1), &whole, &name);

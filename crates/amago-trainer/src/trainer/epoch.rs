@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use amago_agent::Agent;
-use burn::module::Module;
 
 use super::Trainer;
 use crate::faults::replaced;
@@ -25,7 +24,7 @@ impl Trainer {
         observer: &mut dyn Observer,
     ) -> Result<EpochRecord, TrainError> {
         let train = self.plan.config.train.clone();
-        let policy = self.learner.agent.valid();
+        let policy = self.learner.agent.for_acting();
         if let Some(collector) = &mut self.collector
             && train.context_refresh == ContextRefresh::Reencode
         {
