@@ -70,6 +70,9 @@ pub struct OptimConfig {
     /// Parts that a batch is computed in, to need less memory; at most as many as it has sequences. The
     /// gradient is that of the whole batch, but the TD targets of several parts are without dropout.
     pub micro_batches: usize,
+    /// Keep only what lies between the encoders' layers, and compute the layers again on the way back: longer
+    /// contexts fit into memory, for about a third more time in the encoders.
+    pub gradient_checkpointing: bool,
     /// Updates after which AdamW counts its steps from zero again (Ellis et al. 2024, arXiv 2412.17113); zero
     /// for never.
     pub reset_interval: usize,
@@ -85,6 +88,7 @@ impl Default for OptimConfig {
             epsilon: 1e-8,
             grad_clip: 1.0,
             micro_batches: 1,
+            gradient_checkpointing: false,
             reset_interval: 0,
         }
     }

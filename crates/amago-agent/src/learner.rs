@@ -58,7 +58,7 @@ impl Learner {
         let mut agent = self.agent.clone();
         let batch = agent.augment(batch, draws);
         agent.begin_update(&batch);
-        let how = (self.optim.micro_batches, self.mask.as_ref());
+        let how = (&self.optim, self.mask.as_ref());
         let (loss, mut grads) = differentiate(&agent, &self.config, &batch, how, draws);
         let (norm, part_norms) = gradient_norms(&agent, &grads, &loss.total.device().inner());
         clip_gradients(&agent, &mut grads, norm.clone(), self.optim.grad_clip);

@@ -21,6 +21,7 @@ mod clip;
 mod config;
 mod critic;
 mod draws;
+mod encoded;
 mod ensemble;
 mod filter;
 mod gammas;

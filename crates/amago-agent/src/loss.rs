@@ -11,7 +11,8 @@ use crate::mask::Weights;
 use crate::side;
 use crate::terms::{Pass, in_return_units, popart_after};
 use crate::{
-    Agent, AgentConfig, Draws, LossMask, LossTensors, LossTerms, PaddingMask, PopArt, TrainBatch, loss_terms,
+    Agent, AgentConfig, Draws, LossMask, LossTensors, LossTerms, OptimConfig, PaddingMask, PopArt,
+    TrainBatch, loss_terms,
 };
 
 /// What one loss computed.
@@ -30,38 +31,42 @@ pub fn loss(agent: &Agent, config: &AgentConfig, batch: &TrainBatch, draws: &mut
     reduce(loss_terms(agent, config, batch, draws), config, &weights)
 }
 
-/// Loss and gradient of a batch that is computed in `micro_batches` parts, to hold the activations of one
-/// part at a time. The result is that of the whole batch, whatever the parts' masks count, but for random
+/// Loss and gradient of a batch that may be computed in parts, to hold the activations of one
+/// part at a time, or with checkpointing. The result is that of the whole batch, whatever the parts' masks count, but for random
 /// draws and dropout: the targets of several parts have none. The loss that comes back has no gradient any
 /// more. [`Agent::begin_update`] comes before it.
 pub(crate) fn differentiate(
     agent: &Agent,
     config: &AgentConfig,
     batch: &TrainBatch,
-    (micro_batches, masks): (usize, &dyn LossMask),
+    (optim, masks): (&OptimConfig, &dyn LossMask),
     draws: &mut dyn Draws,
 ) -> (Loss, GradientsParams) {
+    let OptimConfig { micro_batches, gradient_checkpointing, .. } = *optim;
     let weights = Weights::new(batch, dims(config), masks);
     if micro_batches < 2 {
-        return match side::parts(agent, batch, &weights, draws) {
-            Some(parts) => side::differentiate(agent, config, batch, parts),
-            None => backward(reduce(loss_terms(agent, config, batch, draws), config, &weights), agent),
-        };
+        if let Some(parts) = side::parts(agent, batch, &weights, draws) {
+            return side::differentiate(agent, config, batch, parts, gradient_checkpointing);
+        }
+        let pass = Pass::new(agent, config, batch, gradient_checkpointing);
+        let terms = pass.all_terms(draws);
+        return pass.backward(reduce(terms, config, &weights));
     }
     let parts = cuts(batch.mask.dims()[0], micro_batches);
     // The targets of all parts come first, because the statistics have to know them. Without autodiff: a graph
     // that nobody walks back would stay in memory until the next backward pass.
     let plain = agent.valid();
     let mut target = |rows: &Range<usize>| {
-        let target = Pass::new(&plain, config, &batch.rows(rows).inner()).target(draws);
+        let target = Pass::new(&plain, config, &batch.rows(rows).inner(), false).target(draws);
         target.map(Tensor::from_inner)
     };
     let targets: Vec<_> = parts.iter().map(&mut target).collect();
     let popart = popart_after(agent, batch, joined(&targets));
     let found = parts.iter().zip(targets).map(|(rows, target)| {
         let part = batch.rows(rows);
-        let terms = Pass::new(agent, config, &part).terms(target, popart.clone(), draws);
-        backward(reduce(terms, config, &weights.rows(rows)), agent)
+        let pass = Pass::new(agent, config, &part, gradient_checkpointing);
+        let terms = pass.terms(target, popart.clone(), draws);
+        pass.backward(reduce(terms, config, &weights.rows(rows)))
     });
     sum(agent, found)
 }
@@ -75,11 +80,6 @@ pub(crate) fn cuts(size: usize, parts: usize) -> Vec<Range<usize>> {
 /// The targets of all sequences, where there are any.
 pub(crate) fn joined(targets: &[Option<Tensor<3>>]) -> Option<Tensor<3>> {
     targets.iter().cloned().collect::<Option<Vec<_>>>().map(|parts| Tensor::cat(parts, 0))
-}
-
-pub(crate) fn backward(loss: Loss, agent: &Agent) -> (Loss, GradientsParams) {
-    let total = loss.total.clone().detach();
-    (Loss { total, ..loss }, GradientsParams::from_grads(loss.total.backward(), agent))
 }
 
 /// Sums of losses and gradients, one part after the other.

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use crate::loss::{backward, cuts, joined, reduce, sum};
+use crate::loss::{cuts, joined, reduce, sum};
 use crate::mask::Weights;
 use crate::terms::{Pass, popart_after};
 use crate::{Agent, AgentConfig, Draws, Loss, TrainBatch};
@@ -23,7 +23,6 @@ pub(crate) struct Part {
 
 /// A part whose targets are known.
 struct Begun<'a> {
-    agent: &'a Agent,
     pass: Pass<'a>,
     target: Option<Tensor<3>>,
     weights: &'a Weights,
@@ -61,14 +60,15 @@ pub(crate) fn differentiate(
     config: &AgentConfig,
     batch: &TrainBatch,
     mut parts: Vec<Part>,
+    checkpointing: bool,
 ) -> (Loss, GradientsParams) {
     let begun = amago_ops::side_by_side(parts.iter_mut().collect(), |part: &mut Part| {
         let Part { agent, batch, weights, draws, keys } = part;
         let [first, key] = *keys;
         amago_ops::with_stream(first, || {
-            let pass = Pass::new(agent, config, batch);
+            let pass = Pass::new(agent, config, batch, checkpointing);
             let target = pass.target(draws.as_mut());
-            Begun { agent, pass, target, weights, draws: draws.as_mut(), key }
+            Begun { pass, target, weights, draws: draws.as_mut(), key }
         })
     });
     let targets: Vec<_> = begun.iter().map(|part| part.target.clone()).collect();
@@ -76,7 +76,7 @@ pub(crate) fn differentiate(
     let found = amago_ops::side_by_side(begun, |part| {
         amago_ops::with_stream(part.key, || {
             let terms = part.pass.terms(part.target, popart.clone(), part.draws);
-            backward(reduce(terms, config, part.weights), part.agent)
+            part.pass.backward(reduce(terms, config, part.weights))
         })
     });
     sum(agent, found.into_iter())

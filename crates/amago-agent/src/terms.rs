@@ -1,9 +1,11 @@
 //! What a loss is made of, per timestep: the algorithm itself.
 
+use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
+use crate::encoded::Encoded;
 use crate::{
-    Agent, AgentConfig, Critic, CriticKind, Draws, Policy, PopArt, Purpose, TrainBatch, Transitions,
+    Agent, AgentConfig, Critic, CriticKind, Draws, Loss, Policy, PopArt, Purpose, TrainBatch, Transitions,
     n_step_targets,
 };
 
@@ -54,10 +56,7 @@ pub fn loss_terms(
     batch: &TrainBatch,
     draws: &mut dyn Draws,
 ) -> LossTerms {
-    let pass = Pass::new(agent, config, batch);
-    let target = pass.target(draws);
-    let popart = popart_after(agent, batch, target.clone());
-    pass.terms(target, popart, draws)
+    Pass::new(agent, config, batch, false).all_terms(draws)
 }
 
 /// PopArt's statistics after the targets of a whole batch, `[B, L, G]`: they know them before they normalise
@@ -75,8 +74,7 @@ pub(crate) struct Pass<'a> {
     agent: &'a Agent,
     config: &'a AgentConfig,
     batch: &'a TrainBatch,
-    /// `[B, L+1, D]`.
-    states: Tensor<3>,
+    encoded: Encoded<'a>,
     /// The policy in all states.
     policy: Policy,
     /// The policy in the states that have an action: all but the last.
@@ -84,12 +82,30 @@ pub(crate) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    pub(crate) fn new(agent: &'a Agent, config: &'a AgentConfig, batch: &'a TrainBatch) -> Self {
-        let states = agent.states(batch);
-        let policy = agent.policy(&agent.actor, states.clone(), batch.legal.clone());
+    pub(crate) fn new(
+        agent: &'a Agent,
+        config: &'a AgentConfig,
+        batch: &'a TrainBatch,
+        checkpointing: bool,
+    ) -> Self {
+        let encoded = Encoded::new(agent, batch, checkpointing);
+        let policy = agent.policy(&agent.actor, encoded.states.clone(), batch.legal.clone());
         let steps = policy.dims()[1] - 1;
         let acting = policy.timesteps(0, steps);
-        Self { agent, config, batch, states, policy, acting }
+        Self { agent, config, batch, encoded, policy, acting }
+    }
+
+    /// The terms of a batch that is computed at once.
+    pub(crate) fn all_terms(&self, draws: &mut dyn Draws) -> LossTerms {
+        let target = self.target(draws);
+        let popart = popart_after(self.agent, self.batch, target.clone());
+        self.terms(target, popart, draws)
+    }
+
+    /// The gradient of the loss that was made of the terms. The loss has none any more.
+    pub(crate) fn backward(self, loss: Loss) -> (Loss, GradientsParams) {
+        let total = loss.total.clone().detach();
+        (Loss { total, ..loss }, self.encoded.backward(loss.total))
     }
 
     /// TD targets, `[B, L, G]`; absent where the critics teach the actor nothing.
@@ -123,7 +139,7 @@ impl<'a> Pass<'a> {
 
     /// States that have an action, `[B, L, D]`.
     fn acting_states(&self) -> Tensor<3> {
-        self.states.clone().narrow(1, 0, self.dims()[1])
+        self.encoded.states.clone().narrow(1, 0, self.dims()[1])
     }
 
     /// Actions of the batch for every discount, `[B, L, G, A]`. Padding may hold anything.
@@ -135,7 +151,7 @@ impl<'a> Pass<'a> {
     fn td_target(&self, draws: &mut dyn Draws) -> Tensor<3> {
         let (agent, config, batch) = (self.agent, self.config, self.batch);
         let [b, l, g, _] = self.dims();
-        let next_states = self.states.clone().narrow(1, 1, l).detach();
+        let next_states = self.encoded.states.clone().narrow(1, 1, l).detach();
         let policy = match config.use_target_actor {
             true => agent.policy(&agent.target_actor, next_states.clone(), self.legal(1, l)),
             false => self.policy.timesteps(1, l).detach(),

@@ -42,9 +42,10 @@ fn batch(actions: usize, device: &Device) -> TrainBatch {
 }
 
 /// A step that is nearly the gradient itself: no clipping, and an epsilon far above it.
-fn optim(micro_batches: usize) -> OptimConfig {
+fn optim(micro_batches: usize, gradient_checkpointing: bool) -> OptimConfig {
     OptimConfig {
         micro_batches,
+        gradient_checkpointing,
         learning_rate: 100.0,
         warmup: 0,
         weight_decay: 0.0,
@@ -89,7 +90,7 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
 }
 
 #[test]
-fn four_parts_equal_the_whole_batch() {
+fn parts_and_checkpointing_change_nothing() {
     let (_alone, device) = seeded();
     let discrete = Space::Discrete { n: 4 };
     for (config, space) in [
@@ -100,8 +101,9 @@ fn four_parts_equal_the_whole_batch() {
         let config = still(config);
         let agent = agent_in(&config, space.clone(), &device);
         let batch = batch(space.width(), &device);
-        let after = |micro_batches| {
-            let mut learner = Learner::new(agent.clone(), config.clone(), optim(micro_batches));
+        let after = |micro_batches, checkpointing| {
+            let optim = optim(micro_batches, checkpointing);
+            let mut learner = Learner::new(agent.clone(), config.clone(), optim);
             let report = learner.update(&batch, &mut FirstOnly);
             (
                 figures(&report),
@@ -109,12 +111,15 @@ fn four_parts_equal_the_whole_batch() {
             )
         };
         let before = weights(&agent).concat();
-        let ((whole, new), (parts, new_in_parts)) = (after(1), after(4));
+        let (whole, new) = after(1, false);
         let moved = distance(&before, &new[..before.len()]);
-        let error = distance(&new, &new_in_parts) / moved;
-        assert!(moved > 1.0 && error < 1e-6, "gradients differ by {error:e} of {moved}");
-        for (i, (a, b)) in whole.iter().zip(&parts).enumerate() {
-            assert!((a - b).abs() <= 2e-6 * a.abs().max(1e-3), "figure {i}: {a} and {b}");
+        for (parts, checkpointing) in [(4, false), (1, true), (4, true)] {
+            let (figures, other) = after(parts, checkpointing);
+            let error = distance(&new, &other) / moved;
+            assert!(moved > 1.0 && error < 1e-6, "gradients differ by {error:e} of {moved}");
+            for (i, (a, b)) in whole.iter().zip(&figures).enumerate() {
+                assert!((a - b).abs() <= 2e-6 * a.abs().max(1e-3), "figure {i}: {a} and {b}");
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ pub use layer_norm::layer_norm;
 pub use linear::{ensemble_linear, linear};
 pub use parallel::{is_fused, on_pool, parts, side_by_side, threads};
 pub use pattern::{AttentionPattern, split_heads};
-pub use random::{dropout, normal, random_key, uniform, with_stream};
+pub use random::{dropout, is_training, normal, random_key, repeatable, uniform, with_stream};
 pub use reparam::{power_iteration, sigma_reparam};
 
 /// Floating-point operations of all matrix products of the fused kernels so far, in this process. Those that Burn does

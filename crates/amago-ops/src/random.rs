@@ -8,7 +8,10 @@ use burn::tensor::{Device, Distribution, Tensor};
 /// Increment of the generator SplitMix64 (Steele et al. 2014).
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-thread_local!(static STREAM: Cell<Option<u64>> = const { Cell::new(None) });
+thread_local! {
+    static STREAM: Cell<Option<u64>> = const { Cell::new(None) };
+    static REPEATABLE: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Runs `f` with random draws of its own: those of [`dropout`], [`uniform`] and [`normal`] on this thread then depend
 /// on `key` alone, not on what other threads draw meanwhile. CPU only; other backends have one generator.
@@ -24,23 +27,41 @@ pub fn with_stream<R>(key: u64, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// A key from the device's own generator, which is thereby moved on.
+/// Runs a training pass that can be run again: dropout takes part although no gradient is recorded, and all draws
+/// depend on `key` alone. Where the backend draws, its generator begins anew.
+pub fn repeatable<R>(key: u64, device: &Device, f: impl FnOnce() -> R) -> R {
+    /// Puts the outer state back, also when `f` panics.
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            REPEATABLE.set(self.0);
+        }
+    }
+    let _restore = Restore(REPEATABLE.replace(true));
+    if !crate::is_fused(device) {
+        device.seed(key);
+    }
+    with_stream(key, f)
+}
+
+/// Whether a pass on this device is one of training: it is recorded, or [`repeatable`].
+pub fn is_training(device: &Device) -> bool {
+    device.is_autodiff() || REPEATABLE.get()
+}
+
+/// The next key of this thread's stream; where there is none, one from the device's own generator.
 pub fn random_key(device: &Device) -> u64 {
+    if let Some(state) = STREAM.get() {
+        STREAM.set(Some(state.wrapping_add(GOLDEN)));
+        let x = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        return x ^ (x >> 31);
+    }
     /// Bits that a draw holds for certain.
     const BITS: i32 = 22;
     let draws =
         Tensor::<1>::random([3], Distribution::Uniform(0.0, 1.0), &device.clone().inner()).into_data();
     draws.iter::<f32>().fold(0, |key, x| (key << BITS) | (x * 2f32.powi(BITS)) as u64)
-}
-
-/// The next key of this thread's stream, or one of the device where there is none.
-#[cfg(feature = "flex")]
-fn next_key(device: &Device) -> u64 {
-    let Some(state) = STREAM.get() else { return random_key(device) };
-    STREAM.set(Some(state.wrapping_add(GOLDEN)));
-    let x = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 /// Zero with probability `prob`, else divided by `1 − prob`: entries of any shape, each on its own.
@@ -54,7 +75,7 @@ pub fn dropout<const D: usize>(x: Tensor<D>, prob: f64) -> Tensor<D> {
     }
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&x.device()) {
-        let key = next_key(&x.device());
+        let key = random_key(&x.device());
         return crate::cpu::apply(crate::cpu::Dropout { key, prob }, [x.into()]);
     }
     let kept = x.random_like(Distribution::Bernoulli(1.0 - prob));
@@ -65,7 +86,7 @@ pub fn dropout<const D: usize>(x: Tensor<D>, prob: f64) -> Tensor<D> {
 pub fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(device) {
-        return crate::cpu::uniform(next_key(device), &shape).on(device);
+        return crate::cpu::uniform(random_key(device), &shape).on(device);
     }
     Tensor::random(shape, Distribution::Uniform(0.0, 1.0), device)
 }
@@ -74,7 +95,7 @@ pub fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> 
 pub fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(device) {
-        return crate::cpu::normal(next_key(device), &shape).on(device);
+        return crate::cpu::normal(random_key(device), &shape).on(device);
     }
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
 }

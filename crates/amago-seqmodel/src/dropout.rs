@@ -3,7 +3,7 @@
 use burn::nn::Dropout;
 use burn::tensor::{Device, Tensor};
 
-/// What the layer does by itself, with the draws of `amago_ops`: nothing where no gradient is recorded.
+/// What the layer does by itself, with the draws of `amago_ops`: nothing but in training.
 pub(crate) fn drop_out<const D: usize>(x: Tensor<D>, layer: &Dropout) -> Tensor<D> {
     let prob = probability(&x.device(), layer);
     amago_ops::dropout(x, prob)
@@ -11,5 +11,5 @@ pub(crate) fn drop_out<const D: usize>(x: Tensor<D>, layer: &Dropout) -> Tensor<
 
 /// With what probability the layer drops something on this device.
 pub(crate) fn probability(device: &Device, layer: &Dropout) -> f64 {
-    if layer.training.is_enabled() && device.is_autodiff() { layer.prob } else { 0.0 }
+    if layer.training.is_enabled() && amago_ops::is_training(device) { layer.prob } else { 0.0 }
 }

@@ -21,6 +21,16 @@ pub trait SequenceEncoder: Module + Sync + 'static {
     /// `[B, L, d_output]`. Sequences are padded on the right, so what comes later must have no effect.
     fn forward_seq(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3>;
 
+    /// How many parts [`forward_seq`](Self::forward_seq) is a chain of; one by default.
+    fn segments(&self) -> usize {
+        1
+    }
+
+    /// One part of that chain: `x` is what the part before it gave, or the input.
+    fn forward_segment(&self, _segment: usize, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
+        self.forward_seq(x, times)
+    }
+
     /// One new timestep per row: `x` is `[B, 1, d_input]`, `times` is `[B, 1]`; the result is
     /// `[B, 1, d_output]`.
     fn forward_step(&self, x: Tensor<3>, times: Tensor<2, Int>, state: &mut Self::State) -> Tensor<3>;

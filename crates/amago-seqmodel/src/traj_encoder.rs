@@ -38,6 +38,16 @@ impl TrajEncoder {
         self.0.any_forward_seq(x, times)
     }
 
+    /// Parts of the pass over whole sequences: see [`SequenceEncoder::segments`].
+    pub fn segments(&self) -> usize {
+        self.0.any_segments()
+    }
+
+    /// One of those parts: see [`SequenceEncoder::forward_segment`].
+    pub fn forward_segment(&self, segment: usize, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
+        self.0.any_forward_segment(segment, x, times)
+    }
+
     /// One new timestep per row: `x` is `[B, 1, d_input]`, `times` is `[B, 1]`; gives
     /// `[B, 1, d_output]`.
     ///
@@ -89,6 +99,8 @@ impl RolloutState {
 trait AnyEncoder: Debug + Send + Sync {
     fn any_d_output(&self) -> usize;
     fn any_forward_seq(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3>;
+    fn any_segments(&self) -> usize;
+    fn any_forward_segment(&self, segment: usize, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3>;
     fn any_forward_step(&self, x: Tensor<3>, times: Tensor<2, Int>, state: &mut RolloutState) -> Tensor<3>;
     fn any_rollout_state(&self, batch: usize, context: usize, device: &Device) -> RolloutState;
     fn any_replay(&self, context: usize) -> Replay;
@@ -114,6 +126,14 @@ impl<E: SequenceEncoder> AnyEncoder for E {
 
     fn any_forward_seq(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
         self.forward_seq(x, times)
+    }
+
+    fn any_segments(&self) -> usize {
+        self.segments()
+    }
+
+    fn any_forward_segment(&self, segment: usize, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
+        self.forward_segment(segment, x, times)
     }
 
     fn any_forward_step(&self, x: Tensor<3>, times: Tensor<2, Int>, state: &mut RolloutState) -> Tensor<3> {

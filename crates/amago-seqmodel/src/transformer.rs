@@ -28,20 +28,24 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// Embedded inputs, and the rotation of queries and keys if positions are rotary.
-    fn embed(&self, x: Tensor<3>, times: Tensor<2, Int>) -> (Tensor<3>, Option<Rotation>) {
+    /// Embedded inputs, with positions that are added.
+    fn embed(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
         let x = self.inp.forward(x);
-        let (x, rotation) = match (self.pos_emb, &self.position_embedding) {
-            (PositionKind::Rope, _) => {
-                (x, Some(Rotation::new(times, self.d_model / self.n_heads, ROPE_BASE)))
-            }
-            (_, Some(table)) => (x + table.forward(times), None),
+        let x = match (self.pos_emb, &self.position_embedding) {
+            (PositionKind::Rope, _) => x,
+            (_, Some(table)) => x + table.forward(times),
             (_, None) => {
                 let positions = sinusoid(times, self.d_model, &x.device());
-                (x + positions, None)
+                x + positions
             }
         };
-        (drop_out(x, &self.dropout), rotation)
+        drop_out(x, &self.dropout)
+    }
+
+    /// The rotation of queries and keys, where positions are rotary.
+    fn rotation(&self, times: Tensor<2, Int>) -> Option<Rotation> {
+        (self.pos_emb == PositionKind::Rope)
+            .then(|| Rotation::new(times, self.d_model / self.n_heads, ROPE_BASE))
     }
 }
 
@@ -53,14 +57,26 @@ impl SequenceEncoder for Transformer {
     }
 
     fn forward_seq(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
-        let (x, rotation) = self.embed(x, times);
-        let x = self.layers.iter().fold(x, |x, layer| layer.forward_seq(x, rotation.as_ref()));
-        self.norm.forward(x)
+        (0..self.segments()).fold(x, |x, segment| self.forward_segment(segment, x, times.clone()))
+    }
+
+    /// Its layers, between the embedding and the last norm.
+    fn segments(&self) -> usize {
+        self.layers.len() + 2
+    }
+
+    fn forward_segment(&self, segment: usize, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
+        match segment.checked_sub(1).map(|layer| self.layers.get(layer)) {
+            None => self.embed(x, times),
+            Some(Some(layer)) => layer.forward_seq(x, self.rotation(times).as_ref()),
+            Some(None) => self.norm.forward(x),
+        }
     }
 
     fn forward_step(&self, x: Tensor<3>, times: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<3> {
         cache.begin_step();
-        let (mut x, rotation) = self.embed(x, times);
+        let rotation = self.rotation(times.clone());
+        let mut x = self.embed(x, times);
         for (i, layer) in self.layers.iter().enumerate() {
             x = layer.forward_step(x, rotation.as_ref(), i, cache);
         }
@@ -92,7 +108,8 @@ impl SequenceEncoder for Transformer {
     }
 
     fn attention(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Vec<Tensor<4>> {
-        let (mut x, rotation) = self.embed(x, times);
+        let rotation = self.rotation(times.clone());
+        let mut x = self.embed(x, times);
         let mut found = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
             found.push(layer.attention(x.clone(), rotation.as_ref()));
