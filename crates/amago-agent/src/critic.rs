@@ -130,10 +130,11 @@ impl Critic {
         }
         // The clamp removes the online loss's pull towards the borders.
         let actions = clamped(actions.reshape([k, b * l, g, a]));
-        let logits = self.head(state).logits(actions).unsqueeze_dim::<4>(1);
+        let head = self.head(state);
         let Some(bins) = &self.bins else {
-            return Evaluation { values: logits.reshape([c, k, b, l, g]), logits: None };
+            return Evaluation { values: head.values(actions).reshape([c, k, b, l, g]), logits: None };
         };
+        let logits = head.logits(actions).unsqueeze_dim::<4>(1);
         let values = bins.decode(logits.clone()).reshape([c, k, b, l, g]);
         let logits = logits.reshape([c, k, b, l * g, bins.count()]);
         Evaluation { values, logits: Some(logits) }

@@ -160,7 +160,7 @@ fn parts_side_by_side_equal_the_whole_batch() {
         let agent = agent_in(&config, space.clone(), &device);
         let batch = batch(space.width(), &device);
         let after = |draws: &mut dyn Draws| {
-            let mut learner = Learner::new(agent.clone(), config.clone(), optim(1));
+            let mut learner = Learner::new(agent.clone(), config.clone(), optim(1, false));
             let report = learner.update(&batch, draws);
             (figures(&report), weights(&learner.agent).concat())
         };
@@ -195,7 +195,7 @@ fn a_mask_decides_what_counts() {
     let config = still(AgentConfig::amago2());
     let agent = agent_in(&config, Space::Discrete { n: 4 }, &device);
     let batch = batch(4, &device);
-    let learner = || Learner::new(agent.clone(), config.clone(), optim(2));
+    let learner = || Learner::new(agent.clone(), config.clone(), optim(2, false));
     let all = learner().update(&batch, &mut FirstOnly);
     let masked = learner().with_mask(Arc::new(FirstRows(6))).update(&batch, &mut FirstOnly);
     assert!(all.grad_norms.critics > 0.0 && all.parts.critic_loss > 0.0);

@@ -68,6 +68,18 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
         Classified { loss, value: expected(logits.detach(), bins).squeeze_dim(2) }
     }
 
+    /// Values `[C, K·N·G]` of the actions `[K, N, G, A]`, where the last layer has one output. The gradient flows to
+    /// the actions as well.
+    pub fn values(self, actions: Tensor<4>) -> Tensor<2> {
+        #[cfg(feature = "flex")]
+        if let Some((mut inputs, slope)) = self.inputs() {
+            inputs.push(actions.into());
+            let values: Tensor<3> = crate::cpu::apply_any(crate::cpu::Values { slope }, inputs);
+            return values.squeeze_dim(2);
+        }
+        self.logits(actions).squeeze_dim(2)
+    }
+
     /// Logits `[C, K·N·G, bins]`, composed; the gradient flows to the actions `[K, N, G, A]` as well.
     pub fn logits(self, actions: Tensor<4>) -> Tensor<3> {
         let [k, n, g, a] = actions.dims();

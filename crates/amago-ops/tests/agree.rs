@@ -178,6 +178,44 @@ fn expectations_of_a_classifier_head() {
     }
 }
 
+/// Some rows have no gradient, as behind a minimum; some tensors want none.
+#[test]
+fn values_of_a_head() {
+    device();
+    for (c, n, g, k, depth, frozen) in
+        [(4, 1100, 2, 1, 2, false), (1, 1, 1, 2, 1, false), (2, 40, 7, 3, 3, true)]
+    {
+        let mut head = head(c, n, g, 5, depth);
+        let last = depth - 1;
+        head.layers[last] = (random([c, 16, 1]), random([c, 1]));
+        if frozen {
+            let constant = |x: Tensor<3>| Tensor::from_inner(x.inner());
+            let of_layer = |(w, b): (_, Tensor<2>)| (constant(w), Tensor::from_inner(b.inner()));
+            head.layers = head.layers.into_iter().map(of_layer).collect();
+            (head.state, head.gamma) = (constant(head.state), constant(head.gamma));
+        }
+        let actions = random([k, n, g, 5]);
+        let fused = head.clone().values(actions.clone());
+        let plain = head.clone().logits(actions.clone()).squeeze_dim::<2>(2);
+        close("value", fused.clone().inner(), plain.clone().inner());
+        let lowest = |values: Tensor<2>| probe(values.min_dim(0));
+        let (fused, plain) = (lowest(fused).backward(), lowest(plain).backward());
+        close("dactions", actions.grad(&fused).unwrap(), actions.grad(&plain).unwrap());
+        let of_action = |grads| head.action_weight.grad(grads).unwrap();
+        close("dweight", of_action(&fused), of_action(&plain));
+        if frozen {
+            assert!(head.state.grad(&fused).is_none() && head.layers[0].0.grad(&fused).is_none());
+            continue;
+        }
+        close("dstate", head.state.grad(&fused).unwrap(), head.state.grad(&plain).unwrap());
+        close("dgamma", head.gamma.grad(&fused).unwrap(), head.gamma.grad(&plain).unwrap());
+        for (w, b) in &head.layers {
+            close("dw", w.grad(&fused).unwrap(), w.grad(&plain).unwrap());
+            close("db", b.grad(&fused).unwrap(), b.grad(&plain).unwrap());
+        }
+    }
+}
+
 #[test]
 fn losses_of_a_classifier_head() {
     device();

@@ -11,5 +11,5 @@ pub(crate) fn drop_out<const D: usize>(x: Tensor<D>, layer: &Dropout) -> Tensor<
 
 /// With what probability the layer drops something on this device.
 pub(crate) fn probability(device: &Device, layer: &Dropout) -> f64 {
-    if layer.training.is_enabled() && amago_ops::is_training(device) { layer.prob } else { 0.0 }
+    if amago_ops::is_training(device) { layer.prob } else { 0.0 }
 }

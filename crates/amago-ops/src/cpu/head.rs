@@ -4,10 +4,10 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::gemm::{Mat, Start, gemm, gemm_leaky};
+use super::gemm::{Mat, Start, gemm_leaky};
 use super::kernel::{Array, Input, Kernel, apply};
-use super::linear::{leaky, leaky_backward};
-use super::rows::{ROW_BLOCK, add_rows};
+use super::linear::leaky;
+use super::rows::ROW_BLOCK;
 use super::simd::vectorized;
 use super::softmax::{dot, exp_shifted};
 
@@ -22,18 +22,25 @@ pub(crate) struct Expect {
     pub(crate) slope: f32,
 }
 
-/// Runs a kernel on `3 + 2 · layers` inputs, whatever their number.
-pub(crate) fn apply_any<K, const D: usize>(kernel: K, inputs: Vec<Input>) -> Tensor<D>
-where
-    K: Kernel<5> + Kernel<7> + Kernel<9>,
+/// A kernel on the `3 + 2 · layers` tensors of a head, and maybe its actions.
+pub(crate) trait HeadKernel:
+    Kernel<5> + Kernel<6> + Kernel<7> + Kernel<8> + Kernel<9> + Kernel<10>
 {
+}
+impl<K: Kernel<5> + Kernel<6> + Kernel<7> + Kernel<8> + Kernel<9> + Kernel<10>> HeadKernel for K {}
+
+/// Runs a kernel on the tensors of a head, whatever their number.
+pub(crate) fn apply_any<K: HeadKernel, const D: usize>(kernel: K, inputs: Vec<Input>) -> Tensor<D> {
     fn exactly<const N: usize>(inputs: Vec<Input>) -> [Input; N] {
         inputs.try_into().unwrap_or_else(|_| unreachable!("the length was matched"))
     }
     match inputs.len() {
         5 => apply::<K, 5, D>(kernel, exactly(inputs)),
+        6 => apply::<K, 6, D>(kernel, exactly(inputs)),
         7 => apply::<K, 7, D>(kernel, exactly(inputs)),
+        8 => apply::<K, 8, D>(kernel, exactly(inputs)),
         9 => apply::<K, 9, D>(kernel, exactly(inputs)),
+        10 => apply::<K, 10, D>(kernel, exactly(inputs)),
         n => unreachable!("{n} inputs: a head has one to three layers after its first"),
     }
 }
@@ -42,12 +49,12 @@ where
 #[derive(Clone, Copy)]
 pub(super) struct Head<'a> {
     pub(super) inputs: &'a [&'a Array],
-    actions: &'a Array,
-    slope: f32,
+    pub(super) actions: &'a Array,
+    pub(super) slope: f32,
     pub(super) critics: usize,
     pub(super) states: usize,
     pub(super) gammas: usize,
-    n_actions: usize,
+    pub(super) n_actions: usize,
     pub(super) hidden: usize,
 }
 
@@ -70,7 +77,7 @@ impl<'a> Head<'a> {
     }
 
     /// Part `c` of an input with leading dimension `C`.
-    fn part(&self, input: usize, c: usize) -> &'a [f32] {
+    pub(super) fn part(&self, input: usize, c: usize) -> &'a [f32] {
         let data = self.inputs[input].data();
         let size = data.len() / self.critics;
         &data[c * size..(c + 1) * size]
@@ -82,7 +89,7 @@ impl<'a> Head<'a> {
     }
 
     /// Weight, bias and `[inputs, outputs]` of a layer after the first.
-    fn layer(&self, layer: usize, c: usize) -> (Mat<'a>, &'a [f32], [usize; 2]) {
+    pub(super) fn layer(&self, layer: usize, c: usize) -> (Mat<'a>, &'a [f32], [usize; 2]) {
         let dims = self.inputs[3 + 2 * layer].dims();
         let weight = Mat::new(self.part(3 + 2 * layer, c), dims[1], dims[2]);
         (weight, self.part(4 + 2 * layer, c), [dims[1], dims[2]])
@@ -116,8 +123,25 @@ impl<'a> Head<'a> {
         }
     }
 
+    /// Rows of one critic: `K·N·G`.
+    pub(super) fn rows(&self) -> usize {
+        self.actions.data().len() / self.n_actions
+    }
+
+    /// [`for_each_tile`](Self::for_each_tile) of every critic, each of which has `rows` entries of `out`.
+    pub(super) fn for_each_critic<T: Send>(
+        &self,
+        rows: usize,
+        out: &mut [T],
+        place: impl Fn(usize) -> usize + Sync,
+        each: impl Fn(&mut Tile, usize, &mut [T]) + Sync,
+    ) {
+        let critics = out.par_chunks_mut(rows).enumerate();
+        critics.for_each(|(c, out)| self.for_each_tile(c, &place, out, &each));
+    }
+
     /// Calls `each` with tiles of the rows of critic `c` that `place` names, split over tasks; `out` is cut alike.
-    pub(super) fn for_each_tile<T: Send>(
+    fn for_each_tile<T: Send>(
         &self,
         c: usize,
         place: impl Fn(usize) -> usize + Sync,
@@ -137,7 +161,7 @@ impl<'a> Head<'a> {
     /// Rows whose action no earlier sample for the same state and discount had, and for every row its number among
     /// those. What is computed for a repeated row would be computed again.
     fn distinct(&self) -> (Vec<usize>, Vec<usize>) {
-        let (rows, per_sample) = (self.actions.data().len() / self.n_actions, self.states * self.gammas);
+        let (rows, per_sample) = (self.rows(), self.states * self.gammas);
         let (mut first, mut number) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         for row in 0..rows {
             let mut earlier = (row % per_sample..row).step_by(per_sample);
@@ -160,17 +184,14 @@ impl<const N: usize> Kernel<N> for Expect {
         let head = Head::new(&inputs, &self.actions, self.slope);
         let (first, number) = head.distinct();
         let mut found = vec![0.0; head.critics * first.len()];
-        found.par_chunks_mut(first.len()).enumerate().for_each(|(c, found)| {
-            head.for_each_tile(
-                c,
-                |i| first[i],
-                found,
-                |tile, _, found| {
-                    let logits = &mut tile.0[head.depth()];
-                    expected_bins(logits, &self.bins, found);
-                },
-            );
-        });
+        head.for_each_critic(
+            first.len(),
+            &mut found,
+            |i| first[i],
+            |tile, _, found| {
+                expected_bins(&mut tile.0[head.depth()], &self.bins, found);
+            },
+        );
         let of_critic = found.chunks_exact(first.len());
         let out = of_critic.flat_map(|found| number.iter().map(|i| found[*i])).collect();
         (Array::new(out, &[head.critics, number.len(), 1]), ())
@@ -178,30 +199,6 @@ impl<const N: usize> Kernel<N> for Expect {
 
     fn backward(&self, _: [&Array; N], (): (), _: Array, _: [bool; N]) -> [Option<Array>; N] {
         [const { None }; N]
-    }
-}
-
-impl Head<'_> {
-    /// From the gradient of the logits in `dtile` down to the one of the first layer's sum; adds the gradients of
-    /// weights and biases.
-    pub(super) fn backward(
-        &self,
-        c: usize,
-        rows: usize,
-        tile: &Tile,
-        dtile: &mut Tile,
-        sums: &mut [Vec<f32>],
-    ) {
-        for layer in (0..self.depth()).rev() {
-            let (weight, _, [d_in, d_out]) = self.layer(layer, c);
-            let (below, above) = dtile.0.split_at_mut(layer + 1);
-            let grad = Mat::new(&above[0], rows, d_out);
-            gemm(Mat::new(&tile.0[layer], rows, d_in).t(), grad, Start::Result, &mut sums[3 + 2 * layer][..]);
-            let below = &mut below[layer][..rows * d_in];
-            gemm(grad, weight.t(), Start::Zero, &mut *below);
-            add_rows(&mut sums[4 + 2 * layer], &above[0][..rows * d_out]);
-            leaky_backward(below, &tile.0[layer], self.slope);
-        }
     }
 }
 
