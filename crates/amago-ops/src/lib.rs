@@ -14,6 +14,7 @@ mod layer_norm;
 mod linear;
 mod parallel;
 mod pattern;
+mod precision;
 mod random;
 mod reparam;
 
@@ -28,6 +29,7 @@ pub use layer_norm::layer_norm;
 pub use linear::{ensemble_linear, linear};
 pub use parallel::{is_fused, on_pool, parts, side_by_side, threads};
 pub use pattern::{AttentionPattern, split_heads};
+pub use precision::{has_bf16, use_bf16};
 pub use random::{dropout, is_training, normal, random_key, repeatable, uniform, with_stream};
 pub use reparam::{power_iteration, sigma_reparam};
 

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Tensor, activation};
 
+use crate::precision::product;
+
 /// `f(x W + b)` with `f(y) = y` where `y > 0`, else `slope · y`: slope 1 is the identity, 0 ReLU, 0.01 the usual
 /// leaky ReLU. `x` is `[..., d_in]`, `weight` is `[d_in, d_out]`, `bias` is `[d_out]`; gives `[..., d_out]`.
 pub fn linear<const D: usize>(
@@ -28,7 +30,7 @@ pub fn ensemble_linear(x: Tensor<3>, weight: Tensor<3>, bias: Tensor<2>, slope: 
         let kernel = crate::cpu::Linear { slope: slope as f32 };
         return crate::cpu::apply(kernel, [x.into(), weight.into(), bias.into()]);
     }
-    let y = x.matmul(weight) + bias.unsqueeze_dim(1);
+    let y = product(x, weight) + bias.unsqueeze_dim(1);
     // Burn's own leaky ReLU has slope one at zero; the original has the small slope there.
     if slope == 1.0 { y } else { y.clone() * slope + activation::relu(y) * (1.0 - slope) }
 }

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, activation};
 
+use crate::precision::product;
+
 /// Which keys a query sees, beside those in the future, and how its scores are changed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AttentionPattern {
@@ -59,7 +61,7 @@ impl AttentionPattern {
         let [b, h, len, size] = query.dims();
         let window = self.window_size;
         if window == 0 || len <= window + 1 {
-            return crate::dropout(self.weights(query, key), dropout).matmul(value);
+            return product(crate::dropout(self.weights(query, key), dropout), value);
         }
         let (n, sinks, device) = (len.div_ceil(window), self.sink_size.min(len), query.device());
         let blocks = |x: Tensor<4>| {
@@ -76,7 +78,7 @@ impl AttentionPattern {
         };
         let (hidden, of_sinks) = self.in_blocks(n, sinks, &device);
         let weights = self.softmax(blocks(query), with_past(key), hidden, of_sinks);
-        let out = crate::dropout(weights, dropout).matmul(with_past(value));
+        let out = product(crate::dropout(weights, dropout), with_past(value));
         out.reshape([b, h, n * window, size]).narrow(2, 0, len)
     }
 
@@ -88,7 +90,7 @@ impl AttentionPattern {
         sinks: Tensor<S, Bool>,
     ) -> Tensor<D> {
         let size = query.dims()[D - 1];
-        let scores = query.matmul(key.transpose()) * (size as f64).powf(-0.5);
+        let scores = product(query, key.transpose()) * (size as f64).powf(-0.5);
         let scores = self.adjust(scores, sinks).mask_fill(hidden.unsqueeze::<D>(), f32::NEG_INFINITY);
         activation::softmax(scores, D - 1)
     }
