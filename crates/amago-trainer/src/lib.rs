@@ -23,6 +23,7 @@ mod metrics;
 mod observer;
 mod plan;
 mod player;
+mod prefetch;
 mod run_dir;
 mod trainer;
 mod weights;
