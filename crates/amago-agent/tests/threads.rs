@@ -1,24 +1,18 @@
 //! Seeded updates on the CPU do not depend on the number of threads. A test program of its own: the draws come from
 //! the one generator of the backend.
 
+mod support;
+
 use amago_agent::{Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, TrainBatch};
 use amago_env::Space;
-use amago_golden::modules::values;
 use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig};
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
+
+use support::weights;
 
 const B: usize = 9;
 const L: usize = 60;
 const ACTIONS: usize = 4;
-
-struct Weights(Vec<f32>);
-
-impl ModuleVisitor for Weights {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.extend(values(&param.val()));
-    }
-}
 
 fn batch(device: &Device) -> TrainBatch {
     let normal = |width| Tensor::<3>::random([B, L + 1, width], Distribution::Normal(0.0, 1.0), device);
@@ -53,14 +47,14 @@ fn seeded_updates_are_bit_equal_for_any_number_of_threads() {
                 device.seed(8);
                 let optim = OptimConfig { warmup: 0, learning_rate: 1e-3, ..OptimConfig::default() };
                 let mut learner = Learner::new(agent.clone(), config.clone(), optim);
-                let mut found = Weights(Vec::new());
+                let mut found = Vec::new();
                 for _ in 0..3 {
                     let report = learner.update(&batch, &mut RandomDraws);
                     assert!(report.loss.is_finite());
-                    found.0.extend([report.loss, report.grad_norm]);
+                    found.extend([report.loss, report.grad_norm]);
                 }
-                learner.agent.visit(&mut found);
-                found.0
+                found.extend(weights(&learner.agent).concat());
+                found
             })
         };
         let one = after(1);

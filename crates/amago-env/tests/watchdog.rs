@@ -2,12 +2,11 @@
 
 mod support;
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use amago_env::vector::VecEnv;
 use amago_env::watchdog::Watchdog;
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Role, Space, Step, registry, rng};
+use amago_env::{Action, Env, EnvError, Observation, Role, registry, rng};
 use support::{Fault, Scripted};
 
 const LIMIT: Duration = Duration::from_millis(200);
@@ -36,46 +35,10 @@ fn behind_it_an_environment_is_the_same() {
     assert_eq!(play(vec![guarded(), guarded()]), play(vec![lake(), lake()]));
 }
 
-/// Sleeps for a minute in its third step.
-struct Sleeper(usize, DictSpace, Space);
-
-impl Env for Sleeper {
-    fn name(&self) -> &str {
-        "sleeper"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.1
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.2
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        None
-    }
-
-    fn reset(&mut self, _: u64, obs: &mut Observation) -> Result<(), EnvError> {
-        obs.write(DictSpace::SINGLE, &[0.0])
-    }
-
-    fn step(&mut self, _: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        self.0 += 1;
-        if self.0 == 3 {
-            thread::sleep(Duration::from_secs(60));
-        }
-        obs.write(DictSpace::SINGLE, &[1.0])?;
-        Ok(Step { reward: 1.0, ..Step::default() })
-    }
-}
-
 #[test]
 fn one_that_hangs_is_given_up_in_time() {
-    let space = DictSpace::single(Space::box_f32(&[1], 0.0, 1.0));
-    let sleeper = Sleeper(0, space.clone(), Space::Discrete { n: 2 });
-    let mut env = Watchdog::new(Box::new(sleeper), LIMIT);
-    let mut obs = Observation::new(&space);
+    let mut env = Watchdog::new(Box::new(Scripted::new(Fault::Hangs)), LIMIT);
+    let mut obs = Observation::new(env.observation_space());
     let action = Action::Discrete(0);
     env.reset(0, &mut obs).expect("awake");
     (0..2).for_each(|_| assert_eq!(env.step(&action, &mut obs).expect("awake").reward, 1.0));
@@ -91,7 +54,7 @@ fn one_that_hangs_is_given_up_in_time() {
 #[test]
 fn a_panic_is_told_as_without_it() {
     let mut env = Watchdog::new(Box::new(Scripted::new(Fault::PanicInStep)), LIMIT * 50);
-    let mut obs = Observation::new(&env.observation_space().clone());
+    let mut obs = Observation::new(env.observation_space());
     env.reset(0, &mut obs).expect("the first steps are fine");
     let mut steps = (0..5).map(|_| env.step(&Action::Discrete(0), &mut obs));
     let error = steps.find_map(Result::err).expect("it panics");

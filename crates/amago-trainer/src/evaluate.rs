@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use amago_agent::Agent;
 use amago_env::vector::{EpisodeStats, VecEnv};
-use amago_env::{Action, Env, Role, rng};
-use burn::tensor::Device;
+use amago_env::{Env, Role};
 
 use crate::faults::{Faults, replaced};
-use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TrainError};
+use crate::player::Player;
+use crate::{Event, Observer, Plan, Play, StopFlag, TrainError};
 
 /// Environments that an evaluation or a rollout steps together, at most.
 pub const MAX_PARALLEL: usize = 64;
@@ -52,23 +51,6 @@ pub struct TaskReport {
     pub return_mean: f64,
     /// Share of solved episodes, where the task defines success.
     pub success: Option<f64>,
-}
-
-/// Who plays.
-pub enum Play<'a> {
-    /// Uniform actions.
-    Random,
-    /// A trained agent on a device without autodiff.
-    Agent {
-        /// The agent.
-        agent: &'a Agent,
-        /// Window of its memory.
-        context: usize,
-        /// Most likely action instead of a draw.
-        greedy: bool,
-        /// Where it runs.
-        device: &'a Device,
-    },
 }
 
 /// Plays `episodes` episodes of the planned task. The same seeds every time, so that evaluations
@@ -119,12 +101,7 @@ fn play_on(
 ) -> Result<EvalReport, TrainError> {
     let n = envs.len();
     let mut envs = VecEnv::new(envs, seed, Role::EvalEnv)?;
-    let space = envs.action_space().clone();
-    let mut draws = rng(seed, Role::Policy, 1, 0);
-    let mut driver = match who {
-        Play::Random => None,
-        Play::Agent { agent, context, device, .. } => Some(PolicyDriver::new(agent, &envs, *context, device)),
-    };
+    let mut player = Player::new(who, &envs, seed);
     // Environment i plays episodes i, i + n, i + 2n, …
     let share = |i: usize| (episodes + n - 1 - i) / n;
     let mut played: Vec<Vec<EpisodeStats>> = vec![Vec::new(); n];
@@ -135,15 +112,7 @@ fn play_on(
     }
     let start = Instant::now();
     while done < episodes && !stop.is_set() {
-        let actions = match (who, &mut driver) {
-            (Play::Agent { agent, greedy, .. }, Some(driver)) => {
-                driver.act(agent, envs.results(), *greedy, &mut draws)
-            }
-            _ => {
-                let masks = envs.results().iter().map(|r| r.obs.action_mask());
-                masks.map(|mask| Action::random(&space, mask, &mut draws)).collect()
-            }
-        };
+        let actions = player.act(envs.results());
         let failed = envs.step(&actions).err();
         let results = envs.results();
         steps += n;
@@ -154,13 +123,9 @@ fn play_on(
                 done += 1;
             }
         }
-        if let Some(driver) = &mut driver {
-            driver.observe(&actions, results);
-        }
+        player.observe(&actions, results);
         if let Some(error) = failed {
-            for i in faults.revive(&mut envs, error)? {
-                driver.iter_mut().for_each(|driver| driver.reset(i));
-            }
+            faults.revive(&mut envs, error)?.into_iter().for_each(|i| player.reset(i));
         }
         observer.event(Event::Evaluate { done, total: episodes });
     }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use amago_agent::{GradNorms, Learner, LossReport, RandomDraws, UpdateReport};
 use amago_env::{Column, Role, rng, stream_seed};
-use amago_replay::Batch;
+use amago_replay::{Batch, ReplayError};
 use burn::tensor::Device;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use crate::checkpoint::CheckpointMeta;
 use crate::data::Data;
+use crate::prefetch::prefetch;
 use crate::{BadUpdate, Event, Observer, Plan, RunDir, StopFlag, TrainError, train_batch};
 
 /// What learning works on.
@@ -33,55 +34,78 @@ pub(crate) struct Learned {
 }
 
 impl Learning<'_> {
-    /// Makes `updates` updates, or fewer when asked to stop.
+    /// Makes `updates` updates, or fewer when asked to stop. The batch of the next one is drawn meanwhile; batches are
+    /// those that would be drawn one after the other, because nothing that they depend on changes within an epoch.
     ///
     /// # Errors
     /// When nothing can be drawn, or an update cannot be used and is not to be skipped.
     pub fn updates(
-        self,
+        mut self,
         (epoch, updates): (usize, usize),
         stop: &StopFlag,
         observer: &mut dyn Observer,
     ) -> Result<Learned, TrainError> {
-        let train = &self.plan.config.train;
-        let seed = self.plan.config.seed;
-        self.learner.limit = train.loss_limit;
-        let mut learned = Learned::default();
-        for done in 1..=updates {
-            if stop.is_set() {
-                break;
-            }
-            // A skipped update is not tried again.
-            let counter = self.meta.updates + self.meta.skipped;
-            let mut draws = rng(seed, Role::Replay, 0, counter);
-            let batch = self.data.sample(self.plan, epoch, &mut draws)?;
-            let tensors = train_batch(batch.clone(), &self.plan.spec.obs, self.device);
-            self.device.seed(stream_seed(seed, Role::Learner, 0, counter));
-            let report = self.learner.update(&tensors, &mut RandomDraws);
-            self.meta.learned += 1;
-            if self.learner.updates == self.meta.updates {
-                let (update, loss, grad_norm) = (counter + 1, report.loss, report.grad_norm);
-                let first = train.bad_update == BadUpdate::Stop || self.meta.skipped == 0;
-                let file = first.then(|| save_batch(&batch, &self.run.bad_batches(), update)).transpose()?;
-                if train.bad_update == BadUpdate::Stop {
-                    let batch = file.expect("saved when the run stops");
-                    return Err(TrainError::BadUpdate { update, loss, grad_norm, batch });
+        self.learner.limit = self.plan.config.train.loss_limit;
+        let (plan, data, first) = (self.plan, self.data, self.counter());
+        let draw = |counter| draw(plan, data, epoch, counter);
+        prefetch(first..first + updates as u64, draw, |batches| {
+            let mut learned = Learned::default();
+            for (done, batch) in (1..=updates).zip(batches) {
+                if stop.is_set() {
+                    break;
                 }
-                self.meta.skipped += 1;
-                learned.skipped += 1;
-                let text = format!("update {update} skipped: loss {loss}, gradient norm {grad_norm}");
-                observer.event(Event::Warning(match file {
-                    Some(file) => format!("{text}; its batch is in {}", file.display()),
-                    None => text,
-                }));
-                continue;
+                let report = self.update(batch?);
+                if self.learner.updates == self.meta.updates {
+                    let warning = self.bad_update(epoch, &report)?;
+                    self.meta.skipped += 1;
+                    learned.skipped += 1;
+                    observer.event(Event::Warning(warning));
+                    continue;
+                }
+                self.meta.updates += 1;
+                observer.event(Event::Learn { done, total: updates, loss: report.loss });
+                learned.reports.push(report);
             }
-            self.meta.updates += 1;
-            observer.event(Event::Learn { done, total: updates, loss: report.loss });
-            learned.reports.push(report);
-        }
-        Ok(learned)
+            Ok(learned)
+        })
     }
+
+    /// Number of the next update, from 0. A skipped update is not tried again.
+    fn counter(&self) -> u64 {
+        self.meta.updates + self.meta.skipped
+    }
+
+    fn update(&mut self, batch: Batch) -> UpdateReport {
+        let tensors = train_batch(batch, &self.plan.spec.obs, self.device);
+        self.device.seed(stream_seed(self.plan.config.seed, Role::Learner, 0, self.counter()));
+        let report = self.learner.update(&tensors, &mut RandomDraws);
+        self.meta.learned += 1;
+        report
+    }
+
+    /// What to say of an update that changed nothing, unless it is to stop the run. The first batch of that kind is
+    /// saved. It is drawn again, so that good ones need not be kept: it is another one only where a damaged file was
+    /// set aside in the meantime.
+    fn bad_update(&self, epoch: usize, report: &UpdateReport) -> Result<String, TrainError> {
+        let (update, loss, grad_norm) = (self.counter() + 1, report.loss, report.grad_norm);
+        let save = || {
+            let batch = draw(self.plan, self.data, epoch, self.counter())?;
+            save_batch(&batch, &self.run.bad_batches(), update)
+        };
+        let text = format!("update {update} skipped: loss {loss}, gradient norm {grad_norm}");
+        match self.plan.config.train.bad_update {
+            BadUpdate::Stop => Err(TrainError::BadUpdate { update, loss, grad_norm, batch: save()? }),
+            BadUpdate::Skip if self.meta.skipped == 0 => {
+                Ok(format!("{text}; its batch is in {}", save()?.display()))
+            }
+            BadUpdate::Skip => Ok(text),
+        }
+    }
+}
+
+/// The batch of an update: a function of its number and of what is stored.
+fn draw(plan: &Plan, data: &Data, epoch: usize, counter: u64) -> Result<Batch, ReplayError> {
+    data.sample(plan, epoch, &mut rng(plan.config.seed, Role::Replay, 0, counter))
 }
 
 /// Writes a batch as tensors by name, `[B, L, …]` as in [`Batch`].

@@ -66,11 +66,23 @@ impl Trainer {
             .then(|| Collector::new(&plan, &learner.agent.valid(), &device.clone().inner()))
             .transpose()?;
         let metrics = MetricsLog::create(&run.metrics_file(), &device)?;
-        Ok(Self {
+        Ok(Self { collector, ..Self::idle(plan, run, device, learner, data, metrics) })
+    }
+
+    /// A run that has done nothing yet and collects nothing.
+    fn idle(
+        plan: Plan,
+        run: RunDir,
+        device: Device,
+        learner: Learner,
+        data: Data,
+        metrics: MetricsLog,
+    ) -> Self {
+        Self {
             plan,
             run,
             learner,
-            collector,
+            collector: None,
             data,
             metrics,
             policy_age: PolicyAge::default(),
@@ -81,7 +93,7 @@ impl Trainer {
             earlier: 0.0,
             damage_seen: 0,
             notes: Vec::new(),
-        })
+        }
     }
 
     /// Goes on from the newest whole checkpoint of a run folder as if nothing had happened: on the CPU the
@@ -127,20 +139,13 @@ impl Trainer {
         };
         let metrics = MetricsLog::resume(&run.metrics_file(), meta.epoch, &device)?;
         Ok(Self {
-            plan,
-            run,
-            learner,
             collector,
-            data,
-            metrics,
             policy_age: state.policy_age,
-            device,
             meta,
             best: state.best,
-            start: Instant::now(),
             earlier: state.seconds,
-            damage_seen: 0,
             notes,
+            ..Self::idle(plan, run, device, learner, data, metrics)
         })
     }
 

@@ -2,11 +2,13 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use amago_replay::{Store, StoreConfig};
-use amago_trainer::{Checkpoint, Plan, TrainError};
-use support::{Recorder, lines, names, tiny, train};
+use amago_agent::RandomDraws;
+use amago_env::{Role, rng, stream_seed};
+use amago_replay::{Batch, Padding, ReplayError, Store, StoreConfig};
+use amago_trainer::{Checkpoint, Event, Observer, Plan, RunDir, StopFlag, TrainError, Trainer, train_batch};
+use support::{Recorder, alone, device, lines, names, tiny, train, weights};
 
 /// A finished run whose replay others learn from.
 fn expert(dir: &Path) -> String {
@@ -33,6 +35,99 @@ fn a_run_may_only_learn() {
     assert_eq!(names(&Path::new(&expert).join("buffer")), before);
     let (checkpoint, _) = Checkpoint::newest(&run.join("checkpoints")).expect("a checkpoint");
     assert!(checkpoint.load_state().expect("readable").expect("there").collector.is_none());
+}
+
+/// Some updates from one dataset, and nothing else.
+fn learn_only(folder: &str, settings: &[&str]) -> Plan {
+    let common = ["train.mode=learn", "train.batches_per_epoch=6", &datasets(&[(folder, 1.0)])];
+    Plan::new(tiny(&[&common[..], settings].concat())).expect("a plan")
+}
+
+/// The batch of an update, drawn here.
+fn by_hand(plan: &Plan, store: &Store, counter: u64) -> Batch {
+    let (train, mut draws) = (&plan.config.train, rng(plan.config.seed, Role::Replay, 0, counter));
+    store.sample_batch(train.batch_size, train.max_seq_len, Padding::None, &mut draws).expect("a batch")
+}
+
+#[test]
+fn a_run_learns_from_the_batches_that_are_drawn_one_after_the_other() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let expert = expert(dir.path());
+    let plan = learn_only(&expert, &["agent.traj_encoder.dropout_ff=0.1"]);
+    let run = dir.path().join("run");
+    train(&plan, &run, &mut Recorder::default()).expect("a whole run");
+    let (checkpoint, _) = Checkpoint::newest(&run.join("checkpoints")).expect("a checkpoint");
+
+    let (_alone, device, seed) = (alone(), device().autodiff(), plan.config.seed);
+    let store = Store::read(&expert, StoreConfig::default()).expect("a folder of trajectories");
+    device.seed(stream_seed(seed, Role::Init, 0, 0));
+    let mut learner = plan.learner(plan.agent(&device));
+    for counter in 0..checkpoint.meta.updates {
+        let tensors = train_batch(by_hand(&plan, &store, counter), &plan.spec.obs, &device);
+        device.seed(stream_seed(seed, Role::Learner, 0, counter));
+        learner.update(&tensors, &mut RandomDraws);
+    }
+    assert_eq!(learner.updates, 12);
+    let agent = checkpoint.load_agent(plan.agent(&device)).expect("its weights");
+    assert!(weights(&agent) == weights(&learner.agent), "it has learned from something else");
+}
+
+#[test]
+fn a_bad_batch_that_is_saved_is_the_one_that_was_bad() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let expert = expert(dir.path());
+    let plan = learn_only(&expert, &["train.loss_limit=1e-6"]);
+    let error = train(&plan, &dir.path().join("run"), &mut Recorder::default()).expect_err("above the limit");
+    let TrainError::BadUpdate { update: 1, batch, .. } = error else { panic!("{error}") };
+    let bytes = std::fs::read(batch).expect("a file");
+    let saved = safetensors::SafeTensors::deserialize(&bytes).expect("a whole file");
+    let floats = |name| saved.tensor(name).expect("there").data().as_chunks().0.iter().copied();
+    let store = Store::read(&expert, StoreConfig::default()).expect("a folder of trajectories");
+    let drawn = [0, 1].map(|counter| by_hand(&plan, &store, counter));
+    assert!(floats("rl2s").map(f32::from_le_bytes).eq(drawn[0].rl2s.iter().copied()));
+    assert!(floats("actions").map(f32::from_le_bytes).eq(drawn[0].actions.iter().copied()));
+    assert_ne!(drawn[0], drawn[1], "any batch would have passed");
+}
+
+/// Removes all trajectories after the first update.
+struct Thief(PathBuf);
+
+impl Thief {
+    fn steal(&self) {
+        std::fs::remove_dir_all(&self.0).expect("there");
+    }
+}
+
+impl Observer for Thief {
+    fn event(&mut self, event: Event<'_>) {
+        if matches!(event, Event::Learn { done: 1, .. }) {
+            self.steal();
+        }
+    }
+}
+
+#[test]
+fn trajectories_that_are_gone_are_an_error_of_the_update_that_needs_them() {
+    let updates = |at_once: bool| {
+        let dir = tempfile::tempdir().expect("a folder");
+        let expert = expert(dir.path());
+        let plan = learn_only(&expert, &["replay.cache_bytes=0"]);
+        let _alone = alone();
+        let run = RunDir::create(&dir.path().join("run"), &plan.config).expect("a folder");
+        let checkpoints = run.checkpoints();
+        let mut trainer = Trainer::new(plan, run, &device()).expect("a trainer");
+        let mut thief = Thief(Path::new(&expert).join("buffer"));
+        if at_once {
+            thief.steal();
+        }
+        let error = trainer.run(&StopFlag::default(), &mut thief).expect_err("nothing to draw");
+        assert!(matches!(error, TrainError::Replay(ReplayError::NothingReadable { .. })), "{error}");
+        Checkpoint::newest(&checkpoints).expect("a checkpoint").0.meta.updates
+    };
+    assert_eq!(updates(true), 0);
+    // When the first update was done, the second batch may have been drawn, but not the third.
+    let during = updates(false);
+    assert!((1..=2).contains(&during), "{during} updates");
 }
 
 #[test]

@@ -5,13 +5,11 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use amago_agent::{Agent, Misfit, state_entries};
+use amago_agent::{Misfit, state_entries};
 use amago_trainer::{Checkpoint, Plan, RunDir, StateDict, TrainError, import, read_state_dict};
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use support::{device, tiny};
+use support::{device, tiny, weights};
 
 /// Written by PyTorch for the tiny config: see `xtask/weights/fixture.py`.
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.pt");
@@ -23,19 +21,6 @@ fn values(state: &StateDict, name: &str) -> Vec<f32> {
 /// What the script puts into the tensor that is number `i` by name.
 fn written(i: usize, count: usize) -> Vec<f32> {
     (0..count).map(|k| ((7 * i + k) % 13) as f32 / 16.0 - 6.0 / 16.0).collect()
-}
-
-/// Every parameter in visiting order.
-fn weights(agent: &Agent) -> Vec<Vec<f32>> {
-    struct Collect(Vec<Vec<f32>>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(param.val().into_data().iter::<f32>().collect());
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    agent.visit(&mut collect);
-    collect.0
 }
 
 /// The same tensors as float32 in a safetensors file.

@@ -1,6 +1,8 @@
 //! An environment that counts to five and breaks in a chosen way.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use amago_env::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
 
@@ -29,6 +31,8 @@ pub enum Fault {
     GlobalState,
     ForgetsToWrite,
     SpaceChanges,
+    /// Does not answer for a minute.
+    Hangs,
 }
 
 /// Observation `[t / 10, 0]`, reward 1 per step, ends after five steps.
@@ -62,6 +66,7 @@ impl Scripted {
                 *obs = Observation::new(&DictSpace::single(Space::box_f32(&[3], 0.0, 1.0)));
             }
             Fault::PanicInStep => panic!("broken on purpose"),
+            Fault::Hangs => thread::sleep(Duration::from_secs(60)),
             Fault::SpaceChanges => self.action_space = Space::Discrete { n: 3 },
             _ => {}
         }

@@ -49,9 +49,7 @@ impl Store {
         if trajectory.is_empty() {
             return Err(ReplayError::Unstorable(FormatError::Empty));
         }
-        if self.writer.is_none() {
-            return Err(ReplayError::ReadOnly { dir: self.root.clone() });
-        }
+        self.check_writable()?;
         let bytes = encode(trajectory);
         let mut inner = self.lock();
         self.adopt_layout(&mut inner, trajectory.layout(), &self.root)?;
@@ -77,9 +75,7 @@ impl Store {
     /// # Errors
     /// When no FIFO trajectory has this id, or the file cannot be moved.
     pub fn protect(&self, id: u64) -> Result<(), ReplayError> {
-        if self.writer.is_none() {
-            return Err(ReplayError::ReadOnly { dir: self.root.clone() });
-        }
+        self.check_writable()?;
         let mut inner = self.lock();
         let unknown = || ReplayError::UnknownId { dir: self.root.clone(), id };
         let entry = inner.index.remove(Part::Fifo, id).ok_or_else(unknown)?;
@@ -88,6 +84,13 @@ impl Store {
         let moved = fs::rename(&from, &to).map_err(ReplayError::io(&from));
         inner.index.insert(if moved.is_ok() { Part::Protected } else { Part::Fifo }, entry);
         moved
+    }
+
+    fn check_writable(&self) -> Result<(), ReplayError> {
+        match self.writer {
+            Some(_) => Ok(()),
+            None => Err(ReplayError::ReadOnly { dir: self.root.clone() }),
+        }
     }
 
     /// Stops drawing from the oldest FIFO trajectories until the FIFO part is within both limits, and

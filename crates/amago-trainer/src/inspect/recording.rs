@@ -7,11 +7,12 @@ use amago_agent::{Agent, RandomDraws, TrainBatch, inspect};
 use amago_env::film::Filmed;
 use amago_env::render::Frame;
 use amago_env::vector::{EpisodeStats, VecEnv};
-use amago_env::{Action, Env, EnvError, Role, Step, rng, stream_seed};
+use amago_env::{Env, EnvError, Role, Step, stream_seed};
 use amago_replay::{Slice, Trajectory, TrajectoryBuilder, collate};
 use burn::tensor::{Device, Tensor};
 
-use crate::{Plan, Play, PolicyDriver, StopFlag, TrainError, train_batch};
+use crate::player::Player;
+use crate::{Plan, Play, StopFlag, TrainError, train_batch};
 
 /// One state of an episode.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,22 +54,12 @@ pub fn record(
     stop: &StopFlag,
 ) -> Result<Vec<Recording>, TrainError> {
     let (mut envs, shots) = filmed(plan, seed)?;
-    let space = envs.action_space().clone();
-    let mut draws = rng(seed, Role::Policy, 1, 0);
-    let mut driver = match who {
-        Play::Random => None,
-        Play::Agent { agent, context, device, .. } => Some(PolicyDriver::new(agent, &envs, *context, device)),
-    };
-    let mut builder = TrajectoryBuilder::new(envs.observation_space(), &space);
+    let mut player = Player::new(who, &envs, seed);
+    let mut builder = TrajectoryBuilder::new(envs.observation_space(), envs.action_space());
     builder.start(&envs.reset_all()?[0].obs)?;
     let mut found = Vec::with_capacity(episodes);
     while found.len() < episodes && !stop.is_set() {
-        let actions = match (who, &mut driver) {
-            (Play::Agent { agent, greedy, .. }, Some(driver)) => {
-                driver.act(agent, envs.results(), *greedy, &mut draws)
-            }
-            _ => vec![Action::random(&space, envs.results()[0].obs.action_mask(), &mut draws)],
-        };
+        let actions = player.act(envs.results());
         let results = envs.step(&actions)?;
         let result = &results[0];
         builder.push(&actions[0], &result.step, result.final_obs().unwrap_or(&result.obs))?;
@@ -88,9 +79,7 @@ pub fn record(
             }
             found.push(recording);
         }
-        if let Some(driver) = &mut driver {
-            driver.observe(&actions, results);
-        }
+        player.observe(&actions, results);
     }
     Ok(found)
 }
