@@ -77,6 +77,19 @@ pub struct TrainConfig {
     pub bad_update: BadUpdate,
     /// A loss, or a norm of its gradient, above this is unusable.
     pub loss_limit: f32,
+    /// What the factors of matrix products are rounded to.
+    pub precision: Precision,
+}
+
+/// What the factors of matrix products are rounded to; everything else is computed in f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// Nothing.
+    #[default]
+    F32,
+    /// bfloat16: mixed precision, on GPUs that have it.
+    Bf16,
 }
 
 /// How collecting and learning take turns. Both ways are repeatable, and make the same number of updates per
@@ -135,6 +148,7 @@ impl Default for TrainConfig {
             env_timeout: 0.0,
             bad_update: BadUpdate::Stop,
             loss_limit: f32::INFINITY,
+            precision: Precision::F32,
         }
     }
 }

@@ -48,6 +48,11 @@ pub enum TrainError {
         /// The rule it breaks.
         rule: &'static str,
     },
+    /// A device that does not compute in bfloat16.
+    #[error(
+        "train.precision = \"bf16\" needs a GPU with bfloat16: the CPU computes in f32 (train.precision = \"f32\")"
+    )]
+    NoBf16,
     /// Learning alone, without data.
     #[error("train.mode = \"learn\" needs replay.datasets with a weight above 0: it collects nothing itself")]
     NothingToLearnFrom,

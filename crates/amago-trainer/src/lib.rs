@@ -31,8 +31,8 @@ mod weights;
 pub use checkpoint::{Checkpoint, CheckpointMeta, RunState};
 pub use collect::{CollectReport, Collector, CollectorState};
 pub use config::{
-    BadUpdate, ContextRefresh, DatasetConfig, EnvConfig, EvalConfig, Mode, ReplayConfig, RunConfig,
-    TrainConfig,
+    BadUpdate, ContextRefresh, DatasetConfig, EnvConfig, EvalConfig, Mode, Precision, ReplayConfig,
+    RunConfig, TrainConfig,
 };
 pub use convert::{obs_layout, obs_spec, train_batch};
 pub use driver::{DriverState, PolicyDriver};

@@ -13,7 +13,7 @@ use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
 use crate::faults::Faults;
-use crate::{Mode, RunConfig, TrainConfig, TrainError, obs_spec};
+use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec};
 
 /// Makes one environment of the task; called once per worker.
 pub type EnvFactory = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
@@ -149,6 +149,19 @@ impl Plan {
             Some(make) => Agent::with_encoder(&self.config.agent, &self.spec, &**make, device),
             None => Agent::new(&self.config.agent, &self.spec, device),
         }
+    }
+
+    /// Sets, for the whole process, what matrix products are computed in.
+    ///
+    /// # Errors
+    /// When the device cannot.
+    pub fn set_precision(&self, device: &Device) -> Result<(), TrainError> {
+        let bf16 = self.config.train.precision == Precision::Bf16;
+        if bf16 && !amago_ops::has_bf16(device) {
+            return Err(TrainError::NoBf16);
+        }
+        amago_ops::use_bf16(bf16);
+        Ok(())
     }
 
     /// An agent with a fresh optimiser.

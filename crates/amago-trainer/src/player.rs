@@ -25,20 +25,22 @@ pub enum Play<'a> {
 }
 
 /// The one who plays, with what it needs for that.
-pub(crate) struct Player<'a> {
+pub(crate) struct Player {
     /// The agent, whether it is greedy, and its memory; absent for uniform actions.
-    agent: Option<(&'a Agent, bool, PolicyDriver)>,
+    agent: Option<(Agent, bool, PolicyDriver)>,
     draws: Rng,
     space: Space,
 }
 
-impl<'a> Player<'a> {
+impl Player {
     /// Has an empty memory for each environment. What it draws depends on the seed alone.
-    pub fn new(who: &Play<'a>, envs: &VecEnv, seed: u64) -> Self {
+    pub fn new(who: &Play, envs: &VecEnv, seed: u64) -> Self {
         let agent = match *who {
             Play::Random => None,
             Play::Agent { agent, context, greedy, device } => {
-                Some((agent, greedy, PolicyDriver::new(agent, envs, context, device)))
+                let agent = agent.for_acting();
+                let driver = PolicyDriver::new(&agent, envs, context, device);
+                Some((agent, greedy, driver))
             }
         };
         Self { agent, draws: rng(seed, Role::Policy, 1, 0), space: envs.action_space().clone() }

@@ -60,7 +60,7 @@ impl Trainer {
     /// When the folder, the store or an environment cannot be set up.
     pub fn new(plan: Plan, run: RunDir, device: &Device) -> Result<Self, TrainError> {
         let device = device.clone().autodiff();
-        let learner = fresh(&plan, &device);
+        let learner = fresh(&plan, &device)?;
         let data = Data::open(&plan, &run, None)?;
         let collector = (plan.config.train.mode != Mode::Learn)
             .then(|| Collector::new(&plan, &learner.agent.valid(), &device.clone().inner()))
@@ -104,7 +104,7 @@ impl Trainer {
     /// As [`Trainer::new`], and when the checkpoint is not that of the plan.
     pub fn resume(plan: Plan, run: RunDir, device: &Device) -> Result<Self, TrainError> {
         let device = device.clone().autodiff();
-        let learner = fresh(&plan, &device);
+        let learner = fresh(&plan, &device)?;
         let mut notes = Vec::new();
         let (learner, meta, state) = match Checkpoint::newest_if_any(&run.checkpoints())? {
             None => (learner, CheckpointMeta::default(), RunState::default()),
@@ -206,7 +206,7 @@ impl Trainer {
         stop: &StopFlag,
         observer: &mut dyn Observer,
     ) -> Result<Option<EvalReport>, TrainError> {
-        let agent = self.learner.agent.for_acting();
+        let agent = self.learner.agent.valid();
         let who = Play::Agent {
             agent: &agent,
             context: self.plan.config.train.max_seq_len,
@@ -255,7 +255,8 @@ impl Trainer {
 }
 
 /// Networks and optimiser before the first update.
-fn fresh(plan: &Plan, device: &Device) -> Learner {
+fn fresh(plan: &Plan, device: &Device) -> Result<Learner, TrainError> {
+    plan.set_precision(device)?;
     device.seed(stream_seed(plan.config.seed, Role::Init, 0, 0));
-    plan.learner(plan.agent(device))
+    Ok(plan.learner(plan.agent(device)))
 }

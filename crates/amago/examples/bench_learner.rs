@@ -6,26 +6,23 @@ use std::time::Instant;
 use amago_agent::{Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, TrainBatch};
 use amago_env::Space;
 use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig, TstepEncoderConfig};
+use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 
-#[path = "../src/memory.rs"]
-mod memory;
+mod common;
+#[path = "common/operations.rs"]
+mod operations;
+
+use common::{Size, device, median, memory, peak_memory};
+use operations::Work;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum AgentKind {
     Amago,
     Amago2,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Size {
-    /// d_model 64, 2 layers, 4 heads.
-    Tiny,
-    /// d_model 256, 3 layers, 8 heads.
-    Base,
 }
 
 /// Speed of the learner on random data.
@@ -50,9 +47,15 @@ struct Args {
     /// Continuous actions.
     #[arg(long)]
     continuous: bool,
-    /// Updates that are measured, after one that warms up.
+    /// Updates that are measured.
     #[arg(long, default_value_t = 5)]
     updates: usize,
+    /// Updates before those, which choose kernels and fill caches.
+    #[arg(long, default_value_t = 1)]
+    warmup: usize,
+    /// Where to compute: cpu, wgpu, cuda or cuda:INDEX, as compiled in.
+    #[arg(long, default_value = "cpu")]
+    device: String,
     /// Parts that a batch is computed in.
     #[arg(long, default_value_t = 1)]
     micro_batches: usize,
@@ -108,10 +111,8 @@ fn config(args: &Args) -> AgentConfig {
     };
     let set = |to: &mut usize, from: Option<usize>| *to = from.unwrap_or(*to);
     let shape = &args.shape;
+    args.size.set(&mut config);
     if let TrajEncoderConfig::Transformer(t) = &mut config.traj_encoder {
-        if let Size::Tiny = args.size {
-            (t.d_model, t.n_heads, t.d_ff, t.n_layers) = (64, 4, 256, 2);
-        }
         set(&mut t.d_model, shape.d_model);
         set(&mut t.n_heads, shape.heads);
         set(&mut t.d_ff, shape.d_ff);
@@ -154,30 +155,59 @@ fn batch(args: &Args, device: &Device) -> TrainBatch {
     }
 }
 
-/// Largest resident size so far, in MB, where the system tells.
-fn peak_memory() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb / 1024.0)
+/// Floating-point operations per second of the best of several large products. On the CPU with the kernel of
+/// the update, elsewhere with Burn's product, of growing size until one takes long.
+fn matrix_peak(device: &Device) -> Result<f64> {
+    let random = |rows, cols| Tensor::<2>::random([rows, cols], Distribution::Normal(0.0, 1.0), device);
+    let fused = amago_ops::is_fused(device);
+    let sizes: &[[usize; 2]] =
+        if fused { &[[2048, 1024]] } else { &[[1024; 2], [2048; 2], [4096; 2], [8192; 2]] };
+    let mut best = 0f64;
+    for &[rows, side] in sizes {
+        let (x, weight) = (random(rows, side), random(side, side));
+        let mut shortest = f64::INFINITY;
+        for _ in 0..20 {
+            device.sync()?;
+            let start = Instant::now();
+            // Kept until it is done: nothing may leave out what nobody reads.
+            let _product = match fused {
+                true => amago_ops::linear(x.clone(), weight.clone(), None, 1.0),
+                false => x.clone().matmul(weight.clone()),
+            };
+            device.sync()?;
+            shortest = shortest.min(start.elapsed().as_secs_f64());
+        }
+        best = best.max((2 * rows * side * side) as f64 / shortest);
+        if shortest > 0.03 {
+            break;
+        }
+    }
+    Ok(best)
 }
 
-/// Floating-point operations per second of the best of several large products, on all threads.
-fn matrix_peak() -> f64 {
-    let device = Device::flex();
-    let random = |n| Tensor::<2>::random([n, 1024], Distribution::Normal(0.0, 1.0), &device);
-    let (x, weight) = (random(2048), random(1024));
-    let once = |_| {
-        let (flops, start) = (amago_ops::flops(), Instant::now());
-        let _ = amago_ops::linear(x.clone(), weight.clone(), None, 1.0);
-        (amago_ops::flops() - flops) as f64 / start.elapsed().as_secs_f64()
-    };
-    (0..20).map(once).fold(0.0, f64::max)
+/// Median seconds of an update, and its operations where the kernels count them.
+fn measure(learner: &mut Learner, batch: &TrainBatch, args: &Args, device: &Device) -> Result<(f64, f64)> {
+    let (mut seconds, mut flops) = (Vec::new(), Vec::new());
+    for i in 0..args.warmup + args.updates {
+        device.sync()?;
+        let (start, before) = (Instant::now(), amago_ops::flops());
+        let report = learner.update(batch, &mut RandomDraws);
+        device.sync()?;
+        ensure!(report.loss.is_finite(), "the loss is {}", report.loss);
+        if i >= args.warmup {
+            seconds.push(start.elapsed().as_secs_f64());
+            flops.push((amago_ops::flops() - before) as f64);
+        }
+    }
+    ensure!(!seconds.is_empty(), "--updates 0: nothing to measure");
+    Ok((median(seconds), median(flops)))
 }
 
-fn main() {
+fn main() -> Result<()> {
     memory::keep_freed_pages();
     let args = Args::parse();
-    let device = Device::flex().autodiff();
+    let plain = device::by_name(&args.device)?;
+    let device = plain.clone().autodiff();
     device.seed(0);
     let config = config(&args);
     let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![args.obs]))]);
@@ -185,34 +215,29 @@ fn main() {
         true => Space::box_f32(&[args.actions], -1.0, 1.0),
         false => Space::Discrete { n: args.actions },
     };
+    let actor_outputs = config.policy_head(&action).context("this action space")?.n_outputs();
     let agent = Agent::new(&config, &ObsSpec { obs, action }, &device);
     let parameters = [agent.tstep_encoder.num_params(), agent.traj_encoder.num_params()];
     let parameters = parameters.iter().sum::<usize>() + agent.actor.num_params() + agent.critics.num_params();
     let optim = OptimConfig { micro_batches: args.micro_batches, ..OptimConfig::default() };
+    let (batch_size, len, actions) = (args.batch, args.len, args.actions);
+    let inputs = args.obs + 1 + actions;
+    let work = Work { batch: batch_size, len, inputs, actions, actor_outputs, discrete: !args.continuous };
+    let computed = operations::of_update(&config, &work);
     let mut learner = Learner::new(agent, config, optim);
     let batch = batch(&args, &device);
-    let (mut seconds, mut flops) = (Vec::new(), Vec::new());
-    for _ in 0..=args.updates {
-        let (start, before) = (Instant::now(), amago_ops::flops());
-        let report = learner.update(&batch, &mut RandomDraws);
-        assert!(report.loss.is_finite(), "the loss is {}", report.loss);
-        seconds.push(start.elapsed().as_secs_f64());
-        flops.push((amago_ops::flops() - before) as f64);
-    }
+    let (seconds, counted) = measure(&mut learner, &batch, &args, &plain)?;
+    let flops = if counted > 0.0 { counted } else { computed };
     // What the products cost is read after the updates, so that it is no part of the updates' peak memory.
     let memory = peak_memory();
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    let (seconds, flops) = (median(seconds.split_off(1)), median(flops.split_off(1)));
-    let peak = matrix_peak();
+    let peak = matrix_peak(&plain)?;
     println!(
         "{}",
         json!({
             "bench": "learner",
+            "device": args.device,
             "agent": format!("{:?}", args.agent).to_lowercase(),
-            "size": format!("{:?}", args.size).to_lowercase(),
+            "size": args.size.name(),
             "parameters": parameters,
             "batch": args.batch,
             "len": args.len,
@@ -220,10 +245,12 @@ fn main() {
             "updates_per_second": 1.0 / seconds,
             "tokens_per_second": (args.batch * args.len) as f64 / seconds,
             "gflop_per_update": flops / 1e9,
+            "gflop_per_update_computed": computed / 1e9,
             "gflop_per_second": flops / seconds / 1e9,
             "matrix_peak_gflop_per_second": peak / 1e9,
             "fraction_of_peak": flops / seconds / peak,
             "peak_memory_mb": memory,
         })
     );
+    Ok(())
 }

@@ -6,22 +6,13 @@ use std::time::Instant;
 use amago_agent::{Agent, AgentConfig};
 use amago_env::vector::VecEnv;
 use amago_env::{Role, registry, rng};
-use amago_seqmodel::TrajEncoderConfig;
 use amago_trainer::{PolicyDriver, obs_spec};
-use burn::tensor::Device;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use serde_json::json;
 
-#[path = "../src/memory.rs"]
-mod memory;
+mod common;
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Size {
-    /// d_model 64, 2 layers, 4 heads.
-    Tiny,
-    /// d_model 256, 3 layers, 8 heads.
-    Base,
-}
+use common::{Size, device, median, memory, peak_memory};
 
 /// Speed of acting.
 #[derive(Debug, Parser)]
@@ -46,12 +37,15 @@ struct Args {
     /// Seed of weights, episodes and actions.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Where to compute: cpu, wgpu, cuda or cuda:INDEX, as compiled in.
+    #[arg(long, default_value = "cpu")]
+    device: String,
 }
 
 fn main() -> anyhow::Result<()> {
     memory::keep_freed_pages();
     let args = Args::parse();
-    let device = Device::flex();
+    let device = device::by_name(&args.device)?;
     device.seed(args.seed);
     let mut options = toml::Table::new();
     if args.env == "meta-frozen-lake" {
@@ -61,9 +55,7 @@ fn main() -> anyhow::Result<()> {
     let envs = (0..args.envs).map(|_| registry::make(&args.env, &options)).collect::<Result<Vec<_>, _>>()?;
     let mut envs = VecEnv::new(envs, args.seed, Role::EvalEnv)?;
     let mut config = AgentConfig::amago();
-    if let (Size::Tiny, TrajEncoderConfig::Transformer(t)) = (args.size, &mut config.traj_encoder) {
-        (t.d_model, t.n_heads, t.d_ff, t.n_layers) = (64, 4, 256, 2);
-    }
+    args.size.set(&mut config);
     let spec = obs_spec(envs.observation_space(), envs.action_space());
     let agent = Agent::new(&config, &spec, &device.clone().autodiff()).for_acting();
     let mut driver = PolicyDriver::new(&agent, &envs, args.context, &device);
@@ -79,18 +71,19 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let total: f64 = seconds.iter().sum();
-    seconds.sort_by(f64::total_cmp);
     println!(
         "{}",
         json!({
             "bench": "rollout",
-            "size": format!("{:?}", args.size).to_lowercase(),
+            "device": args.device,
+            "size": args.size.name(),
             "env": args.env,
             "envs": args.envs,
             "context": args.context,
             "threads": amago_ops::threads(),
             "env_steps_per_second": (args.envs * args.steps) as f64 / total,
-            "step_milliseconds": seconds[seconds.len() / 2] * 1e3,
+            "step_milliseconds": median(seconds) * 1e3,
+            "peak_memory_mb": peak_memory(),
         })
     );
     Ok(())

@@ -10,6 +10,7 @@ use amago_view::dashboard::{Dashboard, Live};
 use amago_view::tensorboard::EventFile;
 use amago_view::{Axis, Run, Tail, ViewError};
 use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
 use serde_json::json;
 use std::io::IsTerminal;
 
@@ -26,7 +27,7 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
     }
     let device = device::by_name(&args.device)?;
     let (name, plan, run) = match &args.resume {
-        None => begin(args)?,
+        None => begin(args, &device)?,
         Some(folder) => {
             let (run, config) = RunDir::open_with(folder, &args.overrides)?;
             (run.config_file().display().to_string(), Plan::new(config)?, run)
@@ -55,8 +56,9 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
 }
 
 /// Name of the config, plan and folder of a new run.
-fn begin(args: &TrainArgs) -> Result<(String, Plan, RunDir)> {
+fn begin(args: &TrainArgs, device: &Device) -> Result<(String, Plan, RunDir)> {
     let (name, plan) = load_plan(args.config.as_deref(), &args.overrides)?;
+    plan.set_precision(device)?;
     let stem =
         args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
     let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));

@@ -38,7 +38,7 @@ pub const LEARNER: Example = Example {
 pub const ROLLOUT: Example = Example {
     name: "rollout",
     speed: "env_steps_per_second",
-    figures: &["env_steps_per_second", "step_milliseconds"],
+    figures: &["env_steps_per_second", "step_milliseconds", "peak_memory_mb"],
 };
 
 /// Options of `bench learner` and `bench rollout`.
@@ -53,17 +53,29 @@ pub struct Args {
     /// Threads of each run; all cores when absent.
     #[arg(long)]
     threads: Option<u32>,
-    /// Passed on to the example, after `--`: sizes of all kinds; `-- --help` lists them.
+    /// Features to build with: `cuda` or `wgpu`, for `-- --device cuda` or `-- --device wgpu`.
+    #[arg(long)]
+    features: Option<String>,
+    /// Passed on to the example, after `--`: the device and sizes of all kinds; `-- --help` lists them.
     #[arg(last = true)]
     sizes: Vec<String>,
 }
 
+/// Builds the example and names its file.
+pub fn build(example: &Example, features: Option<&str>) -> Result<String> {
+    let name = format!("bench_{}", example.name);
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--release", "--workspace", "--example", &name]);
+    if let Some(features) = features {
+        command.args(["--features", features]);
+    }
+    ensure!(command.status()?.success(), "{name} does not build");
+    Ok(format!("target/release/examples/{name}"))
+}
+
 /// Builds the example, then measures it, or it and another program in turn.
 pub fn run(example: &Example, args: &Args) -> Result<Value> {
-    let name = format!("bench_{}", example.name);
-    let build = ["build", "--release", "--workspace", "--example", &name];
-    ensure!(Command::new(env!("CARGO")).args(build).status()?.success(), "{name} does not build");
-    let program = format!("target/release/examples/{name}");
+    let program = build(example, args.features.as_deref())?;
     let ours = std::iter::once(program.as_str()).chain(args.sizes.iter().map(String::as_str)).collect();
     let other = args.against.as_ref().map(|command| command.split_whitespace().collect::<Vec<_>>());
     let programs: Vec<Vec<&str>> = std::iter::once(ours).chain(other).collect();
@@ -82,7 +94,9 @@ pub fn run(example: &Example, args: &Args) -> Result<Value> {
         row
     };
     let results: Vec<Value> = programs.iter().zip(&runs).map(row).collect();
-    let mut report = json!({ "bench": example.name, "threads": args.threads, "results": results });
+    let mut report = json!({ "bench": example.name, "results": results });
+    report["threads"] = json!(args.threads);
+    report["features"] = json!(args.features);
     if let [a, b] = runs.as_slice() {
         let (a, b) = (numbers(a, example.speed), numbers(b, example.speed));
         let ratios: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a / b).collect();
@@ -97,7 +111,7 @@ fn numbers(runs: &[Value], name: &str) -> Vec<f64> {
 }
 
 /// One run's last line of output, which must be JSON with a speed.
-fn once(program: &[&str], threads: Option<u32>, speed: &str) -> Result<Value> {
+pub fn once(program: &[&str], threads: Option<u32>, speed: &str) -> Result<Value> {
     let (name, arguments) = program.split_first().context("the command is empty")?;
     let mut command = Command::new(name);
     command.args(arguments);

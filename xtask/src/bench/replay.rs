@@ -37,6 +37,13 @@ pub struct Args {
     dir: Option<PathBuf>,
 }
 
+impl Args {
+    /// The defaults at other sizes, with trajectories of so many transitions.
+    pub fn at(sizes: Vec<u32>, transitions: u32) -> Self {
+        Self { sizes, transitions, batch: 24, batches: 200, cache_mb: 256, dir: None }
+    }
+}
+
 /// Fills a store step by step and measures it at each size.
 pub fn run(args: &Args) -> Result<Value> {
     let folder = |id| std::env::temp_dir().join(format!("amago-bench-replay-{id}"));

@@ -22,6 +22,7 @@ fn mistakes_in_settings() {
     with("trian.epochs=3", &["tiny.toml", "unknown key trian", "train"]);
     with("train.epochs=many", &["tiny.toml", "train.epochs", "\"many\"", "integer"]);
     with("train.epochs=0", &["train.epochs", "at least 1"]);
+    with("train.precision=bf16", &["train.precision", "bf16", "GPU"]);
     with("agent.traj_encoder.n_heads=3", &["traj_encoder", "n_heads = 3", "d_model = 8"]);
     with("agent.traj_encoder.kind=lstm", &["agent.traj_encoder", "lstm", "transformer", "feed_forward"]);
     with("env.id=tmaze-pasive", &["tmaze-pasive", "meta-frozen-lake", "did you mean \"tmaze-passive\""]);
