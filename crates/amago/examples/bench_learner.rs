@@ -7,7 +7,7 @@ use amago_agent::{Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws
 use amago_env::Space;
 use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig, TstepEncoderConfig};
 use anyhow::{Context, Result, ensure};
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
@@ -203,6 +203,17 @@ fn measure(learner: &mut Learner, batch: &TrainBatch, args: &Args, device: &Devi
     Ok((median(seconds), median(flops)))
 }
 
+/// Number of parameters with a gradient: no copies, no running statistics.
+struct Trained(usize);
+
+impl ModuleVisitor for Trained {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.is_require_grad() {
+            self.0 += param.val().shape().num_elements();
+        }
+    }
+}
+
 fn main() -> Result<()> {
     memory::keep_freed_pages();
     let args = Args::parse();
@@ -217,8 +228,8 @@ fn main() -> Result<()> {
     };
     let actor_outputs = config.policy_head(&action).context("this action space")?.n_outputs();
     let agent = Agent::new(&config, &ObsSpec { obs, action }, &device);
-    let parameters = [agent.tstep_encoder.num_params(), agent.traj_encoder.num_params()];
-    let parameters = parameters.iter().sum::<usize>() + agent.actor.num_params() + agent.critics.num_params();
+    let mut trained = Trained(0);
+    agent.visit(&mut trained);
     let optim = OptimConfig { micro_batches: args.micro_batches, ..OptimConfig::default() };
     let (batch_size, len, actions) = (args.batch, args.len, args.actions);
     let inputs = args.obs + 1 + actions;
@@ -238,7 +249,7 @@ fn main() -> Result<()> {
             "device": args.device,
             "agent": format!("{:?}", args.agent).to_lowercase(),
             "size": args.size.name(),
-            "parameters": parameters,
+            "parameters": trained.0,
             "batch": args.batch,
             "len": args.len,
             "threads": amago_ops::threads(),

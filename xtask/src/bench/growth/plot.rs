@@ -94,8 +94,7 @@ fn chart(out: &mut String, grown: &Grown) {
 /// A number with few digits.
 fn short(size: u32) -> String {
     match size {
-        s if s >= 1000 && s.is_multiple_of(1000) => format!("{}k", s / 1000),
-        s if s >= 1024 && s.is_multiple_of(1024) => format!("{}Ki", s / 1024),
+        s if s >= 10_000 && s.is_multiple_of(1000) => format!("{}k", s / 1000),
         s => s.to_string(),
     }
 }
