@@ -51,49 +51,6 @@ pub struct AgentConfig {
     pub traj_encoder: TrajEncoderConfig,
 }
 
-/// Settings of the optimiser.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OptimConfig {
-    /// Learning rate after the warm-up.
-    pub learning_rate: f64,
-    /// Updates over which the rate rises from zero.
-    pub warmup: usize,
-    /// Decoupled weight decay of AdamW.
-    pub weight_decay: f32,
-    /// Decay of AdamW's first and second moments.
-    pub betas: [f32; 2],
-    /// Keeps AdamW's divisor from zero.
-    pub epsilon: f32,
-    /// Largest global norm of the gradient.
-    pub grad_clip: f32,
-    /// Parts that a batch is computed in, to need less memory; at most as many as it has sequences. The
-    /// gradient is that of the whole batch, but the TD targets of several parts are without dropout.
-    pub micro_batches: usize,
-    /// Keep only what lies between the encoders' layers, and compute the layers again on the way back: longer
-    /// contexts fit into memory, for about a third more time in the encoders.
-    pub gradient_checkpointing: bool,
-    /// Updates after which AdamW counts its steps from zero again (Ellis et al. 2024, arXiv 2412.17113); zero
-    /// for never.
-    pub reset_interval: usize,
-}
-
-impl Default for OptimConfig {
-    fn default() -> Self {
-        Self {
-            learning_rate: 1e-4,
-            warmup: 500,
-            weight_decay: 1e-3,
-            betas: [0.9, 0.999],
-            epsilon: 1e-8,
-            grad_clip: 1.0,
-            micro_batches: 1,
-            gradient_checkpointing: false,
-            reset_interval: 0,
-        }
-    }
-}
-
 /// A configuration that no agent can be built from.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigError {
@@ -272,33 +229,5 @@ impl AgentConfig {
             return Err(ConfigError::Range { name: "tau", value: self.tau, range: "between 0 and 1" });
         }
         Ok(())
-    }
-}
-
-impl OptimConfig {
-    /// Refuses rates and bounds that cannot train.
-    ///
-    /// # Errors
-    /// Names the setting.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        if self.micro_batches == 0 {
-            return Err(ConfigError::Zero("micro_batches"));
-        }
-        let positive = [
-            ("learning_rate", self.learning_rate as f32),
-            ("grad_clip", self.grad_clip),
-            ("epsilon", self.epsilon),
-        ];
-        if let Some((name, value)) = positive.into_iter().find(|(_, v)| !(*v > 0.0 && v.is_finite())) {
-            return Err(ConfigError::NotPositive { name, value });
-        }
-        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            let range = "zero or a positive number";
-            return Err(ConfigError::Range { name: "weight_decay", value: self.weight_decay, range });
-        }
-        match self.betas.into_iter().find(|beta| !(0.0..1.0).contains(beta)) {
-            Some(value) => Err(ConfigError::Range { name: "betas", value, range: "at least 0 and below 1" }),
-            None => Ok(()),
-        }
     }
 }

@@ -39,11 +39,12 @@ mod td;
 mod terms;
 
 pub use actor::{Actor, ActorConfig, ActorKind};
+pub use adamw::OptimConfig;
 pub use agent::{Agent, ObsSpec};
 pub use batch::{StepInput, TrainBatch};
 pub use bins::{BinConfig, Bins, Labels};
 pub use clip::{clip_gradients, gradient_norm};
-pub use config::{AgentConfig, ConfigError, OptimConfig};
+pub use config::{AgentConfig, ConfigError};
 pub use critic::{Critic, CriticConfig, CriticKind, Evaluation};
 pub use draws::{Draws, Noise, NoiseSource, Purpose, RandomDraws};
 pub use filter::Filter;

@@ -2,12 +2,14 @@
 #![cfg(feature = "flex")]
 
 use amago_ops::{
-    AdamWStep, AttentionPattern, ClassifierHead, adamw, blend, cached_attention, causal_attention, dropout,
-    ensemble_linear, flops, layer_norm, linear, normal, power_iteration, random_key, sigma_reparam,
-    square_sum, uniform, with_stream,
+    AdamWStep, adamw, blend, dropout, ensemble_linear, flops, layer_norm, linear, normal, power_iteration,
+    random_key, sigma_reparam, square_sum, uniform, with_stream,
 };
 use burn::optim::{AdamWConfig, Optimizer};
-use burn::tensor::{Bool, Device, Distribution, Tensor, TensorData, activation, module};
+use burn::tensor::{Device, Distribution, Tensor, activation, module};
+
+mod attention;
+mod heads;
 
 fn device() -> Device {
     let device = Device::flex().autodiff();
@@ -98,149 +100,6 @@ fn layer_norms() {
 }
 
 #[test]
-fn causal_attentions() {
-    device();
-    for (batch, len, size, heads) in [(3, 130, 8, 4), (1, 1, 4, 2), (2, 64, 16, 1), (2, 65, 5, 3)] {
-        let qkv = random([batch, len, 3 * size * heads]);
-        let fused = causal_attention(qkv.clone(), heads, &AttentionPattern::default(), 0.0);
-        let parts = qkv.clone().reshape([batch, len, 3, size, heads]).permute([2, 0, 4, 1, 3]);
-        let part = |i: usize| parts.clone().narrow(0, i, 1).squeeze_dim::<4>(0);
-        let scores = part(0).matmul(part(1).transpose()) * (size as f64).powf(-0.5);
-        let future = Tensor::<2, Bool>::tril_mask([len, len], 0, &device_of()).unsqueeze::<4>();
-        let weights = activation::softmax(scores.mask_fill(future, f32::NEG_INFINITY), 3);
-        let plain = weights.matmul(part(2)).swap_dims(1, 2);
-        close("output", fused.clone().inner(), plain.clone().inner());
-        let (fused, plain) = (probe(fused).backward(), probe(plain).backward());
-        close("dqkv", qkv.grad(&fused).unwrap(), qkv.grad(&plain).unwrap());
-    }
-}
-
-/// Windows and sinks below, at and above the size of a block, and longer than the sequence.
-#[test]
-fn windowed_attentions() {
-    device();
-    for (window_size, sink_size) in [(1, 0), (7, 0), (7, 3), (64, 1), (65, 70), (100, 150), (200, 2), (0, 9)]
-    {
-        let pattern = AttentionPattern { window_size, sink_size, ..AttentionPattern::default() };
-        let qkv = random([2, 150, 3 * 4 * 2]);
-        let fused = causal_attention(qkv.clone(), 2, &pattern, 0.0);
-        // A bound out of reach changes nothing but the way it is computed.
-        let bounded = AttentionPattern { logit_clip: 1e9, ..pattern };
-        let plain = causal_attention(qkv.clone(), 2, &bounded, 0.0);
-        close("output", fused.clone().inner(), plain.clone().inner());
-        let (fused, plain) = (probe(fused).backward(), probe(plain).backward());
-        close("dqkv", qkv.grad(&fused).unwrap(), qkv.grad(&plain).unwrap());
-    }
-}
-
-const BINS: usize = 11;
-
-fn head(
-    c: usize,
-    n: usize,
-    g: usize,
-    a: usize,
-    depth: usize,
-) -> ClassifierHead<impl Fn(Tensor<3>) -> Tensor<3> + Clone> {
-    let h = 16;
-    let layer = |i: usize| {
-        let out = if i + 1 == depth { BINS } else { h };
-        (random([c, h, out]), random([c, out]))
-    };
-    ClassifierHead {
-        state: random([c, n, h]),
-        gamma: random([c, g, h]),
-        action_weight: random([c, a, h]),
-        layers: (0..depth).map(layer).collect(),
-        activation: |x| leaky(x, 0.01),
-        slope: Some(0.01),
-    }
-}
-
-fn bins() -> Vec<f32> {
-    (0..BINS).map(|i| i as f32 - 4.0).collect()
-}
-
-fn expected(logits: Tensor<3>) -> Tensor<3> {
-    let bins = Tensor::<1>::from_floats(bins().as_slice(), &logits.device()).unsqueeze::<3>();
-    (activation::softmax(logits, 2) * bins).sum_dim(2)
-}
-
-#[test]
-fn expectations_of_a_classifier_head() {
-    device();
-    for (c, n, g, k, depth) in [(4, 300, 3, 2, 2), (1, 1, 1, 1, 1), (2, 40, 7, 3, 3)] {
-        let head = head(c, n, g, 5, depth);
-        let actions = activation::softmax(random([k, n, g, 5]) * 3.0, 3);
-        let fused = head.clone().expect(actions.clone(), &bins());
-        let plain = expected(head.logits(actions)).reshape([c, k, n * g]);
-        close("expectation", fused.inner(), plain.inner());
-    }
-}
-
-/// Some rows have no gradient, as behind a minimum; some tensors want none.
-#[test]
-fn values_of_a_head() {
-    device();
-    for (c, n, g, k, depth, frozen) in
-        [(4, 1100, 2, 1, 2, false), (1, 1, 1, 2, 1, false), (2, 40, 7, 3, 3, true)]
-    {
-        let mut head = head(c, n, g, 5, depth);
-        let last = depth - 1;
-        head.layers[last] = (random([c, 16, 1]), random([c, 1]));
-        if frozen {
-            let constant = |x: Tensor<3>| Tensor::from_inner(x.inner());
-            let of_layer = |(w, b): (_, Tensor<2>)| (constant(w), Tensor::from_inner(b.inner()));
-            head.layers = head.layers.into_iter().map(of_layer).collect();
-            (head.state, head.gamma) = (constant(head.state), constant(head.gamma));
-        }
-        let actions = random([k, n, g, 5]);
-        let fused = head.clone().values(actions.clone());
-        let plain = head.clone().logits(actions.clone()).squeeze_dim::<2>(2);
-        close("value", fused.clone().inner(), plain.clone().inner());
-        let lowest = |values: Tensor<2>| probe(values.min_dim(0));
-        let (fused, plain) = (lowest(fused).backward(), lowest(plain).backward());
-        close("dactions", actions.grad(&fused).unwrap(), actions.grad(&plain).unwrap());
-        let of_action = |grads| head.action_weight.grad(grads).unwrap();
-        close("dweight", of_action(&fused), of_action(&plain));
-        if frozen {
-            assert!(head.state.grad(&fused).is_none() && head.layers[0].0.grad(&fused).is_none());
-            continue;
-        }
-        close("dstate", head.state.grad(&fused).unwrap(), head.state.grad(&plain).unwrap());
-        close("dgamma", head.gamma.grad(&fused).unwrap(), head.gamma.grad(&plain).unwrap());
-        for (w, b) in &head.layers {
-            close("dw", w.grad(&fused).unwrap(), w.grad(&plain).unwrap());
-            close("db", b.grad(&fused).unwrap(), b.grad(&plain).unwrap());
-        }
-    }
-}
-
-#[test]
-fn losses_of_a_classifier_head() {
-    device();
-    for (c, n, g, depth) in [(4, 1100, 2, 2), (1, 1, 1, 1), (2, 40, 7, 3)] {
-        let head = head(c, n, g, 5, depth);
-        let actions = activation::softmax(random([n, g, 5]) * 3.0, 2).detach();
-        let labels = activation::softmax(random([n * g, BINS]) * 4.0, 1).detach();
-        let found = head.clone().classify(actions.clone(), labels.clone(), &bins());
-        let logits = head.clone().logits(actions.unsqueeze());
-        let plain = (activation::log_softmax(logits.clone(), 2) * labels.unsqueeze()).sum_dim(2).neg();
-        close("loss", found.loss.clone().inner(), plain.clone().squeeze_dim(2).inner());
-        close("value", found.value.inner(), expected(logits).squeeze_dim(2).inner());
-        let (fused, plain) = (probe(found.loss).backward(), probe(plain.squeeze_dim::<2>(2)).backward());
-        close("dstate", head.state.grad(&fused).unwrap(), head.state.grad(&plain).unwrap());
-        close("dgamma", head.gamma.grad(&fused).unwrap(), head.gamma.grad(&plain).unwrap());
-        let of_action = |grads| head.action_weight.grad(grads).unwrap();
-        close("daction", of_action(&fused), of_action(&plain));
-        for (w, b) in &head.layers {
-            close("dw", w.grad(&fused).unwrap(), w.grad(&plain).unwrap());
-            close("db", b.grad(&fused).unwrap(), b.grad(&plain).unwrap());
-        }
-    }
-}
-
-#[test]
 fn products_of_every_shape() {
     device();
     // Around the sizes of tiles, panels and slices; `n` below and above what is copied.
@@ -253,17 +112,6 @@ fn products_of_every_shape() {
         close("dx", x.grad(&fused).unwrap(), x.grad(&plain).unwrap());
         close("dw", w.grad(&fused).unwrap(), w.grad(&plain).unwrap());
     }
-}
-
-#[test]
-fn repeated_actions_have_equal_expectations() {
-    device();
-    let (n, g, k) = (5, 2, 4);
-    let head = head(2, n, g, 3, 2);
-    let index = Tensor::<1>::from_floats([0.0, 1.0, 1.0, 0.0, 2.0, 2.0, 2.0, 1.0], &device_of()).int();
-    let few = index.one_hot::<2>(3).float().reshape([k, 1, 2, 3]).expand([k, n, g, 3]);
-    let fused = head.clone().expect(few.clone(), &bins());
-    close("expectation", fused.inner(), expected(head.logits(few)).reshape([2, k, n * g]).inner());
 }
 
 #[test]
@@ -375,25 +223,5 @@ fn spectral_norms() {
         let plain_u = unit(v.unsqueeze::<2>().matmul(w.clone().detach()));
         close("u", new_u.clone().unsqueeze::<2>(), plain_u);
         close("v", new_v.unsqueeze_dim(1), unit(w.detach().matmul(new_u.unsqueeze_dim::<2>(1))));
-    }
-}
-
-#[test]
-fn attention_over_a_cache() {
-    device();
-    let plain = Device::flex();
-    for (b, h, slots, size) in [(3, 2, 9, 8), (1, 1, 1, 5), (24, 4, 60, 16)] {
-        let query = normal([b, h, 1, size], &plain);
-        let cache = [normal([b, h, slots, size], &plain), normal([b, h, slots, size], &plain)];
-        let used: Vec<usize> = (0..b).map(|row| 1 + row % slots).collect();
-        let hidden: Vec<bool> =
-            used.iter().flat_map(|used| (0..slots).map(move |slot| slot >= *used)).collect();
-        let unused =
-            || Tensor::<4, Bool>::from_bool(TensorData::new(hidden.clone(), [b, 1, 1, slots]), &plain);
-        let fused = cached_attention(query.clone(), cache.clone(), &used, unused());
-        let [keys, values] = cache;
-        let scores = query.matmul(keys.transpose()) * (size as f64).powf(-0.5);
-        let weights = activation::softmax(scores.mask_fill(unused(), f32::NEG_INFINITY), 3);
-        close("output", fused, weights.matmul(values));
     }
 }
