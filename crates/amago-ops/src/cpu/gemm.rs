@@ -111,9 +111,15 @@ pub(crate) fn gemm_leaky<'c>(a: Mat, b: Mat, start: Start, slope: f32, c: impl I
 
 /// Copies of parts of both matrices.
 struct Buffers {
-    left: Vec<f32>,
-    right: Vec<f32>,
+    left: Vec<Line>,
+    right: Vec<Line>,
 }
+
+/// As many numbers as one line of the cache, and where one begins: a register that is loaded from two lines takes
+/// twice as long.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
 
 impl Buffers {
     const fn new() -> Self {
@@ -156,32 +162,34 @@ impl Product<'_, '_> {
         let width = S::TILE[1] * S::LANES;
         let direct = self.b.strides[1] == 1 && self.a.rows <= FEW_ROWS;
         let panels = self.b.cols.div_ceil(width);
-        grow(&mut self.buffers.right, panels * width * slice.len);
+        let packed = grown(&mut self.buffers.right, panels * width * slice.len);
         for panel in 0..panels {
             let full = (panel + 1) * width <= self.b.cols;
             if !(direct && full) {
-                let to = &mut self.buffers.right[panel * width * slice.len..][..width * slice.len];
+                let to = &mut packed[panel * width * slice.len..][..width * slice.len];
                 // SAFETY: the caller's.
                 unsafe { pack_right::<S>(self.b, slice, panel * width, to) };
             }
         }
+        let packed = packed.as_ptr();
         for row in (0..self.a.rows).step_by(ROWS) {
             let rows = ROWS.min(self.a.rows - row);
             // A transposed matrix would be read with a large stride, and so are its copies not.
             let copied = self.a.strides[1] != 1 && slice.len > 0;
+            let len = if copied { rows.div_ceil(S::TILE[0]) * S::TILE[0] * slice.len } else { 0 };
+            let left_copy = grown(&mut self.buffers.left, len);
             if copied {
-                grow(&mut self.buffers.left, rows.div_ceil(S::TILE[0]) * S::TILE[0] * slice.len);
-                pack_left::<S>(self.a.rows(row, row + rows), slice, &mut self.buffers.left);
+                pack_left::<S>(self.a.rows(row, row + rows), slice, left_copy);
             }
+            let left_copy = left_copy.as_ptr();
             for panel in 0..panels {
-                let packed = &self.buffers.right[panel * width * slice.len..];
                 let right = match direct && (panel + 1) * width <= self.b.cols {
                     true => Panel { data: self.b.at(slice.from, panel * width), stride: self.b.strides[0] },
-                    false => Panel { data: packed.as_ptr(), stride: width },
+                    false => Panel { data: packed.wrapping_add(panel * width * slice.len), stride: width },
                 };
                 for tile in (row..row + rows).step_by(S::TILE[0]) {
                     let left = match copied {
-                        true => (self.buffers.left[(tile - row) * slice.len..].as_ptr(), [1, S::TILE[0]]),
+                        true => (left_copy.wrapping_add((tile - row) * slice.len), [1, S::TILE[0]]),
                         false => (self.a.at(tile, slice.from), self.a.strides),
                     };
                     let size = [S::TILE[0].min(row + rows - tile), width.min(self.b.cols - panel * width)];
@@ -235,8 +243,12 @@ impl Product<'_, '_> {
     }
 }
 
-fn grow(buffer: &mut Vec<f32>, len: usize) {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
+/// The first numbers of a buffer, which grows where it is too short.
+fn grown(buffer: &mut Vec<Line>, len: usize) -> &mut [f32] {
+    let lines = len.div_ceil(16);
+    if buffer.len() < lines {
+        buffer.resize(lines, Line([0.0; 16]));
     }
+    // SAFETY: lines are arrays of numbers without gaps between them, and there are enough.
+    unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), len) }
 }

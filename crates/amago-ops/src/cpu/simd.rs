@@ -20,6 +20,8 @@ pub(super) trait Simd {
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `max(slope · x, x)`.
     unsafe fn leaky(slope: Self::V, x: Self::V) -> Self::V;
+    /// Brings an address near, valid or not.
+    fn prefetch(_: *const f32) {}
 }
 
 /// Any processor: the compiler makes of it what it can.
@@ -105,6 +107,12 @@ macro_rules! x86 {
             unsafe fn leaky(slope: Self::V, x: Self::V) -> Self::V {
                 // SAFETY: the caller's.
                 unsafe { std::arch::x86_64::$max(std::arch::x86_64::$mul(slope, x), x) }
+            }
+            #[inline(always)]
+            fn prefetch(at: *const f32) {
+                use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+                // SAFETY: x86-64 has this instruction, and it does nothing where it cannot.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
             }
         }
     };

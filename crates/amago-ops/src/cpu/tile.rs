@@ -75,6 +75,12 @@ impl Step<'_> {
                     }
                 }
             }
+            // The tile below is next.
+            for i in 0..M {
+                for j in 0..N {
+                    S::prefetch(c.wrapping_add((M + i) * stride + j * S::LANES));
+                }
+            }
             let (mut a, [by_row, by_col]) = self.left;
             let mut b = self.right.data;
             for _ in 0..self.depth {
