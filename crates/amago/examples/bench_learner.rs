@@ -59,6 +59,12 @@ struct Args {
     /// Parts that a batch is computed in.
     #[arg(long, default_value_t = 1)]
     micro_batches: usize,
+    /// Keep only what lies between the encoders' layers, and compute the rest again.
+    #[arg(long)]
+    checkpointing: bool,
+    /// Products in bfloat16, on devices that have it.
+    #[arg(long)]
+    bf16: bool,
     #[command(flatten)]
     shape: Shape,
 }
@@ -218,6 +224,8 @@ fn main() -> Result<()> {
     memory::keep_freed_pages();
     let args = Args::parse();
     let plain = device::by_name(&args.device)?;
+    anyhow::ensure!(!args.bf16 || amago_ops::has_bf16(&plain), "--bf16: {} has no bfloat16", args.device);
+    amago_ops::use_bf16(args.bf16);
     let device = plain.clone().autodiff();
     device.seed(0);
     let config = config(&args);
@@ -230,7 +238,11 @@ fn main() -> Result<()> {
     let agent = Agent::new(&config, &ObsSpec { obs, action }, &device);
     let mut trained = Trained(0);
     agent.visit(&mut trained);
-    let optim = OptimConfig { micro_batches: args.micro_batches, ..OptimConfig::default() };
+    let optim = OptimConfig {
+        micro_batches: args.micro_batches,
+        gradient_checkpointing: args.checkpointing,
+        ..OptimConfig::default()
+    };
     let (batch_size, len, actions) = (args.batch, args.len, args.actions);
     let inputs = args.obs + 1 + actions;
     let work = Work { batch: batch_size, len, inputs, actions, actor_outputs, discrete: !args.continuous };
@@ -247,6 +259,7 @@ fn main() -> Result<()> {
         json!({
             "bench": "learner",
             "device": args.device,
+            "bf16": args.bf16,
             "agent": format!("{:?}", args.agent).to_lowercase(),
             "size": args.size.name(),
             "parameters": trained.0,
