@@ -10,11 +10,11 @@ use amago_agent::{
     UpdateReport,
 };
 use amago_env::Space;
-use amago_golden::modules::{device, values};
+use amago_golden::modules::{device, values, weights};
 use amago_seqmodel::TrajEncoderConfig;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
-use support::{FirstOnly, agent_in, batch_of, small, weights};
+use support::{FirstOnly, agent_in, batch_of, small};
 
 const B: usize = 8;
 const L: usize = 6;

@@ -5,10 +5,9 @@ mod support;
 
 use amago_agent::{Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, TrainBatch};
 use amago_env::Space;
+use amago_golden::modules::weights;
 use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor};
-
-use support::weights;
 
 const B: usize = 9;
 const L: usize = 60;

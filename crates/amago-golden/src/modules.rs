@@ -36,6 +36,22 @@ pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.to_data().iter::<f32>().collect()
 }
 
+/// The values of all parameters, in visiting order.
+///
+/// # Panics
+/// When a parameter cannot be read back.
+pub fn weights<M: Module>(module: &M) -> Vec<Vec<f32>> {
+    struct Collect(Vec<Vec<f32>>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(values(&param.val()));
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    module.visit(&mut collect);
+    collect.0
+}
+
 /// Fills a module from the first prefix under which each tensor was recorded.
 ///
 /// # Panics

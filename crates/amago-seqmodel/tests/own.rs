@@ -1,6 +1,6 @@
 //! An encoder from outside: a module like any other once it is wrapped.
 
-use amago_golden::modules::{device, names, values};
+use amago_golden::modules::{self, device, names, values};
 use amago_seqmodel::{EncoderState, SequenceEncoder, TrajEncoder};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
@@ -106,15 +106,7 @@ impl ModuleMapper for Zero {
 }
 
 fn weights(encoder: &TrajEncoder) -> Vec<f32> {
-    struct All(Vec<f32>);
-    impl ModuleVisitor for All {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.extend(values(&param.val()));
-        }
-    }
-    let mut all = All(Vec::new());
-    encoder.visit(&mut all);
-    all.0
+    modules::weights(encoder).concat()
 }
 
 #[test]

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use amago_agent::RandomDraws;
 use amago_env::{Role, rng, stream_seed};
+use amago_golden::modules::weights;
 use amago_replay::{Batch, Padding, ReplayError, Store, StoreConfig};
 use amago_trainer::{Checkpoint, Event, Observer, Plan, RunDir, StopFlag, TrainError, Trainer, train_batch};
-use support::{Recorder, alone, device, lines, names, tiny, train, weights};
+use support::{Recorder, alone, device, lines, names, tiny, train};
 
 /// A finished run whose replay others learn from.
 fn expert(dir: &Path) -> String {

@@ -6,10 +6,11 @@ use std::fs;
 use std::path::Path;
 
 use amago_agent::{Misfit, state_entries};
+use amago_golden::modules::weights;
 use amago_trainer::{Checkpoint, Plan, RunDir, StateDict, TrainError, import, read_state_dict};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use support::{device, tiny, weights};
+use support::{device, tiny};
 
 /// Written by PyTorch for the tiny config: see `xtask/weights/fixture.py`.
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.pt");

@@ -3,28 +3,13 @@
 
 use amago_agent::{Agent, AgentConfig, Draws, Noise, NoiseSource, ObsSpec, Policy, Purpose, TrainBatch};
 use amago_env::Space;
-use amago_golden::modules::values;
 use amago_seqmodel::{
     FfTstepConfig, ObsKind, ObsLayout, TrajEncoderConfig, TransformerConfig, TstepEncoderConfig,
 };
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
 /// Width of an observation.
 pub const OBS: usize = 3;
-
-/// The values of all parameters, in visiting order.
-pub fn weights<M: Module>(module: &M) -> Vec<Vec<f32>> {
-    struct Collect(Vec<Vec<f32>>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(values(&param.val()));
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    module.visit(&mut collect);
-    collect.0
-}
 
 pub fn small(mut config: AgentConfig) -> AgentConfig {
     let tstep = FfTstepConfig { d_hidden: 8, d_output: 8, ..FfTstepConfig::default() };

@@ -1,13 +1,12 @@
 use amago_agent::{
     Actor, ActorConfig, OptimConfig, clip_gradients, copy_into, gradient_norm, soft_update, warmup,
 };
-use amago_golden::modules::{device, values};
+use amago_golden::modules::{device, values, weights};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Distribution, Tensor};
 
 use super::assert_close;
-use crate::support::weights;
 
 fn actor() -> Actor {
     let config = ActorConfig { d_hidden: 6, ..ActorConfig::default() };

@@ -9,14 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use amago_agent::{Agent, Policy};
+use amago_agent::Policy;
 use amago_golden::modules::values;
 use amago_trainer::{
     ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError, Trainer,
     load_config,
 };
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 /// Two epochs of a corridor of three with networks of width eight.
 pub const TINY: &str = include_str!("tiny.toml");
@@ -41,19 +40,6 @@ pub fn device() -> Device {
 pub fn probabilities(policy: &Policy) -> Vec<f32> {
     let Policy::Categorical(policy) = policy else { panic!("another kind for discrete actions") };
     values(&policy.probs)
-}
-
-/// The values of all parameters, in visiting order.
-pub fn weights(agent: &Agent) -> Vec<Vec<f32>> {
-    struct Collect(Vec<Vec<f32>>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(values(&param.val()));
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    agent.visit(&mut collect);
-    collect.0
 }
 
 /// Keeps what a run reported.
