@@ -39,11 +39,10 @@ impl<'a> Encoded<'a> {
     pub(crate) fn backward(self, loss: Tensor<1>) -> GradientsParams {
         let Self { agent, batch, kept, states } = self;
         let grads = loss.backward();
+        let Some((key, between)) = kept else { return GradientsParams::from_grads(grads, agent) };
         let mut gradient = states.grad(&grads);
-        let found = GradientsParams::from_grads(grads, agent);
-        let Some((key, between)) = kept else { return found };
         let mut sum = GradientsAccumulator::new();
-        sum.accumulate(agent, found);
+        sum.accumulate(agent, GradientsParams::from_grads(grads, agent));
         let parts = between.into_iter().enumerate().rev().map(Some).chain([None]);
         for input in parts {
             let Some(of_output) = gradient else { break };

@@ -1,10 +1,11 @@
 //! Causal attention over a packed projection.
 
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Tensor, activation, module};
+use burn::tensor::{Bool, Int, Tensor, module};
 
 use crate::AttentionPattern;
 use crate::pattern::split_heads;
+use crate::precision::product;
 
 /// `softmax(q kᵀ / √E + mask) v` per head, where the mask hides the future and what the pattern hides, with dropout on
 /// the weights. `qkv` is `[B, L, 3·E·H]`, laid out as `(three, head size E, heads H)` with heads fastest; gives
@@ -35,21 +36,22 @@ pub fn causal_attention(
 }
 
 /// `softmax(q kᵀ / √E) v` for one query per head, `[B, H, 1, E]`, over cached keys and values `[B, H, S, E]`, of
-/// which row `b` has the first `used[b]`; `unused` says the same, `[B, 1, 1, S]`. Gives `[B, H, 1, E]`.
+/// which row `b` has the first `used[b]`; `unused` says the same, `[B, 1, 1, S]`. The cache holds no key that the
+/// pattern hides, and begins with its sinks. Gives `[B, H, 1, E]`.
 pub fn cached_attention(
     query: Tensor<4>,
     [keys, values]: [Tensor<4>; 2],
-    used: &[usize],
-    unused: Tensor<4, Bool>,
+    (used, unused): (&[usize], Tensor<4, Bool>),
+    pattern: &AttentionPattern,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if crate::cpu::runs_on(&query.device()) && !query.device().is_autodiff() {
+    if pattern.keeps_scores() && crate::cpu::runs_on(&query.device()) && !query.device().is_autodiff() {
         let device = query.device();
         let [query, keys, values] = [query, keys, values].map(crate::cpu::constant);
         return crate::cpu::attend(&query, &keys, &values, used).on(&device);
     }
     let _ = used;
-    let size = query.dims()[3];
-    let scores = query.matmul(keys.transpose()) * (size as f64).powf(-0.5);
-    activation::softmax(scores.mask_fill(unused, f32::NEG_INFINITY), 3).matmul(values)
+    let (slots, device) = (keys.dims()[2] as i64, keys.device());
+    let sinks = || Tensor::<1, Int>::arange(0..slots, &device).lower_elem(pattern.sink_size as i64);
+    product(pattern.softmax(query, keys, unused, sinks), values)
 }

@@ -33,23 +33,24 @@ impl AttentionPattern {
         let device = query.device();
         let keys = times(len, &device).unsqueeze::<2>();
         let (hidden, sinks) = self.near(times(len, &device).unsqueeze_dim(1), keys);
-        self.softmax(query, key, hidden, sinks)
+        self.softmax(query, key, hidden, || sinks)
     }
 
     /// Whether scores are left as they are.
-    pub fn keeps_scores(&self) -> bool {
+    pub(crate) fn keeps_scores(&self) -> bool {
         self.sink_bias == 0.0 && self.logit_clip <= 0.0
     }
 
-    /// Biased and clipped scores. `sinks` is true where a key is a sink, of a shape that can be broadcast.
-    pub fn adjust<const D: usize, const S: usize>(
+    /// Biased and clipped scores. `sinks`, asked for where they have a bias, is true where a key is a sink, of a shape
+    /// that can be broadcast.
+    fn adjust<const D: usize, const S: usize>(
         &self,
         scores: Tensor<D>,
-        sinks: Tensor<S, Bool>,
+        sinks: impl FnOnce() -> Tensor<S, Bool>,
     ) -> Tensor<D> {
         let biased = match self.sink_bias {
             0.0 => scores,
-            bias => scores + (sinks.float() * bias).unsqueeze::<D>(),
+            bias => scores + (sinks().float() * bias).unsqueeze::<D>(),
         };
         if self.logit_clip > 0.0 { biased.clamp(-self.logit_clip, self.logit_clip) } else { biased }
     }
@@ -77,17 +78,19 @@ impl AttentionPattern {
             Tensor::cat(first.into_iter().chain([before, here]).collect(), 3)
         };
         let (hidden, of_sinks) = self.in_blocks(n, sinks, &device);
-        let weights = self.softmax(blocks(query), with_past(key), hidden, of_sinks);
+        let weights = self.softmax(blocks(query), with_past(key), hidden, || of_sinks);
         let out = product(crate::dropout(weights, dropout), with_past(value));
         out.reshape([b, h, n * window, size]).narrow(2, 0, len)
     }
 
-    fn softmax<const D: usize, const S: usize>(
+    /// Weights of keys `[..., K, E]` for queries `[..., Q, E]`, `[..., Q, K]`. `hidden` is true where a query must not
+    /// see a key, `sinks` where a key is a sink, both of a shape that can be broadcast.
+    pub(crate) fn softmax<const D: usize, const S: usize, const Z: usize>(
         &self,
         query: Tensor<D>,
         key: Tensor<D>,
         hidden: Tensor<S, Bool>,
-        sinks: Tensor<S, Bool>,
+        sinks: impl FnOnce() -> Tensor<Z, Bool>,
     ) -> Tensor<D> {
         let size = query.dims()[D - 1];
         let scores = product(query, key.transpose()) * (size as f64).powf(-0.5);

@@ -2,6 +2,7 @@
 //! again; elsewhere they are the backend's.
 
 use std::cell::Cell;
+use std::thread::LocalKey;
 
 use burn::tensor::{Device, Distribution, Tensor};
 
@@ -13,35 +14,31 @@ thread_local! {
     static REPEATABLE: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Runs `f` with another value in a cell of this thread, and puts the outer one back, also when `f` panics.
+fn within<T: Copy, R>(cell: &'static LocalKey<Cell<T>>, value: T, f: impl FnOnce() -> R) -> R {
+    struct Restore<T: Copy + 'static>(&'static LocalKey<Cell<T>>, T);
+    impl<T: Copy> Drop for Restore<T> {
+        fn drop(&mut self) {
+            self.0.set(self.1);
+        }
+    }
+    let _restore = Restore(cell, cell.replace(value));
+    f()
+}
+
 /// Runs `f` with random draws of its own: those of [`dropout`], [`uniform`] and [`normal`] on this thread then depend
 /// on `key` alone, not on what other threads draw meanwhile. CPU only; other backends have one generator.
 pub fn with_stream<R>(key: u64, f: impl FnOnce() -> R) -> R {
-    /// Puts the stream of an outer call back, also when `f` panics.
-    struct Restore(Option<u64>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            STREAM.set(self.0);
-        }
-    }
-    let _restore = Restore(STREAM.replace(Some(key)));
-    f()
+    within(&STREAM, Some(key), f)
 }
 
 /// Runs a training pass that can be run again: dropout takes part although no gradient is recorded, and all draws
 /// depend on `key` alone. Where the backend draws, its generator begins anew.
 pub fn repeatable<R>(key: u64, device: &Device, f: impl FnOnce() -> R) -> R {
-    /// Puts the outer state back, also when `f` panics.
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            REPEATABLE.set(self.0);
-        }
-    }
-    let _restore = Restore(REPEATABLE.replace(true));
     if !crate::is_fused(device) {
         device.seed(key);
     }
-    with_stream(key, f)
+    within(&REPEATABLE, true, || with_stream(key, f))
 }
 
 /// Whether a pass on this device is one of training: it is recorded, or [`repeatable`].

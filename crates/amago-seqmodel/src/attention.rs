@@ -3,7 +3,7 @@
 use amago_ops::{AttentionPattern, split_heads};
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::{Device, Int, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 
 use crate::dropout::{drop_out, probability};
 use crate::{Dense, KvCache, Rotation};
@@ -86,19 +86,9 @@ impl AttentionLayer {
     ) -> Tensor<3> {
         let qkv = self.rotate(self.qkv_projection.forward(x), rotation);
         let [query, key, value] = split_heads(qkv, self.n_heads);
-        let size = query.dims()[3];
         let (keys, values) = cache.append(layer, key, value);
-        if self.pattern.keeps_scores() {
-            let (used, unused) = (cache.used(), cache.unused());
-            let out = amago_ops::cached_attention(query, [keys, values], &used, unused);
-            return self.output(out.swap_dims(1, 2));
-        }
-        let slots = Tensor::<1, Int>::arange(0..keys.dims()[2] as i64, &keys.device());
-        let sinks = slots.lower_elem(self.pattern.sink_size as i64);
-        let scores = query.matmul(keys.transpose()) * (size as f64).powf(-0.5);
-        let scores = self.pattern.adjust(scores, sinks);
-        let scores = scores.mask_fill(cache.unused(), f32::NEG_INFINITY);
-        let out = activation::softmax(scores, 3).matmul(values);
+        let filled = (&*cache.used(), cache.unused());
+        let out = amago_ops::cached_attention(query, [keys, values], filled, &self.pattern);
         self.output(out.swap_dims(1, 2))
     }
 

@@ -57,7 +57,11 @@ impl SequenceEncoder for Transformer {
     }
 
     fn forward_seq(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
-        (0..self.segments()).fold(x, |x, segment| self.forward_segment(segment, x, times.clone()))
+        // Not segment by segment: all layers share one rotation.
+        let rotation = self.rotation(times.clone());
+        let x = self.embed(x, times);
+        let x = self.layers.iter().fold(x, |x, layer| layer.forward_seq(x, rotation.as_ref()));
+        self.norm.forward(x)
     }
 
     /// Its layers, between the embedding and the last norm.

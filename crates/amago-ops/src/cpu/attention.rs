@@ -1,10 +1,12 @@
 //! Causal attention that keeps no `L × L` matrix: blocks of queries, and the row's log-sum-exp for the way back
 //! (Dao et al. 2022, arXiv 2205.14135). The blocks themselves are in `block.rs`.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::block::{Head, Visible};
-use super::kernel::{Array, Kernel};
+use super::kernel::{Array, Kernel, written};
 use super::rows::least_per_task;
 use super::simd::vectorized;
 
@@ -41,8 +43,8 @@ impl Sizes {
 
     /// Queries (scaled), keys and values `[3, H, L, E]` of a packed sequence.
     fn unpack(self, packed: &[f32]) -> Vec<f32> {
-        let mut parts = vec![0.0; packed.len()];
-        regroup(self, packed, &mut parts);
+        // SAFETY: every number has its place.
+        let mut parts = unsafe { written(packed.len(), |parts| regroup(self, packed, parts)) };
         let scale = self.scale();
         parts[..self.heads * self.head()].iter_mut().for_each(|q| *q *= scale);
         parts
@@ -57,7 +59,7 @@ impl Sizes {
 
 vectorized! {
     /// From `[L, 3, E, H]` to `[3, H, L, E]`.
-    fn regroup(s: Sizes, from: &[f32], to: &mut [f32]) {
+    fn regroup(s: Sizes, from: &[f32], to: &mut [MaybeUninit<f32>]) {
         for (l, row) in from.chunks_exact(3 * s.size * s.heads).enumerate() {
             for (part, block) in row.chunks_exact(s.size * s.heads).enumerate() {
                 for h in 0..s.heads {
@@ -66,7 +68,7 @@ vectorized! {
                     match s.heads {
                         4 => pick::<4>(&block[h..], to),
                         8 => pick::<8>(&block[h..], to),
-                        n => to.iter_mut().zip(block[h..].iter().step_by(n)).for_each(|(to, x)| *to = *x),
+                        n => to.iter_mut().zip(block[h..].iter().step_by(n)).for_each(|(to, x)| _ = to.write(*x)),
                     }
                 }
             }
@@ -76,21 +78,21 @@ vectorized! {
 
 /// Every `H`-th number.
 #[inline(always)]
-fn pick<const H: usize>(from: &[f32], to: &mut [f32]) {
+fn pick<const H: usize>(from: &[f32], to: &mut [MaybeUninit<f32>]) {
     for (i, to) in to.iter_mut().enumerate() {
-        *to = from[i * H];
+        to.write(from[i * H]);
     }
 }
 
 vectorized! {
     /// The way back of [`regroup`].
-    fn ungroup(s: Sizes, from: &[f32], to: &mut [f32]) {
+    fn ungroup(s: Sizes, from: &[f32], to: &mut [MaybeUninit<f32>]) {
         for (l, row) in to.chunks_exact_mut(3 * s.size * s.heads).enumerate() {
             for (part, block) in row.chunks_exact_mut(s.size * s.heads).enumerate() {
                 for h in 0..s.heads {
                     let from = &from[((part * s.heads + h) * s.len + l) * s.size..][..s.size];
                     let to = block[h..].iter_mut().step_by(s.heads);
-                    to.zip(from).for_each(|(to, from)| *to = *from);
+                    to.zip(from).for_each(|(to, from)| _ = to.write(*from));
                 }
             }
         }
@@ -113,50 +115,60 @@ impl Kernel<1> for Attention {
         let s = self.sizes(qkv);
         let width = s.heads * s.size;
         let batch = qkv.dims()[0];
-        let mut out = vec![0.0; batch * s.len * width];
         let mut lse = vec![0.0; batch * s.heads * s.len];
-        out.par_chunks_mut(s.len * width)
-            .zip(lse.par_chunks_mut(s.heads * s.len))
-            .zip(qkv.data().par_chunks(s.len * 3 * width))
-            .with_min_len(least_per_task(4 * s.cost()))
-            .for_each(|((out, lse), packed)| {
-                let parts = s.unpack(packed);
-                for (head, lse) in lse.chunks_exact_mut(s.len).enumerate() {
-                    let result = s.of_head(&parts, head).forward(lse);
-                    for (to, from) in out.chunks_exact_mut(width).zip(result.chunks_exact(s.size)) {
-                        to[head * s.size..(head + 1) * s.size].copy_from_slice(from);
-                    }
+        let of_sequence = |out: &mut [MaybeUninit<f32>], lse: &mut [f32], packed: &[f32]| {
+            let parts = s.unpack(packed);
+            for (head, lse) in lse.chunks_exact_mut(s.len).enumerate() {
+                let result = s.of_head(&parts, head).forward(lse);
+                for (to, from) in out.chunks_exact_mut(width).zip(result.chunks_exact(s.size)) {
+                    to[head * s.size..(head + 1) * s.size].write_copy_of_slice(from);
                 }
-            });
-        (Array::new(out, &[batch, s.len, s.heads, s.size]), lse)
+            }
+        };
+        // SAFETY: the heads of a sequence write all of its rows.
+        let out = unsafe {
+            Array::written(&[batch, s.len, s.heads, s.size], |out| {
+                out.par_chunks_mut(s.len * width)
+                    .zip(lse.par_chunks_mut(s.heads * s.len))
+                    .zip(qkv.data().par_chunks(s.len * 3 * width))
+                    .with_min_len(least_per_task(4 * s.cost()))
+                    .for_each(|((out, lse), packed)| of_sequence(out, lse, packed));
+            })
+        };
+        (out, lse)
     }
 
     fn backward(&self, [qkv]: [&Array; 1], lse: Vec<f32>, grad: Array, _: [bool; 1]) -> [Option<Array>; 1] {
         let s = self.sizes(qkv);
         let width = s.heads * s.size;
-        let mut out = vec![0.0; qkv.data().len()];
-        out.par_chunks_mut(s.len * 3 * width)
-            .zip(qkv.data().par_chunks(s.len * 3 * width))
-            .zip(grad.data().par_chunks(s.len * width))
-            .zip(lse.par_chunks(s.heads * s.len))
-            .with_min_len(least_per_task(10 * s.cost()))
-            .for_each(|(((out, packed), grad), lse)| {
-                let (parts, mut grads) = (s.unpack(packed), vec![0.0; packed.len()]);
-                let mut head_grad = vec![0.0; s.head()];
-                for (head, lse) in lse.chunks_exact(s.len).enumerate() {
-                    for (to, from) in head_grad.chunks_exact_mut(s.size).zip(grad.chunks_exact(width)) {
-                        to.copy_from_slice(&from[head * s.size..(head + 1) * s.size]);
-                    }
-                    let all = grads.chunks_exact_mut(s.head()).skip(head).step_by(s.heads);
-                    let Ok(of_head) = <[_; 3]>::try_from(all.collect::<Vec<_>>()) else {
-                        unreachable!("queries, keys and values")
-                    };
-                    s.of_head(&parts, head).backward(lse, &head_grad, of_head);
+        let of_sequence = |out: &mut [MaybeUninit<f32>], packed: &[f32], [grad, lse]: [&[f32]; 2]| {
+            let (parts, mut grads) = (s.unpack(packed), vec![0.0; packed.len()]);
+            let mut head_grad = vec![0.0; s.head()];
+            for (head, lse) in lse.chunks_exact(s.len).enumerate() {
+                for (to, from) in head_grad.chunks_exact_mut(s.size).zip(grad.chunks_exact(width)) {
+                    to.copy_from_slice(&from[head * s.size..(head + 1) * s.size]);
                 }
-                let scale = s.scale();
-                grads[..s.heads * s.head()].iter_mut().for_each(|dq| *dq *= scale);
-                ungroup(s, &grads, out);
-            });
-        [Some(Array::new(out, &qkv.dims()))]
+                let all = grads.chunks_exact_mut(s.head()).skip(head).step_by(s.heads);
+                let Ok(of_head) = <[_; 3]>::try_from(all.collect::<Vec<_>>()) else {
+                    unreachable!("queries, keys and values")
+                };
+                s.of_head(&parts, head).backward(lse, &head_grad, of_head);
+            }
+            let scale = s.scale();
+            grads[..s.heads * s.head()].iter_mut().for_each(|dq| *dq *= scale);
+            ungroup(s, &grads, out);
+        };
+        // SAFETY: every number of a sequence has its place.
+        let out = unsafe {
+            Array::written(&qkv.dims(), |out| {
+                out.par_chunks_mut(s.len * 3 * width)
+                    .zip(qkv.data().par_chunks(s.len * 3 * width))
+                    .zip(grad.data().par_chunks(s.len * width))
+                    .zip(lse.par_chunks(s.heads * s.len))
+                    .with_min_len(least_per_task(10 * s.cost()))
+                    .for_each(|(((out, packed), grad), lse)| of_sequence(out, packed, [grad, lse]));
+            })
+        };
+        [Some(out)]
     }
 }

@@ -7,13 +7,19 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::pack::{pack_left, pack_right};
 use super::simd::{Simd, WithSimd, dispatch};
-use super::tile::{HIGHEST, Panel, Slice, Step, WIDEST, pack_left, pack_right};
+use super::tile::{Left, Panel, Slice, Step, TERMS};
 
-/// Terms of a sum before the result is written: a panel of the right matrix then fits the first cache.
+#[cfg(test)]
+mod tests;
+
+/// Terms of a sum before the result is written, about: a panel of the right matrix then fits the first cache.
 const DEPTH: usize = 128;
-/// Rows of the left matrix that are used against all panels: they fit the second cache.
-const ROWS: usize = 252;
+/// Up to so many rows of the left matrix are used against all panels: they fit the second cache.
+const ROWS: usize = 288;
+/// Distance of the columns of a copy of them, an odd number of lines: others share few sets of the first cache.
+pub(super) const COLUMN: usize = ROWS + 16;
 /// Up to so many rows it does not pay to copy panels of the right matrix.
 const FEW_ROWS: usize = 24;
 static FLOPS: AtomicU64 = AtomicU64::new(0);
@@ -139,10 +145,13 @@ struct Product<'a, 'b> {
 impl WithSimd for Product<'_, '_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
+        let terms = self.a.cols;
+        let slices = ((terms + DEPTH / 2) / DEPTH).max(1);
+        let len = terms.div_ceil(slices).next_multiple_of(TERMS);
         let mut from = 0;
         loop {
-            let len = DEPTH.min(self.a.cols - from);
-            let last = from + len == self.a.cols;
+            let len = len.min(terms - from);
+            let last = from + len == terms;
             let start = if from == 0 { self.start } else { Start::Result };
             let slice = Slice { from, len, start, slope: if last { self.slope } else { 1.0 } };
             // SAFETY: the caller's.
@@ -168,18 +177,19 @@ impl Product<'_, '_> {
             if !(direct && full) {
                 let to = &mut packed[panel * width * slice.len..][..width * slice.len];
                 // SAFETY: the caller's.
-                unsafe { pack_right::<S>(self.b, slice, panel * width, to) };
+                unsafe { pack_right::<S>(self.b, [slice.from, panel * width], to) };
             }
         }
         let packed = packed.as_ptr();
-        for row in (0..self.a.rows).step_by(ROWS) {
-            let rows = ROWS.min(self.a.rows - row);
-            // A transposed matrix would be read with a large stride, and so are its copies not.
+        let blocks = self.a.rows.div_ceil(ROWS);
+        let block = self.a.rows.div_ceil(blocks).next_multiple_of(S::TILE[0]);
+        for row in (0..self.a.rows).step_by(block) {
+            let rows = block.min(self.a.rows - row);
+            // Of a transposed matrix every entry of a row lies in another line, and these share few sets of the cache.
             let copied = self.a.strides[1] != 1 && slice.len > 0;
-            let len = if copied { rows.div_ceil(S::TILE[0]) * S::TILE[0] * slice.len } else { 0 };
-            let left_copy = grown(&mut self.buffers.left, len);
+            let left_copy = grown(&mut self.buffers.left, if copied { slice.len * COLUMN } else { 0 });
             if copied {
-                pack_left::<S>(self.a.rows(row, row + rows), slice, left_copy);
+                pack_left(self.a.rows(row, row + rows), slice.from, left_copy);
             }
             let left_copy = left_copy.as_ptr();
             for panel in 0..panels {
@@ -189,8 +199,8 @@ impl Product<'_, '_> {
                 };
                 for tile in (row..row + rows).step_by(S::TILE[0]) {
                     let left = match copied {
-                        true => (left_copy.wrapping_add((tile - row) * slice.len), [1, S::TILE[0]]),
-                        false => (self.a.at(tile, slice.from), self.a.strides),
+                        true => Left { data: left_copy.wrapping_add(tile - row), strides: [1, COLUMN] },
+                        false => Left { data: self.a.at(tile, slice.from), strides: self.a.strides },
                     };
                     let size = [S::TILE[0].min(row + rows - tile), width.min(self.b.cols - panel * width)];
                     // SAFETY: the tile lies within the result, and both parts hold its rows and columns.
@@ -200,46 +210,23 @@ impl Product<'_, '_> {
         }
     }
 
-    /// Computes one tile; one that does not fill its registers takes a detour.
+    /// Computes one tile.
     #[inline(always)]
     unsafe fn tile<S: Simd>(
         &mut self,
         slice: Slice,
-        left: (*const f32, [usize; 2]),
+        left: Left,
         right: Panel,
         [row, col]: [usize; 2],
-        [rows, cols]: [usize; 2],
+        size: [usize; 2],
     ) {
-        let (width, stride) = (S::TILE[1] * S::LANES, self.b.cols);
-        let mut first = [0.0; WIDEST];
         let start = match slice.start {
-            Start::Row(bias) if !cols.is_multiple_of(S::LANES) => {
-                first[..cols].copy_from_slice(&bias[col..col + cols]);
-                Start::Row(&first)
-            }
             Start::Row(bias) => Start::Row(&bias[col..]),
             start => start,
         };
         let step = Step { left, right, start, slope: slice.slope, depth: slice.len };
-        // SAFETY: the tile begins within the result.
-        let c = unsafe { self.c.data.add(row * stride + col) };
-        if cols.is_multiple_of(S::LANES) {
-            // SAFETY: all of the tile is within the result.
-            return unsafe { step.sized::<S>([rows, cols / S::LANES], c, stride) };
-        }
-        let mut whole = [0.0; HIGHEST * WIDEST];
-        for (i, whole) in whole.chunks_exact_mut(width).enumerate().take(rows) {
-            if let Start::Result = slice.start {
-                // SAFETY: `cols` numbers of each row are within the result, and there is something to add to.
-                unsafe { c.add(i * stride).copy_to_nonoverlapping(whole.as_mut_ptr(), cols) };
-            }
-        }
-        // SAFETY: `whole` holds a tile, whose registers beyond `cols` are left out.
-        unsafe { step.sized::<S>([rows, cols.div_ceil(S::LANES)], whole.as_mut_ptr(), width) };
-        for (i, whole) in whole.chunks_exact(width).enumerate().take(rows) {
-            // SAFETY: as above.
-            unsafe { c.add(i * stride).copy_from_nonoverlapping(whole.as_ptr(), cols) };
-        }
+        // SAFETY: all of the tile is within the result.
+        unsafe { step.sized::<S>(size, self.c.data.add(row * self.b.cols + col), self.b.cols) };
     }
 }
 

@@ -28,7 +28,7 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Whether the weight, the bias, or something else of a layer after the first is wanted.
+    /// Whether the weight or the bias of a layer after the first is wanted.
     fn layer(self, layer: usize) -> bool {
         self.inputs[3 + 2 * layer..5 + 2 * layer].contains(&true)
     }

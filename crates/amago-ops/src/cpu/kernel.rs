@@ -28,12 +28,8 @@ impl Array {
     /// # Safety
     /// `write` must write every number.
     pub(crate) unsafe fn written(dims: &[usize], write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Self {
-        let len = dims.iter().product();
-        let mut data = Vec::with_capacity(len);
-        write(&mut data.spare_capacity_mut()[..len]);
-        // SAFETY: all of it is written.
-        unsafe { data.set_len(len) };
-        Self::new(data, dims)
+        // SAFETY: the caller's.
+        Self::new(unsafe { written(dims.iter().product(), write) }, dims)
     }
 
     pub(crate) fn data(&self) -> &[f32] {
@@ -64,6 +60,18 @@ impl From<FlexTensor> for Array {
         assert_eq!(tensor.dtype(), DType::F32, "the fused kernels compute in f32");
         Self(if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() })
     }
+}
+
+/// As many numbers as `write` fills.
+///
+/// # Safety
+/// `write` must write every number.
+pub(super) unsafe fn written(len: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut data = Vec::with_capacity(len);
+    write(&mut data.spare_capacity_mut()[..len]);
+    // SAFETY: all of it is written.
+    unsafe { data.set_len(len) };
+    data
 }
 
 /// An operation on arrays with a hand-written gradient.

@@ -1,5 +1,7 @@
 //! Layer normalisation with saved mean and inverse deviation.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::kernel::{Array, Kernel};
@@ -19,14 +21,17 @@ impl Kernel<3> for LayerNorm {
     fn forward(&self, [x, weight, bias]: [&Array; 3]) -> (Array, Self::Saved) {
         let (w, b) = (weight.data(), bias.data());
         let d = w.len();
-        let mut out = vec![0.0; x.data().len()];
         let mut stats = vec![[0.0; 2]; x.data().len() / d];
-        let rows = out.par_chunks_mut(ROW_BLOCK * d).zip(x.data().par_chunks(ROW_BLOCK * d));
         let least = least_per_task(32 * ROW_BLOCK * d);
-        rows.zip(stats.par_chunks_mut(ROW_BLOCK)).with_min_len(least).for_each(|((out, x), stats)| {
-            rows_forward(out, x, stats, [w, b], self.eps);
-        });
-        (Array::new(out, &x.dims()), stats)
+        // SAFETY: there is a row of the result for every row of `x`.
+        let out = unsafe {
+            Array::written(&x.dims(), |out| {
+                let rows = out.par_chunks_mut(ROW_BLOCK * d).zip(x.data().par_chunks(ROW_BLOCK * d));
+                let blocks = rows.zip(stats.par_chunks_mut(ROW_BLOCK)).with_min_len(least);
+                blocks.for_each(|((out, x), stats)| rows_forward(out, x, stats, [w, b], self.eps));
+            })
+        };
+        (out, stats)
     }
 
     fn backward(
@@ -61,7 +66,7 @@ impl Kernel<3> for LayerNorm {
 }
 
 vectorized! {
-    fn rows_forward(out: &mut [f32], x: &[f32], stats: &mut [[f32; 2]], affine: [&[f32]; 2], eps: f32) {
+    fn rows_forward(out: &mut [MaybeUninit<f32>], x: &[f32], stats: &mut [[f32; 2]], affine: [&[f32]; 2], eps: f32) {
         let d = affine[0].len();
         for ((out, x), stat) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)).zip(stats) {
             *stat = row_forward(out, x, affine, eps);
@@ -79,13 +84,13 @@ vectorized! {
 
 /// Normalises one row; returns its mean and inverse deviation.
 #[inline(always)]
-fn row_forward(out: &mut [f32], x: &[f32], [w, b]: [&[f32]; 2], eps: f32) -> [f32; 2] {
+fn row_forward(out: &mut [MaybeUninit<f32>], x: &[f32], [w, b]: [&[f32]; 2], eps: f32) -> [f32; 2] {
     let d = x.len() as f32;
     let mean = sum(x, x, |x, _| x) / d;
     let variance = sum(x, x, |x, _| (x - mean) * (x - mean)) / d;
     let rstd = (variance + eps).sqrt().recip();
     for (((out, x), w), b) in out.iter_mut().zip(x).zip(w).zip(b) {
-        *out = (x - mean) * rstd * w + b;
+        out.write((x - mean) * rstd * w + b);
     }
     [mean, rstd]
 }
@@ -107,11 +112,11 @@ fn row_backward(grad: &mut [f32], x: &[f32], w: &[f32], [mean, rstd]: [f32; 2], 
     }
 }
 
-/// Sum of `f` over pairs, in eight lanes: the order is fixed, and the lanes fit vector registers.
+/// Sum of `f` over pairs, in lanes: the order is fixed, and there are as many as hide how long one addition takes.
 #[inline(always)]
 fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut lanes = [0.0; 8];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<32>(), b.as_chunks::<32>());
+    let mut lanes = [0.0; 32];
     for (a, b) in a.iter().zip(b) {
         for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
             *lane += f(*a, *b);

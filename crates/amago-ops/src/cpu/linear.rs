@@ -23,10 +23,10 @@ fn sizes(x: &Array, weight: &Array) -> [usize; 5] {
 }
 
 impl Kernel<3> for Linear {
-    /// The output, whose sign says where the activation's slope is one.
-    type Saved = Array;
+    /// The output of an activation, whose sign says where its slope is one.
+    type Saved = Option<Array>;
 
-    fn forward(&self, [x, weight, bias]: [&Array; 3]) -> (Array, Array) {
+    fn forward(&self, [x, weight, bias]: [&Array; 3]) -> (Array, Self::Saved) {
         let [e, c, n, i, o] = sizes(x, weight);
         let product = |(k, out): (usize, &mut [MaybeUninit<f32>])| {
             let x = Mat::new(&x.data()[(k % e) * n * i..], n, i);
@@ -45,18 +45,19 @@ impl Kernel<3> for Linear {
                 networks.with_min_len(least_per_task(2 * n * i * o)).for_each(product);
             })
         };
-        (out.clone(), out)
+        let saved = (self.slope != 1.0).then(|| out.clone());
+        (out, saved)
     }
 
     fn backward(
         &self,
         [x, weight, _]: [&Array; 3],
-        output: Array,
+        output: Option<Array>,
         mut grad: Array,
         wanted: [bool; 3],
     ) -> [Option<Array>; 3] {
         let [e, c, n, i, o] = sizes(x, weight);
-        if self.slope != 1.0 {
+        if let Some(output) = output {
             let block = ROW_BLOCK * o;
             let blocks = grad.data_mut().par_chunks_mut(block).zip(output.data().par_chunks(block));
             let blocks = blocks.with_min_len(least_per_task(8 * block));

@@ -11,6 +11,7 @@ mod head_gradient;
 mod kernel;
 mod layer_norm;
 mod linear;
+mod pack;
 mod random;
 mod reparam;
 mod rows;
@@ -18,6 +19,8 @@ mod simd;
 mod softmax;
 mod tile;
 mod values;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub(crate) use attend::attend;
 pub(crate) use attention::Attention;

@@ -20,6 +20,12 @@ pub(super) trait Simd {
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `max(slope · x, x)`.
     unsafe fn leaky(slope: Self::V, x: Self::V) -> Self::V;
+    /// The first `count` numbers, fewer than a register holds; the others are zero.
+    unsafe fn load_some(from: *const f32, count: usize) -> Self::V;
+    /// Stores the first `count` numbers.
+    unsafe fn store_some(to: *mut f32, x: Self::V, count: usize);
+    /// Eight rows of eight numbers become columns; `strides` are the distances of rows on both sides.
+    unsafe fn transpose(from: *const f32, to: *mut f32, strides: [usize; 2]);
     /// Brings an address near, valid or not.
     fn prefetch(_: *const f32) {}
 }
@@ -64,12 +70,32 @@ impl Simd for Portable {
     unsafe fn leaky(slope: Self::V, x: Self::V) -> Self::V {
         std::array::from_fn(|i| (slope[i] * x[i]).max(x[i]))
     }
+    #[inline(always)]
+    unsafe fn load_some(from: *const f32, count: usize) -> Self::V {
+        // SAFETY: the caller's.
+        std::array::from_fn(|i| if i < count { unsafe { *from.add(i) } } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn store_some(to: *mut f32, x: Self::V, count: usize) {
+        // SAFETY: the caller's.
+        x.iter().take(count).enumerate().for_each(|(i, x)| unsafe { *to.add(i) = *x });
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, to: *mut f32, [by_row, stride]: [usize; 2]) {
+        for i in 0..8 {
+            for j in 0..8 {
+                // SAFETY: the caller's.
+                unsafe { *to.add(j * stride + i) = *from.add(i * by_row + j) };
+            }
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86 {
     ($name:ident, $v:ident, $lanes:literal, $tile:expr, $doc:literal,
-     $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $mul:ident, $max:ident) => {
+     $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $mul:ident, $max:ident,
+     $load_some:path, $store_some:path) => {
         #[doc = $doc]
         pub(super) struct $name;
 
@@ -109,6 +135,21 @@ macro_rules! x86 {
                 unsafe { std::arch::x86_64::$max(std::arch::x86_64::$mul(slope, x), x) }
             }
             #[inline(always)]
+            unsafe fn load_some(from: *const f32, count: usize) -> Self::V {
+                // SAFETY: the caller's.
+                unsafe { $load_some(from, count) }
+            }
+            #[inline(always)]
+            unsafe fn store_some(to: *mut f32, x: Self::V, count: usize) {
+                // SAFETY: the caller's.
+                unsafe { $store_some(to, x, count) }
+            }
+            #[inline(always)]
+            unsafe fn transpose(from: *const f32, to: *mut f32, strides: [usize; 2]) {
+                // SAFETY: the caller's; both kinds of registers come with AVX.
+                unsafe { super::x86::transpose(from, to, strides) }
+            }
+            #[inline(always)]
             fn prefetch(at: *const f32) {
                 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
                 // SAFETY: x86-64 has this instruction, and it does nothing where it cannot.
@@ -131,7 +172,9 @@ x86!(
     _mm512_storeu_ps,
     _mm512_fmadd_ps,
     _mm512_mul_ps,
-    _mm512_max_ps
+    _mm512_max_ps,
+    super::x86::load_some_512,
+    super::x86::store_some_512
 );
 
 #[cfg(target_arch = "x86_64")]
@@ -147,7 +190,9 @@ x86!(
     _mm256_storeu_ps,
     _mm256_fmadd_ps,
     _mm256_mul_ps,
-    _mm256_max_ps
+    _mm256_max_ps,
+    super::x86::load_some_256,
+    super::x86::store_some_256
 );
 
 /// What can be run with any registers.

@@ -1,18 +1,23 @@
-//! A tile of a matrix product in registers, and copies of what it reads.
+//! A tile of a matrix product in registers.
 
-use super::gemm::{Mat, Start};
+use super::gemm::{COLUMN, Start};
 use super::simd::Simd;
 
-/// Entries of a row of the largest tile.
-pub(super) const WIDEST: usize = 4 * 16;
-/// Rows of the highest tile.
-pub(super) const HIGHEST: usize = 6;
+/// Terms that are added per turn of the loop, so that counting takes few instructions.
+pub(super) const TERMS: usize = 4;
 
 /// Columns of the right matrix for one column of tiles, `k` rows of them.
 #[derive(Clone, Copy)]
 pub(super) struct Panel {
     pub(super) data: *const f32,
     pub(super) stride: usize,
+}
+
+/// Rows of the left matrix for one row of tiles.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    pub(super) data: *const f32,
+    pub(super) strides: [usize; 2],
 }
 
 /// One part of the inner dimension.
@@ -26,7 +31,7 @@ pub(super) struct Slice<'a> {
 
 /// All that a tile needs but its place.
 pub(super) struct Step<'a> {
-    pub(super) left: (*const f32, [usize; 2]),
+    pub(super) left: Left,
     pub(super) right: Panel,
     pub(super) start: Start<'a>,
     pub(super) slope: f32,
@@ -34,19 +39,19 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// A tile of a size that is known at run time only, in registers.
+    /// A tile of a size that is known at run time only, in registers: some rows, and columns of the result `c`.
     ///
     /// # Safety
     /// The processor must have the instructions of `S`, and `c`, `left` and `right` must hold the tile, its rows and
     /// its columns.
     #[inline(always)]
-    pub(super) unsafe fn sized<S: Simd>(&self, [rows, width]: [usize; 2], c: *mut f32, stride: usize) {
+    pub(super) unsafe fn sized<S: Simd>(&self, [rows, cols]: [usize; 2], c: *mut f32, stride: usize) {
         macro_rules! each {
             ($($m:literal $n:literal,)*) => {
-                match (rows, width) {
+                match (rows, cols.div_ceil(S::LANES)) {
                     // SAFETY: the caller's.
                     $(($m, $n) if $m <= S::TILE[0] && $n <= S::TILE[1] => unsafe {
-                        self.run::<S, $m, $n>(c, stride);
+                        self.run::<S, $m, $n>(c, stride, cols % S::LANES);
                     },)*
                     _ => unreachable!("no tile is larger than {:?}", S::TILE),
                 }
@@ -58,21 +63,25 @@ impl Step<'_> {
         );
     }
 
-    /// `M × N` registers of the result.
+    /// `M × N` registers of the result; of the last ones of each row, `some` numbers belong to it, or all if zero.
     // Loops over indices are what the compiler unrolls, so that the sums stay in registers.
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
-    unsafe fn run<S: Simd, const M: usize, const N: usize>(&self, c: *mut f32, stride: usize) {
+    unsafe fn run<S: Simd, const M: usize, const N: usize>(&self, c: *mut f32, stride: usize, some: usize) {
         // SAFETY: the caller's: `c` holds the tile, `left` its rows and `right` its columns.
         unsafe {
             let mut sums = [[S::zero(); N]; M];
             for i in 0..M {
                 for j in 0..N {
-                    match self.start {
-                        Start::Zero => {}
-                        Start::Result => sums[i][j] = S::load(c.add(i * stride + j * S::LANES)),
-                        Start::Row(bias) => sums[i][j] = S::load(bias.as_ptr().add(j * S::LANES)),
-                    }
+                    let from = match self.start {
+                        Start::Zero => continue,
+                        Start::Result => c.add(i * stride + j * S::LANES).cast_const(),
+                        Start::Row(bias) => bias.as_ptr().add(j * S::LANES),
+                    };
+                    sums[i][j] = match j + 1 == N && some > 0 {
+                        true => S::load_some(from, some),
+                        false => S::load(from),
+                    };
                 }
             }
             // The tile below is next.
@@ -81,85 +90,75 @@ impl Step<'_> {
                     S::prefetch(c.wrapping_add((M + i) * stride + j * S::LANES));
                 }
             }
-            let (mut a, [by_row, by_col]) = self.left;
-            let mut b = self.right.data;
-            for _ in 0..self.depth {
-                let mut right = [S::zero(); N];
-                for j in 0..N {
-                    right[j] = S::load(b.add(j * S::LANES));
-                }
-                for i in 0..M {
-                    let left = S::splat(*a.add(i * by_row));
-                    for j in 0..N {
-                        sums[i][j] = S::mul_add(left, right[j], sums[i][j]);
-                    }
-                }
-                (a, b) = (a.wrapping_add(by_col), b.wrapping_add(self.right.stride));
-            }
+            self.add_all::<S, M, N>(&mut sums);
             let slope = S::splat(self.slope);
             for i in 0..M {
                 for j in 0..N {
                     let sum = if self.slope == 1.0 { sums[i][j] } else { S::leaky(slope, sums[i][j]) };
-                    S::store(c.add(i * stride + j * S::LANES), sum);
+                    let to = c.add(i * stride + j * S::LANES);
+                    match j + 1 == N && some > 0 {
+                        true => S::store_some(to, sum, some),
+                        false => S::store(to, sum),
+                    }
                 }
             }
         }
     }
-}
 
-/// The columns of one panel from `col` on, of a slice of `b`, row by row, padded with zeros.
-///
-/// # Safety
-/// The processor must have the instructions of `S`.
-#[inline(always)]
-pub(super) unsafe fn pack_right<S: Simd>(b: Mat, slice: Slice, col: usize, to: &mut [f32]) {
-    let width = S::TILE[1] * S::LANES;
-    let cols = width.min(b.cols - col);
-    let [by_row, by_col] = b.strides;
-    let from = &b.data[slice.from * by_row + col * by_col..];
-    if by_col == 1 && cols == width {
-        for (k, to) in to.chunks_exact_mut(width).enumerate() {
-            let from = &from[k * by_row..k * by_row + width];
-            for lane in 0..S::TILE[1] {
-                // SAFETY: both hold `width` numbers.
-                unsafe {
-                    S::store(
-                        to.as_mut_ptr().add(lane * S::LANES),
-                        S::load(from.as_ptr().add(lane * S::LANES)),
-                    )
-                };
-            }
-        }
-        return;
-    }
-    to.fill(0.0);
-    if by_col == 1 {
-        for (k, to) in to.chunks_exact_mut(width).enumerate() {
-            to.iter_mut().zip(&from[k * by_row..k * by_row + cols]).for_each(|(to, x)| *to = *x);
-        }
-        return;
-    }
-    for j in 0..cols {
-        // Rows of a transposed matrix lie side by side.
-        for (to, x) in to.chunks_exact_mut(width).zip(&from[j * by_col..]) {
-            to[j] = *x;
+    /// Adds all terms to the sums.
+    #[inline(always)]
+    unsafe fn add_all<S: Simd, const M: usize, const N: usize>(&self, sums: &mut [[S::V; N]; M]) {
+        let Self { left, right, depth, .. } = *self;
+        let (turns, width) = (depth / TERMS, S::TILE[1] * S::LANES);
+        // SAFETY: the caller's.
+        unsafe {
+            // Distances that are known make for short instructions. Only whole tiles are worth it.
+            let added = match left.strides {
+                _ if M < S::TILE[0] => 0,
+                [1, COLUMN] if right.stride == width => {
+                    add::<S, M, N, TERMS>(sums, turns, left.data, [1, COLUMN], right.data, width);
+                    turns * TERMS
+                }
+                [by_row, 1] => {
+                    add::<S, M, N, TERMS>(sums, turns, left.data, [by_row, 1], right.data, right.stride);
+                    turns * TERMS
+                }
+                _ => 0,
+            };
+            let a = left.data.wrapping_add(added * left.strides[1]);
+            let b = right.data.wrapping_add(added * right.stride);
+            add::<S, M, N, 1>(sums, depth - added, a, left.strides, b, right.stride);
         }
     }
 }
 
-/// A slice of all rows of a transposed matrix, in groups as high as a tile, column by column.
+/// Adds `turns · T` terms to all sums.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
-pub(super) fn pack_left<S: Simd>(a: Mat, slice: Slice, to: &mut [f32]) {
-    let height = S::TILE[0];
-    for (tile, to) in to.chunks_exact_mut(height * slice.len).enumerate().take(a.rows.div_ceil(height)) {
-        let rows = height.min(a.rows - tile * height);
-        for (k, to) in to.chunks_exact_mut(height).enumerate() {
-            let from = &a.data[tile * height + (slice.from + k) * a.strides[1]..][..rows];
-            match <&[f32; HIGHEST]>::try_from(from) {
-                // The length is known: no call is made for so few numbers.
-                Ok(from) => to[..HIGHEST].copy_from_slice(from),
-                Err(_) => to.iter_mut().zip(from).for_each(|(to, x)| *to = *x),
+unsafe fn add<S: Simd, const M: usize, const N: usize, const T: usize>(
+    sums: &mut [[S::V; N]; M],
+    turns: usize,
+    mut a: *const f32,
+    [by_row, by_col]: [usize; 2],
+    mut b: *const f32,
+    stride: usize,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        for _ in 0..turns {
+            for t in 0..T {
+                let mut right = [S::zero(); N];
+                for j in 0..N {
+                    right[j] = S::load(b.add(t * stride + j * S::LANES));
+                }
+                for i in 0..M {
+                    let left = S::splat(*a.add(i * by_row + t * by_col));
+                    for j in 0..N {
+                        sums[i][j] = S::mul_add(left, right[j], sums[i][j]);
+                    }
+                }
             }
+            (a, b) = (a.wrapping_add(T * by_col), b.wrapping_add(T * stride));
         }
     }
 }

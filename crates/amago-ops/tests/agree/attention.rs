@@ -53,10 +53,15 @@ fn attention_over_a_cache() {
             used.iter().flat_map(|used| (0..slots).map(move |slot| slot >= *used)).collect();
         let unused =
             || Tensor::<4, Bool>::from_bool(TensorData::new(hidden.clone(), [b, 1, 1, slots]), &plain);
-        let fused = cached_attention(query.clone(), cache.clone(), &used, unused());
+        let attended = |pattern| cached_attention(query.clone(), cache.clone(), (&used, unused()), &pattern);
+        let fused = attended(AttentionPattern::default());
+        // As above: composed.
+        let bounded = attended(AttentionPattern { logit_clip: 1e9, ..AttentionPattern::default() });
         let [keys, values] = cache;
         let scores = query.matmul(keys.transpose()) * (size as f64).powf(-0.5);
         let weights = activation::softmax(scores.mask_fill(unused(), f32::NEG_INFINITY), 3);
-        close("output", fused, weights.matmul(values));
+        let plain = weights.matmul(values);
+        close("output", fused, plain.clone());
+        close("composed output", bounded, plain);
     }
 }
