@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use amago_agent::{GradNorms, Learner, LossReport, RandomDraws, UpdateReport};
+use amago_agent::{GradNorms, Learner, LossReport, RandomDraws, TrainBatch, UpdateReport};
 use amago_env::{Column, Role, rng, stream_seed};
 use amago_replay::{Batch, ReplayError};
 use burn::tensor::Device;
@@ -46,8 +46,11 @@ impl Learning<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Learned, TrainError> {
         self.learner.limit = self.plan.config.train.loss_limit;
-        let (plan, data, first) = (self.plan, self.data, self.counter());
-        let draw = |counter| draw(plan, data, epoch, counter);
+        let (plan, data, device, first) = (self.plan, self.data, self.device, self.counter());
+        // The copy to the device is part of it, so that it overlaps with the update before, too.
+        let draw = |counter| {
+            draw(plan, data, epoch, counter).map(|batch| train_batch(batch, &plan.spec.obs, device))
+        };
         prefetch(first..first + updates as u64, draw, |batches| {
             let mut learned = Learned::default();
             for (done, batch) in (1..=updates).zip(batches) {
@@ -75,10 +78,9 @@ impl Learning<'_> {
         self.meta.updates + self.meta.skipped
     }
 
-    fn update(&mut self, batch: Batch) -> UpdateReport {
-        let tensors = train_batch(batch, &self.plan.spec.obs, self.device);
+    fn update(&mut self, batch: TrainBatch) -> UpdateReport {
         self.device.seed(stream_seed(self.plan.config.seed, Role::Learner, 0, self.counter()));
-        let report = self.learner.update(&tensors, &mut RandomDraws);
+        let report = self.learner.update(&batch, &mut RandomDraws);
         self.meta.learned += 1;
         report
     }
