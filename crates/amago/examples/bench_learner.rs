@@ -224,7 +224,7 @@ fn main() -> Result<()> {
     memory::keep_freed_pages();
     let args = Args::parse();
     let plain = device::by_name(&args.device)?;
-    anyhow::ensure!(!args.bf16 || amago_ops::has_bf16(&plain), "--bf16: {} has no bfloat16", args.device);
+    ensure!(!args.bf16 || amago_ops::has_bf16(&plain), "--bf16: {} has no bfloat16", args.device);
     amago_ops::use_bf16(args.bf16);
     let device = plain.clone().autodiff();
     device.seed(0);

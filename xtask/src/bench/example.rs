@@ -106,7 +106,8 @@ pub fn run(example: &Example, args: &Args) -> Result<Value> {
     Ok(report)
 }
 
-fn numbers(runs: &[Value], name: &str) -> Vec<f64> {
+/// A figure of every run that has it.
+pub fn numbers(runs: &[Value], name: &str) -> Vec<f64> {
     runs.iter().filter_map(|run| run[name].as_f64()).collect()
 }
 

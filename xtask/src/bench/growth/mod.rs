@@ -147,12 +147,12 @@ fn learner(program: &str, series: &Series, args: &Args) -> Result<Grown> {
         eprintln!("{}", command.join(" "));
         let runs = (0..args.repetitions).map(|_| example::once(&command, args.threads, LEARNER.speed));
         let runs = runs.collect::<Result<Vec<Value>>>()?;
-        let of = |name| runs.iter().filter_map(|run| run[name].as_f64()).collect::<Vec<_>>();
-        let speeds = of(LEARNER.speed).into_iter().map(|speed| 1e3 / speed).collect();
+        let speeds = example::numbers(&runs, LEARNER.speed).into_iter().map(|speed| 1e3 / speed).collect();
         points.push(Point {
             size,
             milliseconds: Spread::of(speeds).context("no run")?,
-            memory_mb: Spread::of(of("peak_memory_mb")).map_or(f64::NAN, |spread| spread.median),
+            memory_mb: Spread::of(example::numbers(&runs, "peak_memory_mb"))
+                .map_or(f64::NAN, |spread| spread.median),
         });
     }
     let fixed = [series.fixed, &args.sizes.join(" ")].join(" ");
