@@ -95,8 +95,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes a checkpoint under `dir` and drops all but the newest `keep`. A crash at any point
-    /// leaves the earlier ones whole.
+    /// Writes a checkpoint under `dir` and drops all but the newest `keep`, which must be at least one. A crash at
+    /// any point leaves the earlier ones whole.
     ///
     /// # Errors
     /// When it cannot be written; nothing half-written stays visible.
@@ -110,11 +110,7 @@ impl Checkpoint {
         fs::create_dir_all(dir).map_err(TrainError::io(dir))?;
         sweep(dir)?;
         let temp = dir.join(format!("{WRITING}{:08}", meta.updates));
-        // Nothing is removed before the new one is there, not even another one after as many updates.
-        let name = format!("update-{:08}", meta.updates);
-        let names = std::iter::once(name.clone()).chain((1..).map(|i| format!("{name}-{i}")));
-        let mut free = names.map(|name| dir.join(name)).filter(|path| !path.exists());
-        let target = free.next().expect("there is always a free name");
+        let target = dir.join(next_name(&list(dir)?, meta.updates));
         let written = write(&temp, learner, meta, state)
             .and_then(|()| fs::rename(&temp, &target).map_err(TrainError::io(&target)));
         if written.is_err() {
@@ -122,7 +118,8 @@ impl Checkpoint {
             let _ = fs::remove_dir_all(&temp);
         }
         written?;
-        for old in list(dir)?.iter().rev().skip(keep) {
+        // Newer ones than this can only be damaged: the run went on from before them.
+        for old in list(dir)?.iter().rev().skip_while(|path| **path != target).skip(keep) {
             fs::remove_dir_all(old).map_err(TrainError::io(old))?;
         }
         Ok(target)
@@ -277,14 +274,27 @@ fn sync(file: &Path) -> Result<(), TrainError> {
     File::open(file).and_then(|f| f.sync_all()).map_err(TrainError::io(file))
 }
 
-/// Published checkpoints, oldest first. Names sort by update.
+/// Published checkpoints, oldest first.
 fn list(dir: &Path) -> Result<Vec<PathBuf>, TrainError> {
     let entries = fs::read_dir(dir).map_err(TrainError::io(dir))?;
-    let published = |p: &PathBuf| {
-        p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("update-")) && p.is_dir()
-    };
-    let mut paths: Vec<PathBuf> =
-        entries.filter_map(Result::ok).map(|e| e.path()).filter(published).collect();
-    paths.sort();
-    Ok(paths)
+    let paths = entries.filter_map(Result::ok).map(|e| e.path()).filter(|p| p.is_dir());
+    let mut ages: Vec<_> = paths.filter_map(|p| Some((age(&p)?, p))).collect();
+    ages.sort();
+    Ok(ages.into_iter().map(|(_, path)| path).collect())
+}
+
+/// The update, and how many checkpoints were made before after as many: `update-00000012`, `update-00000012-1`.
+fn age(path: &Path) -> Option<(u64, u64)> {
+    let name = path.file_name()?.to_str()?.strip_prefix("update-")?;
+    let (updates, again) = name.split_once('-').unwrap_or((name, "0"));
+    Some((updates.parse().ok()?, again.parse().ok()?))
+}
+
+/// A name that sorts after all others of that update, also after those that are gone.
+fn next_name(present: &[PathBuf], updates: u64) -> String {
+    let again = present.iter().filter_map(|p| age(p)).filter(|age| age.0 == updates).map(|age| age.1).max();
+    match again {
+        None => format!("update-{updates:08}"),
+        Some(again) => format!("update-{updates:08}-{}", again + 1),
+    }
 }

@@ -7,7 +7,7 @@ use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use amago_trainer::{Checkpoint, CheckpointMeta, Plan};
-use support::{Recorder, tiny, train};
+use support::{Recorder, device, tiny, train};
 
 /// A run with three checkpoints, newest last.
 fn run(dir: &Path) -> [PathBuf; 3] {
@@ -105,4 +105,32 @@ fn another_version_is_told_apart_from_damage() {
     fs::write(&file, text).expect("writable");
     let error = Checkpoint::open(&newest).expect_err("another version").to_string();
     assert!(error.contains("version 7") && error.contains("version 2"), "{error}");
+}
+
+#[test]
+fn the_one_just_saved_is_the_newest_and_stays() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let [.., learned] = run(dir.path());
+    let plan = Plan::new(tiny(&[])).expect("a plan");
+    let learner = plan.learner(plan.agent(&device().autodiff()));
+    let save =
+        |folder: &Path, meta, keep| Checkpoint::save(folder, &learner, meta, None, keep).expect("room");
+    // As many updates each time, as while collecting.
+    let folder = dir.path().join("same");
+    for keep in [1, 2, 3] {
+        for _ in 0..12 {
+            let saved = save(&folder, CheckpointMeta::default(), keep);
+            let (newest, damaged) = Checkpoint::newest(&folder).expect("just saved");
+            assert!(damaged.is_empty(), "{damaged:?}");
+            assert_eq!(newest.path(), saved);
+        }
+        assert_eq!(fs::read_dir(&folder).expect("a folder").count(), keep);
+    }
+    // Back behind a damaged one.
+    fs::write(learned.join("agent.bpk"), "cut").expect("writable");
+    let meta = CheckpointMeta { updates: 5, ..CheckpointMeta::default() };
+    let folder = learned.parent().expect("a folder");
+    let saved = save(folder, meta, 1);
+    let (newest, damaged) = Checkpoint::newest(folder).expect("just saved");
+    assert_eq!((newest.path(), damaged.len()), (saved.as_path(), 1));
 }
