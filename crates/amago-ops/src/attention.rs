@@ -10,12 +10,19 @@ use crate::precision::product;
 /// `softmax(q kᵀ / √E + mask) v` per head, where the mask hides the future and what the pattern hides, with dropout on
 /// the weights. `qkv` is `[B, L, 3·E·H]`, laid out as `(three, head size E, heads H)` with heads fastest; gives
 /// `[B, L, H, E]`. With a window, time and memory grow with `L`.
+///
+/// # Panics
+/// When the width of `qkv` is no multiple of `3·H`.
 pub fn causal_attention(
     qkv: Tensor<3>,
     n_heads: usize,
     pattern: &AttentionPattern,
     dropout: f64,
 ) -> Tensor<4> {
+    assert!(
+        n_heads > 0 && qkv.dims()[2].is_multiple_of(3 * n_heads),
+        "queries, keys and values of every head"
+    );
     let simple = dropout == 0.0 && pattern.keeps_scores();
     #[cfg(feature = "flex")]
     if simple && crate::cpu::runs_on(&qkv.device()) {

@@ -4,7 +4,15 @@ use burn::tensor::{Tensor, module};
 
 /// Normalises the last dimension to zero mean and unit variance, then scales and shifts it:
 /// `(x − mean) / √(var + eps) · weight + bias`. `x` is `[..., d]`, `weight` and `bias` are `[d]`.
+///
+/// # Panics
+/// When the shapes do not fit.
 pub fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<D> {
+    assert_eq!(
+        [weight.dims(), bias.dims()],
+        [[x.dims()[D - 1]]; 2],
+        "a weight and a bias per entry of a row"
+    );
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&x.device()) {
         return crate::cpu::apply(

@@ -20,11 +20,12 @@ pub fn parts(device: &Device) -> usize {
 }
 
 /// Runs `f` on one of the CPU backend's threads, so that no operation inside has to hand its work over to them and
-/// wait. Elsewhere `f` runs where it is called.
+/// wait. Elsewhere `f` runs where it is called. The thread may be waiting inside a [`crate::repeatable`] pass: `f` is
+/// no part of it.
 pub fn on_pool<R: Send>(device: &Device, f: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(device) {
-        return rayon::scope(|_| f());
+        return rayon::scope(|_| crate::random::apart(f));
     }
     let _ = device;
     f()

@@ -2,34 +2,51 @@
 //! again; elsewhere they are the backend's.
 
 use std::cell::Cell;
-use std::thread::LocalKey;
 
 use burn::tensor::{Device, Distribution, Tensor};
 
 /// Increment of the generator SplitMix64 (Steele et al. 2014).
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-thread_local! {
-    static STREAM: Cell<Option<u64>> = const { Cell::new(None) };
-    static REPEATABLE: Cell<bool> = const { Cell::new(false) };
+/// How this thread draws. A waiting thread of a pool takes up other work, which must not inherit it.
+#[derive(Debug, Clone, Copy)]
+struct Context {
+    /// Where the next key comes from; the device's generator if there is none.
+    stream: Option<u64>,
+    /// Whether it is a training pass although no gradient is recorded.
+    repeatable: bool,
 }
 
-/// Runs `f` with another value in a cell of this thread, and puts the outer one back, also when `f` panics.
-fn within<T: Copy, R>(cell: &'static LocalKey<Cell<T>>, value: T, f: impl FnOnce() -> R) -> R {
-    struct Restore<T: Copy + 'static>(&'static LocalKey<Cell<T>>, T);
-    impl<T: Copy> Drop for Restore<T> {
+impl Context {
+    const NONE: Self = Self { stream: None, repeatable: false };
+}
+
+thread_local! {
+    static CONTEXT: Cell<Context> = const { Cell::new(Context::NONE) };
+}
+
+/// Runs `f` in another context of this thread, and puts the outer one back, also when `f` panics.
+fn within<R>(context: Context, f: impl FnOnce() -> R) -> R {
+    struct Restore(Context);
+    impl Drop for Restore {
         fn drop(&mut self) {
-            self.0.set(self.1);
+            CONTEXT.set(self.0);
         }
     }
-    let _restore = Restore(cell, cell.replace(value));
+    let _restore = Restore(CONTEXT.replace(context));
     f()
+}
+
+/// Runs `f` as if this thread did nothing else.
+#[cfg(feature = "flex")]
+pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
+    within(Context::NONE, f)
 }
 
 /// Runs `f` with random draws of its own: those of [`dropout`], [`uniform`] and [`normal`] on this thread then depend
 /// on `key` alone, not on what other threads draw meanwhile. CPU only; other backends have one generator.
 pub fn with_stream<R>(key: u64, f: impl FnOnce() -> R) -> R {
-    within(&STREAM, Some(key), f)
+    within(Context { stream: Some(key), repeatable: false }, f)
 }
 
 /// Runs a training pass that can be run again: dropout takes part although no gradient is recorded, and all draws
@@ -38,18 +55,19 @@ pub fn repeatable<R>(key: u64, device: &Device, f: impl FnOnce() -> R) -> R {
     if !crate::is_fused(device) {
         device.seed(key);
     }
-    within(&REPEATABLE, true, || with_stream(key, f))
+    within(Context { stream: Some(key), repeatable: true }, f)
 }
 
 /// Whether a pass on this device is one of training: it is recorded, or [`repeatable`].
 pub fn is_training(device: &Device) -> bool {
-    device.is_autodiff() || REPEATABLE.get()
+    device.is_autodiff() || CONTEXT.get().repeatable
 }
 
 /// The next key of this thread's stream; where there is none, one from the device's own generator.
 pub fn random_key(device: &Device) -> u64 {
-    if let Some(state) = STREAM.get() {
-        STREAM.set(Some(state.wrapping_add(GOLDEN)));
+    let context = CONTEXT.get();
+    if let Some(state) = context.stream {
+        CONTEXT.set(Context { stream: Some(state.wrapping_add(GOLDEN)), ..context });
         let x = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         return x ^ (x >> 31);

@@ -57,8 +57,10 @@ impl<'a> Mat<'a> {
         Self { data: &self.data[(start * self.strides[0]).min(self.data.len())..], rows: end - start, ..self }
     }
 
+    /// Where an entry is; somewhere within the data if the matrix has none.
     fn at(&self, row: usize, col: usize) -> *const f32 {
-        self.data[row * self.strides[0] + col * self.strides[1]..].as_ptr()
+        let place = row * self.strides[0] + col * self.strides[1];
+        self.data[place.min(self.data.len())..].as_ptr()
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn causal_attentions() {
-    device();
+    let _alone = seeded();
     for (batch, len, size, heads) in [(3, 130, 8, 4), (1, 1, 4, 2), (2, 64, 16, 1), (2, 65, 5, 3)] {
         let qkv = random([batch, len, 3 * size * heads]);
         let fused = causal_attention(qkv.clone(), heads, &AttentionPattern::default(), 0.0);
@@ -26,7 +26,7 @@ fn causal_attentions() {
 /// Windows and sinks below, at and above the size of a block, and longer than the sequence.
 #[test]
 fn windowed_attentions() {
-    device();
+    let _alone = seeded();
     for (window_size, sink_size) in [(1, 0), (7, 0), (7, 3), (64, 1), (65, 70), (100, 150), (200, 2), (0, 9)]
     {
         let pattern = AttentionPattern { window_size, sink_size, ..AttentionPattern::default() };
@@ -43,7 +43,7 @@ fn windowed_attentions() {
 
 #[test]
 fn attention_over_a_cache() {
-    device();
+    let _alone = seeded();
     let plain = Device::flex();
     for (b, h, slots, size) in [(3, 2, 9, 8), (1, 1, 1, 5), (24, 4, 60, 16)] {
         let query = normal([b, h, 1, size], &plain);

@@ -40,7 +40,7 @@ fn expected(logits: Tensor<3>) -> Tensor<3> {
 
 #[test]
 fn expectations_of_a_classifier_head() {
-    device();
+    let _alone = seeded();
     for (c, n, g, k, depth) in [(4, 300, 3, 2, 2), (1, 1, 1, 1, 1), (2, 40, 7, 3, 3)] {
         let head = head(c, n, g, 5, depth);
         let actions = activation::softmax(random([k, n, g, 5]) * 3.0, 3);
@@ -53,7 +53,7 @@ fn expectations_of_a_classifier_head() {
 /// Some rows have no gradient, as behind a minimum; some tensors want none.
 #[test]
 fn values_of_a_head() {
-    device();
+    let _alone = seeded();
     for (c, n, g, k, depth, frozen) in
         [(4, 1100, 2, 1, 2, false), (1, 1, 1, 2, 1, false), (2, 40, 7, 3, 3, true)]
     {
@@ -90,7 +90,7 @@ fn values_of_a_head() {
 
 #[test]
 fn losses_of_a_classifier_head() {
-    device();
+    let _alone = seeded();
     for (c, n, g, depth) in [(4, 1100, 2, 2), (1, 1, 1, 1), (2, 40, 7, 3)] {
         let head = head(c, n, g, 5, depth);
         let actions = activation::softmax(random([n, g, 5]) * 3.0, 2).detach();
@@ -114,7 +114,7 @@ fn losses_of_a_classifier_head() {
 
 #[test]
 fn repeated_actions_have_equal_expectations() {
-    device();
+    let _alone = seeded();
     let (n, g, k) = (5, 2, 4);
     let head = head(2, n, g, 3, 2);
     let index = Tensor::<1>::from_floats([0.0, 1.0, 1.0, 0.0, 2.0, 2.0, 2.0, 1.0], &device_of()).int();

@@ -1,6 +1,8 @@
 //! Every fused kernel against the composition it stands for: values and gradients.
 #![cfg(feature = "flex")]
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use amago_ops::{
     AdamWStep, adamw, blend, dropout, ensemble_linear, flops, layer_norm, linear, normal, power_iteration,
     random_key, sigma_reparam, square_sum, uniform, with_stream,
@@ -11,10 +13,12 @@ use burn::tensor::{Device, Distribution, Tensor, activation, module};
 mod attention;
 mod heads;
 
-fn device() -> Device {
-    let device = Device::flex().autodiff();
-    device.seed(7);
-    device
+/// The CPU backend has one generator for all threads: one test at a time draws from it.
+fn seeded() -> MutexGuard<'static, ()> {
+    static ONE_TEST: Mutex<()> = Mutex::new(());
+    let alone = ONE_TEST.lock().unwrap_or_else(PoisonError::into_inner);
+    device_of().seed(7);
+    alone
 }
 
 fn random<const D: usize>(dims: [usize; D]) -> Tensor<D> {
@@ -52,7 +56,7 @@ fn leaky(x: Tensor<3>, slope: f64) -> Tensor<3> {
 
 #[test]
 fn linear_layers() {
-    device();
+    let _alone = seeded();
     for (e, c, n, slope) in [(1, 4, 300, 0.01), (4, 4, 5, 0.0), (1, 1, 1, 1.0), (3, 3, 257, 0.01)] {
         let (x, w, b) = (random([e, n, 24]), random([c, 24, 40]), random([c, 40]));
         let fused = ensemble_linear(x.clone(), w.clone(), b.clone(), slope);
@@ -67,7 +71,7 @@ fn linear_layers() {
 
 #[test]
 fn the_activation_has_its_small_slope_at_zero() {
-    device();
+    let _alone = seeded();
     let x = Tensor::<2>::zeros([1, 3], &device_of()).require_grad();
     let weight = Tensor::<2>::eye(3, &device_of());
     let grads = linear(x.clone(), weight, None, 0.01).sum().backward();
@@ -76,7 +80,7 @@ fn the_activation_has_its_small_slope_at_zero() {
 
 #[test]
 fn inputs_without_gradient_get_none_and_plain_devices_work() {
-    device();
+    let _alone = seeded();
     let (x, w) = (random([7, 3]), random([3, 2]));
     let grads = linear(x.clone().detach(), w.clone(), None, 1.0).sum().backward();
     assert!(x.grad(&grads).is_none() && w.grad(&grads).is_some());
@@ -86,7 +90,7 @@ fn inputs_without_gradient_get_none_and_plain_devices_work() {
 
 #[test]
 fn layer_norms() {
-    device();
+    let _alone = seeded();
     for (rows, d) in [(300, 24), (1, 8), (129, 13)] {
         let (x, w, b) = (random([rows, d]), random([d]), random([d]));
         let fused = layer_norm(x.clone(), w.clone(), b.clone(), 1e-5);
@@ -101,7 +105,7 @@ fn layer_norms() {
 
 #[test]
 fn products_of_every_shape() {
-    device();
+    let _alone = seeded();
     // Around the sizes of tiles, panels and slices; `n` below and above what is copied.
     for (n, k, m) in [(1, 1, 1), (13, 5, 31), (14, 256, 32), (15, 257, 33), (29, 300, 70), (300, 513, 17)] {
         let (x, w, b) = (random([1, n, k]), random([1, k, m]), random([1, m]));
@@ -116,7 +120,7 @@ fn products_of_every_shape() {
 
 #[test]
 fn dropout_keeps_the_mean_and_its_gradient_drops_the_same() {
-    device();
+    let _alone = seeded();
     let x = Tensor::<2>::ones([1000, 300], &device_of()).require_grad();
     let y = dropout(x.clone(), 0.2);
     let grads = y.clone().sum().backward();
@@ -129,7 +133,7 @@ fn dropout_keeps_the_mean_and_its_gradient_drops_the_same() {
 
 #[test]
 fn draws_have_their_moments_and_differ() {
-    device();
+    let _alone = seeded();
     let device = device_of();
     for (draws, mean, variance) in
         [(uniform([500, 400], &device), 0.5, 1.0 / 12.0), (normal([500, 400], &device), 0.0, 1.0)]
@@ -149,7 +153,7 @@ fn draws_have_their_moments_and_differ() {
 
 #[test]
 fn a_stream_depends_on_its_key_alone() {
-    device();
+    let _alone = seeded();
     let device = device_of();
     let draw = || uniform([9], &device).into_data();
     let in_stream = |key| with_stream(key, || [draw(), draw()]);
@@ -166,7 +170,7 @@ fn a_stream_depends_on_its_key_alone() {
 
 #[test]
 fn optimiser_steps_are_those_of_burn() {
-    device();
+    let _alone = seeded();
     let plain = Device::flex();
     let config = AdamWConfig::new().with_beta_2(0.99).with_epsilon(1e-6).with_weight_decay(0.3);
     let burn = config.build();
@@ -190,7 +194,7 @@ fn optimiser_steps_are_those_of_burn() {
 
 #[test]
 fn blends_and_norms() {
-    device();
+    let _alone = seeded();
     let plain = Device::flex();
     let (old, new) = (normal([40_003], &plain), normal([40_003], &plain));
     close("blend", blend(old.clone(), new.clone(), 0.3), old.clone() * 0.7 + new * 0.3);
@@ -199,7 +203,7 @@ fn blends_and_norms() {
 
 #[test]
 fn products_are_counted() {
-    device();
+    let _alone = seeded();
     let before = flops();
     let _ = linear(random([6, 5]), random([5, 4]), None, 1.0);
     assert!(flops() - before >= 2 * 6 * 5 * 4, "other tests may count, too");
@@ -207,7 +211,7 @@ fn products_are_counted() {
 
 #[test]
 fn spectral_norms() {
-    device();
+    let _alone = seeded();
     for (i, o) in [(24, 40), (1, 9), (37, 5)] {
         let (w, gamma) = (random([i, o]), random([1]));
         let (u, v) = (random([o]).detach(), random([i]).detach());

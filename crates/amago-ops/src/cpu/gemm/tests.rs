@@ -6,8 +6,8 @@ use rand::{RngExt, SeedableRng};
 use super::{Buffers, Mat, Product, Start};
 use crate::cpu::simd::{Portable, Simd, WithSimd};
 
-/// Rows, terms, columns: single entries, whole tiles, remainders of tiles, registers and slices, several blocks.
-const SIZES: [[usize; 3]; 10] = [
+/// Rows, terms, columns: single entries, whole tiles, remainders of tiles, registers and slices, several blocks, no terms.
+const SIZES: [[usize; 3]; 11] = [
     [1, 1, 1],
     [6, 128, 64],
     [7, 13, 21],
@@ -18,6 +18,7 @@ const SIZES: [[usize; 3]; 10] = [
     [300, 260, 35],
     [600, 133, 65],
     [289, 8, 16],
+    [20, 0, 70],
 ];
 
 /// A matrix that is seen transposed or not.
