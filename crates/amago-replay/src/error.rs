@@ -180,14 +180,6 @@ pub enum ReplayError {
         /// Path and reason of the last one.
         last: String,
     },
-    /// No FIFO trajectory has this id.
-    #[error("{}: there is no unprotected trajectory {id}", dir.display())]
-    UnknownId {
-        /// Folder of the store.
-        dir: PathBuf,
-        /// The id asked for.
-        id: u64,
-    },
 }
 
 impl ReplayError {

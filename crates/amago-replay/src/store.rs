@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cache::Cache;
-use index::{Entry, Index, Part};
-pub use read::{Damage, OnDamage};
+use index::{Entry, Index};
+pub use index::{Part, TrajectoryId};
+pub use read::Damage;
 pub use snapshot::Snapshot;
 pub use write::Written;
 
@@ -30,25 +31,13 @@ pub struct StoreConfig {
     pub max_bytes: Option<u64>,
     /// Most bytes of trajectories kept in memory.
     pub cache_bytes: u64,
-    /// Whether each file is forced to the disk before it becomes visible. Without it, a power cut
-    /// may damage the newest files; they are then found out by their checksums.
-    pub sync: bool,
-    /// What to do with a damaged file.
-    pub on_damage: OnDamage,
     /// How trajectories are relabelled when they are drawn for a batch.
     pub relabel: Relabeler,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self {
-            max_trajectories: None,
-            max_bytes: None,
-            cache_bytes: 256 << 20,
-            sync: false,
-            on_damage: OnDamage::default(),
-            relabel: Relabeler::None,
-        }
+        Self { max_trajectories: None, max_bytes: None, cache_bytes: 256 << 20, relabel: Relabeler::None }
     }
 }
 
@@ -90,8 +79,6 @@ struct Inner {
     retired: Vec<Entry>,
     /// Stored after the snapshot that the store was opened at, by id.
     later: BTreeMap<u64, Entry>,
-    /// How many of those came back because the run did not repeat itself.
-    adopted: usize,
 }
 
 impl Store {
@@ -99,8 +86,7 @@ impl Store {
     ///
     /// # Errors
     /// When the folder cannot be used, another live store uses it, or it holds trajectories of
-    /// different layouts or of another format version. Damaged files are an error only with
-    /// [`OnDamage::Fail`].
+    /// different layouts or of another format version. Damaged files are set aside.
     pub fn open(dir: impl AsRef<Path>, config: StoreConfig) -> Result<Self, ReplayError> {
         Self::open_at(dir.as_ref(), config, None)
     }
@@ -132,7 +118,6 @@ impl Store {
             next_id: 0,
             retired: Vec::new(),
             later: BTreeMap::new(),
-            adopted: 0,
         };
         let (root, report) = (root.to_owned(), OpenReport::default());
         Self { root, config, report, inner: Mutex::new(inner), writer }
@@ -173,7 +158,7 @@ impl Store {
                     self.adopt_layout(&mut inner, &Arc::new(layout), &path)?;
                     inner.index.insert(part, entry);
                 }
-                Err(e) => self.handle_damage(&mut inner, part, id, e)?,
+                Err(e) => self.handle_damage(&mut inner, TrajectoryId { part, number: id }, e)?,
             }
         }
         Ok(())

@@ -96,7 +96,7 @@ impl<'a> Inspection<'a> {
                 lines.summary.trajectories += 1;
                 for start in (0..trajectory.len()).step_by(len) {
                     let end = trajectory.len().min(start + len);
-                    waiting.push(Piece { id: *id, trajectory: trajectory.clone(), start, end });
+                    waiting.push(Piece { number: id.number, trajectory: trajectory.clone(), start, end });
                 }
             }
             while waiting.len() >= size || (i + 1 == ids.len() && !waiting.is_empty()) {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use lru::LruCache;
 
+use super::index::TrajectoryId;
 use crate::Trajectory;
 
 /// Keeps the most recently used trajectories as long as they fit.
 #[derive(Debug)]
 pub(super) struct Cache {
-    map: LruCache<u64, Arc<Trajectory>>,
+    map: LruCache<TrajectoryId, Arc<Trajectory>>,
     bytes: u64,
     limit: u64,
 }
@@ -21,13 +22,13 @@ impl Cache {
     }
 
     /// The trajectory, if it is here; it becomes the most recently used.
-    pub fn get(&mut self, id: u64) -> Option<Arc<Trajectory>> {
+    pub fn get(&mut self, id: TrajectoryId) -> Option<Arc<Trajectory>> {
         self.map.get(&id).cloned()
     }
 
     /// Adds a trajectory and drops the least recently used ones that no longer fit. One that is
     /// larger than the whole cache is not kept: it would push everything else out.
-    pub fn insert(&mut self, id: u64, trajectory: &Arc<Trajectory>) {
+    pub fn insert(&mut self, id: TrajectoryId, trajectory: &Arc<Trajectory>) {
         let size = trajectory.bytes();
         if size > self.limit {
             return;
@@ -43,7 +44,7 @@ impl Cache {
     }
 
     /// Forgets a trajectory.
-    pub fn remove(&mut self, id: u64) {
+    pub fn remove(&mut self, id: TrajectoryId) {
         if let Some(old) = self.map.pop(&id) {
             self.bytes -= old.bytes();
         }

@@ -8,7 +8,8 @@ use super::index::{Entry, Part};
 use crate::format::{Header, PREFIX, Prefix};
 use crate::{FormatError, Layout, ReplayError};
 
-const TEMP_PREFIX: &str = ".tmp-";
+/// After the name, so that half a file never looks like a trajectory.
+const TEMP_SUFFIX: &str = ".tmp";
 const SUFFIX: &str = ".traj";
 
 /// Folder of a part.
@@ -58,31 +59,23 @@ pub(super) fn lock(root: &Path) -> Result<File, ReplayError> {
     }
 }
 
-/// Writes a file that is either whole and visible or not there at all.
-pub(super) fn publish(dir: &Path, name: &str, bytes: &[u8], sync: bool) -> Result<(), ReplayError> {
-    let temp = dir.join(format!("{TEMP_PREFIX}{name}"));
+/// Writes a file that is either whole and visible or not there at all. It is not forced to the disk: a power cut may
+/// damage the newest files, which their checksums then find out.
+pub(super) fn publish(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ReplayError> {
+    let temp = dir.join(format!("{name}{TEMP_SUFFIX}"));
     let target = dir.join(name);
-    let written = write(&temp, bytes, sync)
-        .and_then(|()| fs::rename(&temp, &target))
-        .and_then(|()| if sync { sync_dir(dir) } else { Ok(()) });
+    let written = write(&temp, bytes).and_then(|()| fs::rename(&temp, &target));
     written.map_err(|cause| {
         // Failing to clean up must not hide why the write failed; open removes what is left.
         let _ = fs::remove_file(&temp);
-        let _ = fs::remove_file(&target);
         ReplayError::Io { path: target, cause }
     })
 }
 
-fn write(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
-    file.flush()?;
-    if sync { file.sync_data() } else { Ok(()) }
-}
-
-/// A rename is only durable once the folder is.
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+    file.flush()
 }
 
 /// Names found in one folder.
@@ -103,7 +96,7 @@ pub(super) fn scan(dir: &Path, clean: bool) -> Result<Scan, ReplayError> {
         let item = item.map_err(ReplayError::io(dir))?;
         let name = item.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with(TEMP_PREFIX) {
+        if name.ends_with(TEMP_SUFFIX) {
             if !clean {
                 continue;
             }

@@ -3,12 +3,22 @@
 use std::collections::VecDeque;
 
 /// The two parts of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
     /// The oldest are dropped when a limit is exceeded.
     Fifo,
     /// Never dropped.
     Protected,
+}
+
+/// Which trajectory of a store. Numbers ascend with age within a part; both parts may hold the same number, because
+/// files may be put into `protected/` by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrajectoryId {
+    /// Its part.
+    pub part: Part,
+    /// The number in its file's name.
+    pub number: u64,
 }
 
 /// One stored trajectory.
@@ -107,10 +117,10 @@ impl Index {
     }
 
     /// Trajectory number `i < len()`: the protected ones, then the others, each by age.
-    pub fn nth(&self, i: usize) -> (Part, Entry) {
+    pub fn nth(&self, i: usize) -> TrajectoryId {
         match self.protected.list.get(i) {
-            Some(entry) => (Part::Protected, *entry),
-            None => (Part::Fifo, self.fifo.list[i - self.protected.len()]),
+            Some(entry) => TrajectoryId { part: Part::Protected, number: entry.id },
+            None => TrajectoryId { part: Part::Fifo, number: self.fifo.list[i - self.protected.len()].id },
         }
     }
 }

@@ -7,20 +7,9 @@ use std::sync::Arc;
 use amago_env::Rng;
 use rand::RngExt;
 
-use super::index::Part;
+use super::index::{Part, TrajectoryId};
 use super::{Inner, Store, files};
 use crate::{ReplayError, Trajectory, decode};
-
-/// What a store does when it meets a damaged file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnDamage {
-    /// Moves it to `damaged/`, counts it, and goes on with the others.
-    #[default]
-    Quarantine,
-    /// Returns an error and leaves the file where it is.
-    Fail,
-}
 
 /// A damaged file that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,14 +29,14 @@ impl Store {
     /// Draws a readable trajectory uniformly.
     pub(crate) fn draw(&self, rng: &mut Rng) -> Result<Arc<Trajectory>, ReplayError> {
         loop {
-            let (part, entry) = {
+            let id = {
                 let inner = self.lock();
                 if inner.index.len() == 0 {
                     return Err(self.nothing(&inner));
                 }
                 inner.index.nth(rng.random_range(0..inner.index.len()))
             };
-            if let Some(trajectory) = self.load(part, entry.id)? {
+            if let Some(trajectory) = self.load(id)? {
                 return Ok(trajectory);
             }
         }
@@ -58,14 +47,14 @@ impl Store {
     ///
     /// # Errors
     /// When nothing readable is left in the store.
-    pub fn sample_ids(&self, n: usize, rng: &mut Rng) -> Result<Vec<u64>, ReplayError> {
+    pub fn sample_ids(&self, n: usize, rng: &mut Rng) -> Result<Vec<TrajectoryId>, ReplayError> {
         let inner = self.lock();
         let len = inner.index.len();
         if len == 0 {
             return Err(self.nothing(&inner));
         }
         let chosen = rand::seq::index::sample(rng, len, n.min(len));
-        let mut ids: Vec<u64> = chosen.into_iter().map(|i| inner.index.nth(i).1.id).collect();
+        let mut ids: Vec<TrajectoryId> = chosen.into_iter().map(|i| inner.index.nth(i)).collect();
         ids.sort_unstable();
         Ok(ids)
     }
@@ -74,14 +63,10 @@ impl Store {
     /// was damaged and has been set aside.
     ///
     /// # Errors
-    /// When the file cannot be read for a reason that is not damage; with [`OnDamage::Fail`] also when it is
-    /// damaged.
-    pub fn get(&self, id: u64) -> Result<Option<Arc<Trajectory>>, ReplayError> {
-        let part = {
-            let inner = self.lock();
-            [Part::Fifo, Part::Protected].into_iter().find(|part| inner.index.contains(*part, id))
-        };
-        part.map_or(Ok(None), |part| self.load(part, id))
+    /// When the file cannot be read for a reason that is not damage.
+    pub fn get(&self, id: TrajectoryId) -> Result<Option<Arc<Trajectory>>, ReplayError> {
+        let known = self.lock().index.contains(id.part, id.number);
+        if known { self.load(id) } else { Ok(None) }
     }
 
     fn nothing(&self, inner: &Inner) -> ReplayError {
@@ -96,11 +81,11 @@ impl Store {
     }
 
     /// The trajectory, or `None` when it was set aside or dropped in the meantime.
-    fn load(&self, part: Part, id: u64) -> Result<Option<Arc<Trajectory>>, ReplayError> {
+    fn load(&self, id: TrajectoryId) -> Result<Option<Arc<Trajectory>>, ReplayError> {
         if let Some(hit) = self.lock().cache.get(id) {
             return Ok(Some(hit));
         }
-        let path = files::path(&self.root, part, id);
+        let path = files::path(&self.root, id.part, id.number);
         // The lock is free while the file is read: appending goes on.
         let read = fs::read(&path)
             .map_err(ReplayError::io(&path))
@@ -114,30 +99,32 @@ impl Store {
                 Ok(Some(trajectory))
             }
             // Another thread has dropped or moved it since it was drawn.
-            Err(_) if !inner.index.contains(part, id) => Ok(None),
-            Err(e) => self.handle_damage(&mut inner, part, id, e).map(|()| None),
+            Err(_) if !inner.index.contains(id.part, id.number) => Ok(None),
+            Err(e) => self.handle_damage(&mut inner, id, e).map(|()| None),
         }
     }
 
-    /// Sets a damaged file aside, if that is the policy and the file is to blame.
+    /// Sets a damaged file aside, if the file is to blame.
     pub(super) fn handle_damage(
         &self,
         inner: &mut Inner,
-        part: Part,
-        id: u64,
+        TrajectoryId { part, number }: TrajectoryId,
         error: ReplayError,
     ) -> Result<(), ReplayError> {
-        if self.config.on_damage == OnDamage::Fail || !files::is_damage(&error) {
+        if !files::is_damage(&error) {
             return Err(error);
         }
-        inner.index.remove(part, id);
-        let from = files::path(&self.root, part, id);
+        inner.index.remove(part, number);
+        let from = files::path(&self.root, part, number);
         if self.writer.is_none() {
             inner.damage.push(Damage { path: from, reason: error.to_string() });
             return Ok(());
         }
         let dir = files::damaged_dir(&self.root);
-        let to = dir.join(files::name(id));
+        let to = dir.join(match part {
+            Part::Fifo => files::name(number),
+            Part::Protected => format!("protected-{}", files::name(number)),
+        });
         // A file that cannot be moved is still left out of sampling, and the reason is kept.
         let moved = fs::create_dir_all(&dir).and_then(|()| fs::rename(&from, &to));
         let path = if moved.is_ok() { to } else { from };

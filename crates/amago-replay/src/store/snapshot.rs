@@ -44,8 +44,8 @@ impl Store {
 
     /// Opens a folder as it was at a snapshot. Trajectories that were retired by then wait for
     /// [`Store::purge`]. Those that came later are hidden until the same trajectory is written again under
-    /// the same id; when another one is, the run does not repeat itself, and all of them come back
-    /// ([`Store::adopted`]). No file is lost in either case.
+    /// the same id; when another one is, the run does not repeat itself, and all of them come back. No file is
+    /// lost in either case.
     ///
     /// # Errors
     /// As [`Store::open`].
@@ -55,12 +55,6 @@ impl Store {
         snapshot: &Snapshot,
     ) -> Result<Self, ReplayError> {
         Self::open_at(dir.as_ref(), config, Some(snapshot))
-    }
-
-    /// Trajectories stored after the snapshot that this store was opened at, and taken back because the run
-    /// did not repeat itself.
-    pub fn adopted(&self) -> usize {
-        self.lock().adopted
     }
 }
 
@@ -84,7 +78,6 @@ impl Inner {
         for (id, entry) in std::mem::take(&mut self.later) {
             self.index.insert(Part::Fifo, entry);
             self.next_id = self.next_id.max(id + 1);
-            self.adopted += 1;
         }
     }
 }

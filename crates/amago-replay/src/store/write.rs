@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::index::{Entry, Part};
+use super::index::{Entry, Part, TrajectoryId};
 use super::{Inner, Store, files};
 use crate::{FormatError, ReplayError, Trajectory, encode};
 
@@ -66,24 +66,8 @@ impl Store {
         }
         drop(inner);
         // The lock is free while the file is written: sampling goes on.
-        files::publish(&files::part_dir(&self.root, part), &files::name(id), &bytes, self.config.sync)?;
+        files::publish(&files::part_dir(&self.root, part), &files::name(id), &bytes)?;
         Ok(Written(part, Entry { id, bytes: bytes.len() as u64, transitions: trajectory.len() }))
-    }
-
-    /// Moves a FIFO trajectory to the protected part.
-    ///
-    /// # Errors
-    /// When no FIFO trajectory has this id, or the file cannot be moved.
-    pub fn protect(&self, id: u64) -> Result<(), ReplayError> {
-        self.check_writable()?;
-        let mut inner = self.lock();
-        let unknown = || ReplayError::UnknownId { dir: self.root.clone(), id };
-        let entry = inner.index.remove(Part::Fifo, id).ok_or_else(unknown)?;
-        let (from, to) =
-            (files::path(&self.root, Part::Fifo, id), files::path(&self.root, Part::Protected, id));
-        let moved = fs::rename(&from, &to).map_err(ReplayError::io(&from));
-        inner.index.insert(if moved.is_ok() { Part::Protected } else { Part::Fifo }, entry);
-        moved
     }
 
     fn check_writable(&self) -> Result<(), ReplayError> {
@@ -107,7 +91,7 @@ impl Store {
                 break;
             }
             inner.index.remove(Part::Fifo, oldest.id);
-            inner.cache.remove(oldest.id);
+            inner.cache.remove(TrajectoryId { part: Part::Fifo, number: oldest.id });
             inner.retired.push(oldest);
         }
         inner.retired.len() - before

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use amago_replay::{FormatError, OnDamage, Padding, ReplayError, Store, StoreConfig, encode};
+use amago_replay::{FormatError, Padding, ReplayError, Store, StoreConfig, encode};
 
 use crate::common::{names, rng, store, trajectory};
 
@@ -17,8 +17,8 @@ fn flip(path: &Path, from_end: bool, offset: usize) {
     fs::write(path, bytes).unwrap();
 }
 
-fn filled(dir: &Path, n: usize, on_damage: OnDamage) -> Store {
-    let store = store(dir, StoreConfig { cache_bytes: 0, on_damage, ..StoreConfig::default() });
+fn filled(dir: &Path, n: usize) -> Store {
+    let store = store(dir, StoreConfig { cache_bytes: 0, ..StoreConfig::default() });
     (0..n).for_each(|tag| assert!(store.append(&trajectory(tag, 4)).is_ok()));
     store
 }
@@ -26,7 +26,7 @@ fn filled(dir: &Path, n: usize, on_damage: OnDamage) -> Store {
 #[test]
 fn a_damaged_file_is_set_aside_and_sampling_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let store = filled(dir.path(), 4, OnDamage::Quarantine);
+    let store = filled(dir.path(), 4);
     flip(&file(dir.path(), 1), true, 20);
     fs::remove_file(file(dir.path(), 2)).unwrap();
     let batch = store.sample_batch(100, 4, Padding::None, &mut rng(0)).unwrap();
@@ -47,13 +47,13 @@ fn a_damaged_file_is_set_aside_and_sampling_goes_on() {
         dir.path().join("damaged/00000000000000000008.traj"),
     )
     .unwrap();
-    assert_eq!(filled(dir.path(), 0, OnDamage::Quarantine).append(&trajectory(0, 1)).unwrap(), 9);
+    assert_eq!(filled(dir.path(), 0).append(&trajectory(0, 1)).unwrap(), 9);
 }
 
 #[test]
 fn sampling_fails_when_nothing_readable_is_left() {
     let dir = tempfile::tempdir().unwrap();
-    let store = filled(dir.path(), 3, OnDamage::Quarantine);
+    let store = filled(dir.path(), 3);
     (0..3).for_each(|id| fs::write(file(dir.path(), id), "short").unwrap());
     match store.sample_batch(4, 4, Padding::None, &mut rng(0)).unwrap_err() {
         ReplayError::NothingReadable { damaged, last, .. } => {
@@ -68,33 +68,12 @@ fn sampling_fails_when_nothing_readable_is_left() {
 }
 
 #[test]
-fn the_other_policy_is_a_typed_error_that_names_the_file() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = filled(dir.path(), 1, OnDamage::Fail);
-    flip(&file(dir.path(), 0), true, 0);
-    match store.sample_batch(1, 4, Padding::None, &mut rng(0)).unwrap_err() {
-        ReplayError::Format { path, cause: FormatError::Checksum { part: "body", .. } } => {
-            assert_eq!(path, file(dir.path(), 0));
-        }
-        other => panic!("{other}"),
-    }
-    assert_eq!((store.len(), store.damage()), (1, vec![]));
-    assert!(file(dir.path(), 0).exists());
-}
-
-#[test]
 fn damaged_headers_are_found_on_open() {
     let dir = tempfile::tempdir().unwrap();
-    drop(filled(dir.path(), 3, OnDamage::Quarantine));
+    drop(filled(dir.path(), 3));
     flip(&file(dir.path(), 0), false, 8);
     fs::write(file(dir.path(), 2), "").unwrap();
-    let config = StoreConfig { on_damage: OnDamage::Fail, ..StoreConfig::default() };
-    let error = Store::open(dir.path(), config).unwrap_err();
-    assert!(
-        matches!(error, ReplayError::Format { cause: FormatError::Checksum { part: "header", .. }, .. }),
-        "{error}"
-    );
-    let store = filled(dir.path(), 0, OnDamage::Quarantine);
+    let store = filled(dir.path(), 0);
     assert_eq!((store.open_report().damaged, store.len(), store.damage().len()), (2, 1, 2));
     assert_eq!(names(dir.path().join("buffer")), ["00000000000000000001.traj"]);
 }
@@ -102,7 +81,7 @@ fn damaged_headers_are_found_on_open() {
 #[test]
 fn files_of_a_newer_program_are_not_damage() {
     let dir = tempfile::tempdir().unwrap();
-    let store = filled(dir.path(), 1, OnDamage::Quarantine);
+    let store = filled(dir.path(), 1);
     let mut bytes = encode(&trajectory(0, 4));
     bytes[8] = 2;
     let header = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) as usize;

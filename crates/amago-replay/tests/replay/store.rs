@@ -3,7 +3,8 @@ use std::fs;
 
 use amago_env::{Column, DictSpace, Observation, Space, Step};
 use amago_replay::{
-    Batch, FormatError, OpenReport, Padding, ReplayError, Store, StoreConfig, TrajectoryBuilder,
+    Batch, FormatError, OpenReport, Padding, Part, ReplayError, Store, StoreConfig, TrajectoryBuilder,
+    TrajectoryId,
 };
 
 use crate::common::{builder, names, observation, rng, store, trajectory};
@@ -26,17 +27,15 @@ fn the_oldest_go_first_and_the_protected_stay() {
         assert_eq!(store.append(&trajectory(tag, 4)).unwrap(), tag as u64);
     }
     assert_eq!((store.len(), store.transitions()), (6, 24));
-    store.protect(1).unwrap();
-    assert!(matches!(store.protect(1), Err(ReplayError::UnknownId { id: 1, .. })));
     assert_eq!(stored(&store), [0, 1, 2, 3, 4, 5]);
-    assert_eq!(store.retire(), 1);
+    assert_eq!(store.retire(), 2);
     assert_eq!(store.retire(), 0);
-    assert_eq!(stored(&store), [0, 1, 3, 4, 5]);
-    assert_eq!((store.len(), store.protected_len(), store.transitions()), (5, 2, 20));
-    assert_eq!(names(dir.path().join("buffer")).len(), 4);
-    assert_eq!((store.purge().unwrap(), store.purge().unwrap()), (1, 0));
+    assert_eq!(stored(&store), [0, 3, 4, 5]);
+    assert_eq!((store.len(), store.protected_len(), store.transitions()), (4, 1, 16));
+    assert_eq!(names(dir.path().join("buffer")).len(), 5);
+    assert_eq!((store.purge().unwrap(), store.purge().unwrap()), (2, 0));
     assert_eq!(names(dir.path().join("buffer")).len(), 3);
-    assert_eq!(names(dir.path().join("protected")).len(), 2);
+    assert_eq!(names(dir.path().join("protected")).len(), 1);
 }
 
 #[test]
@@ -56,7 +55,7 @@ fn the_byte_limit_counts_fifo_files_only() {
 #[test]
 fn opening_again_finds_everything() {
     let dir = tempfile::tempdir().unwrap();
-    let config = StoreConfig { max_trajectories: Some(2), sync: true, ..StoreConfig::default() };
+    let config = StoreConfig { max_trajectories: Some(2), ..StoreConfig::default() };
     {
         let store = store(dir.path(), config.clone());
         (0..4).for_each(|tag| assert!(store.append(&trajectory(tag, 3 + tag)).is_ok()));
@@ -64,11 +63,11 @@ fn opening_again_finds_everything() {
         store.retire();
         store.purge().unwrap();
     }
-    fs::write(dir.path().join("buffer/.tmp-00000000000000000009.traj"), "half").unwrap();
+    fs::write(dir.path().join("buffer/00000000000000000009.traj.tmp"), "half").unwrap();
     fs::write(dir.path().join("buffer/notes.txt"), "mine").unwrap();
     let store = store(dir.path(), config);
     assert_eq!(store.open_report(), OpenReport { temp_files: 1, foreign: 1, ..OpenReport::default() });
-    assert!(!dir.path().join("buffer/.tmp-00000000000000000009.traj").exists());
+    assert!(!dir.path().join("buffer/00000000000000000009.traj.tmp").exists());
     assert_eq!((store.len(), store.protected_len(), store.transitions()), (3, 1, 5 + 6 + 2));
     assert_eq!(stored(&store), [2, 3, 4]);
     assert_eq!(store.layout().as_ref(), Some(trajectory(0, 1).layout()));
@@ -124,10 +123,10 @@ fn one_thread_appends_while_another_samples() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for tag in 1..200 {
-                let id = store.append(&trajectory(tag, 3)).unwrap();
-                if tag == 100 {
-                    store.protect(id).unwrap();
-                }
+                match tag {
+                    100 => store.append_protected(&trajectory(tag, 3)).unwrap(),
+                    _ => store.append(&trajectory(tag, 3)).unwrap(),
+                };
                 store.retire();
                 store.purge().unwrap();
             }
@@ -149,7 +148,8 @@ fn ids_are_drawn_without_repetition() {
     assert!(matches!(store.sample_ids(3, &mut rng(0)), Err(ReplayError::EmptyStore { .. })));
     store.append_protected(&trajectory(0, 4)).unwrap();
     (1..6).for_each(|tag| assert!(store.append(&trajectory(tag, 4)).is_ok()));
-    assert_eq!(store.sample_ids(9, &mut rng(0)).unwrap(), [0, 1, 2, 3, 4, 5]);
+    let id = |number| TrajectoryId { part: if number == 0 { Part::Protected } else { Part::Fifo }, number };
+    assert!(store.sample_ids(9, &mut rng(0)).unwrap().into_iter().eq([1, 2, 3, 4, 5, 0].map(id)));
     let mut seen = BTreeSet::new();
     for counter in 0..100 {
         let ids = store.sample_ids(2, &mut rng(counter)).unwrap();
@@ -158,11 +158,27 @@ fn ids_are_drawn_without_repetition() {
         seen.extend(ids);
     }
     assert_eq!(seen.len(), 6);
-    for id in [0, 5] {
-        assert_eq!(*store.get(id).unwrap().unwrap(), trajectory(id as usize, 4));
+    for number in [0, 5] {
+        assert_eq!(*store.get(id(number)).unwrap().unwrap(), trajectory(number as usize, 4));
     }
-    assert!(store.get(6).unwrap().is_none());
+    assert!(store.get(id(6)).unwrap().is_none());
     std::fs::write(dir.path().join("buffer/00000000000000000004.traj"), b"x").unwrap();
-    assert!(store.get(4).unwrap().is_none());
+    assert!(store.get(id(4)).unwrap().is_none());
     assert_eq!((store.damage().len(), store.len()), (1, 5));
+}
+
+/// Whoever copies files into `protected/` does not choose their numbers.
+#[test]
+fn both_parts_may_hold_the_same_number() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(store(dir.path(), StoreConfig::default()));
+    let file = |part: &str, number: u64| dir.path().join(format!("{part}/{number:020}.traj"));
+    fs::write(file("protected", 0), amago_replay::encode(&trajectory(50, 4))).unwrap();
+    fs::write(file("protected", 1), "cut").unwrap();
+    fs::write(file("buffer", 0), amago_replay::encode(&trajectory(60, 4))).unwrap();
+    fs::write(file("buffer", 1), "cut, too").unwrap();
+    let store = Store::open(dir.path(), StoreConfig::default()).unwrap();
+    assert_eq!(stored(&store), [50, 60]);
+    let names = names(dir.path().join("damaged"));
+    assert_eq!(names, ["00000000000000000001.traj", "protected-00000000000000000001.traj"]);
 }

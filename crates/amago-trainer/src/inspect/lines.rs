@@ -96,7 +96,7 @@ impl<'a> Header<'a> {
 
 /// A slice of a stored trajectory, with its number.
 pub(super) struct Piece {
-    pub id: u64,
+    pub number: u64,
     pub trajectory: Arc<Trajectory>,
     pub start: usize,
     pub end: usize,
@@ -151,7 +151,7 @@ impl<'a> Lines<'a> {
                 let [q, v, advantage, filter, q_std, v_std, advantage_std, filter_std] = row;
                 let step = StepLine {
                     kind: "step",
-                    trajectory: piece.id,
+                    trajectory: piece.number,
                     t: data.start_time + t as i64,
                     reward: data.rewards[t],
                     action: &data.actions[t * width..(t + 1) * width],
