@@ -83,6 +83,16 @@ pub enum ConfigError {
         /// The legal range in words.
         range: &'static str,
     },
+    /// Bounds that leave nothing between them.
+    #[error("{name} = [{low}, {high}]: the first must not be above the second")]
+    Clamp {
+        /// Setting.
+        name: &'static str,
+        /// The first.
+        low: f32,
+        /// The second.
+        high: f32,
+    },
     /// Neither actor loss has weight.
     #[error("online_coeff and offline_coeff are both 0: the actor would learn nothing")]
     NoActorLoss,

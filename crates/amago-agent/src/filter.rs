@@ -81,18 +81,29 @@ impl Default for Filter {
 }
 
 impl Filter {
-    /// Refuses a temperature that is not positive.
+    /// Refuses a temperature that is not positive, and clamps without a range.
     ///
     /// # Errors
     /// Names the setting.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        match self {
-            Filter::LeakyRamp { beta, .. } | Filter::Exponential { beta, .. }
-                if *beta <= 0.0 || !beta.is_finite() =>
-            {
-                Err(ConfigError::NotPositive { name: "filter.beta", value: *beta })
+        let (beta, clamps) = match self {
+            Filter::Binary { .. } => return Ok(()),
+            Filter::Exponential { beta, clamp_advantage, clamp_weight } => {
+                let clamps =
+                    vec![("filter.clamp_advantage", clamp_advantage), ("filter.clamp_weight", clamp_weight)];
+                (*beta, clamps)
             }
-            _ => Ok(()),
+            Filter::LeakyRamp { beta, clamp_weight, .. } => {
+                (*beta, vec![("filter.clamp_weight", clamp_weight)])
+            }
+        };
+        if beta <= 0.0 || !beta.is_finite() {
+            return Err(ConfigError::NotPositive { name: "filter.beta", value: beta });
+        }
+        // A comparison with NaN is false.
+        match clamps.into_iter().find(|(_, [low, high])| !(low <= high)) {
+            Some((name, [low, high])) => Err(ConfigError::Clamp { name, low: *low, high: *high }),
+            None => Ok(()),
         }
     }
 

@@ -69,9 +69,12 @@ impl InputNorm {
         sigma.ones_like().mask_where(sigma.clone().greater_elem(0.01), sigma)
     }
 
-    /// `[..., d] → [..., d]`. A feature that hardly varies (σ ≤ 0.01) is only centred.
+    /// `[..., d] → [..., d]`. A feature that hardly varies (σ ≤ 0.01) is only centred, without the clamp.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        ((x - self.mu.val().unsqueeze()) / self.divisor().unsqueeze()).clamp(-1e4, 1e4)
+        let varies = self.sigma().greater_elem(0.01).unsqueeze::<D>();
+        let centred = x - self.mu.val().unsqueeze();
+        let scaled = (centred.clone() / self.divisor().unsqueeze()).clamp(-1e4, 1e4);
+        centred.clone().mask_where(varies.expand(centred.dims()), scaled)
     }
 
     /// Inverse of [`forward`](Self::forward) inside the clamp.

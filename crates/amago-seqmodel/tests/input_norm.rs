@@ -19,6 +19,8 @@ fn features_that_hardly_vary_are_only_centred() {
     let sigma = values(&norm.sigma());
     assert!((sigma[0] - 2.0).abs() < 1e-3 && sigma[1] < 0.01, "{sigma:?}");
     assert_eq!(sigma[2], 1e-3, "the smallest, not NaN");
+    let far = norm.forward(Tensor::<2>::from_floats([[1e6, 3e4, 3e4]], &device()));
+    assert_eq!(values(&far), [1e4, 29998.0, 29997.0], "no bound where nothing is divided");
     let x = Tensor::<2>::from_floats([[5.0, 2.5, 1.0]], &device());
     let normal = norm.forward(x.clone());
     let got = values(&normal);

@@ -62,6 +62,28 @@ fn counts_must_be_positive() {
 }
 
 #[test]
+fn clamps_must_have_a_range() {
+    for (low, high) in [(1.0, 0.5), (f32::NAN, 1.0), (0.0, f32::NAN)] {
+        let clamp = |e, expected: &str| {
+            assert!(matches!(e, ConfigError::Clamp { name, .. } if name == expected), "{e}");
+        };
+        let exponential =
+            |clamp_advantage, clamp_weight| Filter::Exponential { beta: 1.0, clamp_advantage, clamp_weight };
+        clamp(error(|c| c.filter = exponential([low, high], [0.0, 1.0])), "filter.clamp_advantage");
+        clamp(error(|c| c.filter = exponential([-1.0, 1.0], [low, high])), "filter.clamp_weight");
+        let ramp = |clamp_weight| Filter::LeakyRamp {
+            beta: 2.0,
+            hinge: 0.0,
+            slope: 0.1,
+            f0: 0.0,
+            clamp_weight,
+            add_binary: true,
+        };
+        clamp(error(|c| c.filter = ramp([low, high])), "filter.clamp_weight");
+    }
+}
+
+#[test]
 fn positive_numbers_must_be_positive() {
     for bad in [0.0, -1.0, f32::NAN, f32::INFINITY] {
         let not_positive = |e, expected: &str| {
