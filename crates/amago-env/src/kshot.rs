@@ -29,6 +29,15 @@ pub struct KShot {
     attempt_return: f64,
 }
 
+/// A running episode.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct State {
+    task: u64,
+    outcomes: Vec<(f64, Option<bool>)>,
+    attempt_return: f64,
+    env: Vec<u8>,
+}
+
 impl KShot {
     /// Key of the reset signal in the observation.
     pub const KEY: &'static str = "attempt";
@@ -109,6 +118,24 @@ impl Env for KShot {
 
     fn success(&self) -> Option<bool> {
         self.outcomes.last()?.1
+    }
+
+    fn save_state(&self) -> Option<Vec<u8>> {
+        let env = self.env.save_state()?;
+        let state = State {
+            task: self.task,
+            outcomes: self.outcomes.clone(),
+            attempt_return: self.attempt_return,
+            env,
+        };
+        rmp_serde::to_vec(&state).ok()
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), EnvError> {
+        let state: State = rmp_serde::from_slice(state).map_err(|e| EnvError::Failed(e.to_string()))?;
+        self.env.load_state(&state.env)?;
+        (self.task, self.outcomes, self.attempt_return) = (state.task, state.outcomes, state.attempt_return);
+        Ok(())
     }
 
     fn attempt(&self) -> Option<usize> {

@@ -13,7 +13,7 @@ use crate::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
 /// A thread cannot be stopped from outside. One that hangs stays behind and keeps its environment; every
 /// later call fails at once. Put another environment in its place.
 ///
-/// A call costs about ten microseconds more. There is nothing to draw.
+/// A call costs about ten microseconds more. There is nothing to draw: a [`crate::film::Filmed`] goes inside.
 pub struct Watchdog {
     name: String,
     observation_space: DictSpace,

@@ -134,3 +134,62 @@ fn a_taken_key_and_no_attempts_are_refused() {
     let none = KShot::new(Box::new(Scripted::new(Fault::None)), 0);
     assert!(none.err().expect("no attempts").to_string().contains("at least 1"));
 }
+
+/// A scripted environment that can be stopped and gone on with.
+struct Saving(Scripted);
+
+impl Env for Saving {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn observation_space(&self) -> &DictSpace {
+        self.0.observation_space()
+    }
+
+    fn action_space(&self) -> &Space {
+        self.0.action_space()
+    }
+
+    fn horizon(&self) -> Option<usize> {
+        self.0.horizon()
+    }
+
+    fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
+        self.0.reset(seed, obs)
+    }
+
+    fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
+        self.0.step(action, obs)
+    }
+
+    fn success(&self) -> Option<bool> {
+        self.0.success()
+    }
+
+    fn save_state(&self) -> Option<Vec<u8>> {
+        Some(vec![self.0.time as u8])
+    }
+
+    fn load_state(&mut self, state: &[u8]) -> Result<(), EnvError> {
+        self.0.time = usize::from(state[0]);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_state_holds_the_attempts_too() {
+    let mut one = wrap(Box::new(Saving(Scripted::new(Fault::None))), 3);
+    one.reset(4);
+    (0..7).for_each(|_| drop(one.step(0)));
+    let state = one.env.save_state().expect("it has one");
+    let mut two = wrap(Box::new(Saving(Scripted::new(Fault::None))), 3);
+    two.env.load_state(&state).expect("it fits");
+    for step in 7..15 {
+        assert_eq!(one.step(0), two.step(0), "step {step}");
+    }
+    assert_eq!((one.metrics(), one.metrics().len()), (two.metrics(), 6));
+    assert!(two.env.load_state(b"nothing").is_err());
+    let without = wrap(Box::new(Scripted::new(Fault::None)), 3);
+    assert!(without.env.save_state().is_none(), "only where the environment has states");
+}

@@ -121,7 +121,6 @@ impl Plan {
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
         let (make_encoder, loss_mask) = (parts.encoder, parts.loss_mask);
-        let make_env = guarded(make_env, train.env_timeout);
         Ok(Self { config, spec, observation_space, action_space, make_env, make_encoder, loss_mask })
     }
 
@@ -130,12 +129,21 @@ impl Plan {
     /// # Errors
     /// When one cannot be made.
     pub fn make_envs(&self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
-        (0..n).map(|_| Ok((self.make_env)()?)).collect()
+        (0..n).map(|_| self.make_env(|env| env)).collect()
+    }
+
+    /// Makes one environment; `wrap` sees it itself, not the [`Watchdog`], which draws nothing.
+    pub(crate) fn make_env(
+        &self,
+        wrap: impl FnOnce(Box<dyn Env>) -> Box<dyn Env>,
+    ) -> Result<Box<dyn Env>, TrainError> {
+        Ok(watched(wrap((self.make_env)()?), self.config.train.env_timeout))
     }
 
     /// What the run puts up with.
     pub(crate) fn faults(&self) -> Faults {
-        Faults::new(self.make_env.clone(), self.config.train.max_fault_rate)
+        let (make_env, seconds) = (self.make_env.clone(), self.config.train.env_timeout);
+        Faults::new(Arc::new(move || Ok(watched(make_env()?, seconds))), self.config.train.max_fault_rate)
     }
 
     /// What the columns of its trajectories mean.
@@ -174,13 +182,12 @@ impl Plan {
     }
 }
 
-/// The same environments with a time limit in seconds, unless that is zero.
-fn guarded(make_env: EnvFactory, seconds: f64) -> EnvFactory {
-    if seconds == 0.0 {
-        return make_env;
+/// The environment with a time limit in seconds, unless that is zero.
+fn watched(env: Box<dyn Env>, seconds: f64) -> Box<dyn Env> {
+    match seconds == 0.0 {
+        true => env,
+        false => Box::new(Watchdog::new(env, Duration::from_secs_f64(seconds))),
     }
-    let limit = Duration::from_secs_f64(seconds);
-    Arc::new(move || Ok(Box::new(Watchdog::new(make_env()?, limit))))
 }
 
 fn check_faults(train: &TrainConfig) -> Result<(), TrainError> {

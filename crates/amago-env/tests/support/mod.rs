@@ -40,7 +40,7 @@ pub struct Scripted {
     fault: Fault,
     observation_space: DictSpace,
     action_space: Space,
-    time: usize,
+    pub time: usize,
     resets: usize,
 }
 

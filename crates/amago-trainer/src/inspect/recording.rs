@@ -92,8 +92,8 @@ fn filmed(plan: &Plan, seed: u64) -> Result<(VecEnv, Receiver<Shot>), TrainError
         let shot = Shot { frame: env.render(), attempt: env.attempt(), reward };
         send.send(shot).map_err(|e| EnvError::Failed(e.to_string()))
     };
-    let env = plan.make_envs(1)?.pop().expect("one was asked for");
-    Ok((VecEnv::new(vec![Box::new(Filmed::new(env, look))], seed, Role::EvalEnv)?, shots))
+    let env = plan.make_env(|env| Box::new(Filmed::new(env, look)))?;
+    Ok((VecEnv::new(vec![env], seed, Role::EvalEnv)?, shots))
 }
 
 impl Recording {

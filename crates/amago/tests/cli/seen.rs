@@ -8,11 +8,11 @@ use crate::support::{Place, json, list};
 
 const LAKE: &str = "env={id=\"meta-frozen-lake\", options={size=2, k_episodes=2, horizon=8}}";
 
-/// Two seeds of a lake, and a run of other settings.
+/// Two seeds of a lake, and a run of other settings; all behind watchdogs, which draw nothing themselves.
 fn trained() -> Place {
     let place = Place::new();
     for (run, changed) in [("a", "seed=1"), ("b", "seed=2"), ("c", "agent.gamma=0.5")] {
-        place.train(run, &[LAKE, "eval.interval=1", changed]).ok();
+        place.train(run, &[LAKE, "eval.interval=1", "train.env_timeout=60", changed]).ok();
     }
     place
 }
