@@ -14,6 +14,8 @@ losses, backward, clipping by the global norm, moving targets, AdamW with warm-u
 What it leaves out is to its advantage: figures for logs, gradients of the maximised critics' weights (nobody uses
 them), the clamping of bin probabilities, reading and copying of batches. Attention is PyTorch's
 `scaled_dot_product_attention`, AdamW its fused one, norms, clipping and targets run over all tensors at once.
+With `--plain` attention, AdamW and targets are written as usual: scores, mask and softmax one by one, PyTorch's
+default AdamW, a loop over the targets' tensors; and the maximised critics' weights get their gradients.
 
 `gflop_per_update` is what PyTorch itself counts in one eager update; it counts causal attention as a full square.
 """
@@ -44,6 +46,7 @@ def arguments():
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of products")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--plain", action="store_true", help="nothing fused, unused gradients computed")
     return parser.parse_args()
 
 
@@ -66,21 +69,25 @@ class Learner:
     def __init__(self, agent, args):
         self.agent, self.device, self.updates = agent, args.device, 0
         self.dtype = getattr(torch, args.dtype)
-        self.trained = [p for p in agent.parameters() if p.requires_grad]
-        fused = dict(lr=1e-4, weight_decay=1e-3, betas=(0.9, 0.999), eps=1e-8, fused=True)
-        self.optimizer = torch.optim.AdamW(self.trained, **fused)
+        self.plain, self.trained = args.plain, agent.trained
+        settings = dict(lr=1e-4, weight_decay=1e-3, betas=(0.9, 0.999), eps=1e-8)
+        self.optimizer = torch.optim.AdamW(self.trained, **settings, fused=True if not args.plain else None)
         pairs = [(agent.target_critics, agent.critics), (agent.target_actor, agent.actor)]
         self.slow = [p for target, _ in pairs for p in target.parameters()]
         self.fast = [p for _, online in pairs for p in online.parameters()]
 
     def update(self, loss_of, batch):
-        self.optimizer.zero_grad(set_to_none=True)
+        self.agent.zero_grad(set_to_none=True)
         with torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32):
             loss = loss_of(batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
         with torch.no_grad():
-            torch._foreach_lerp_(self.slow, self.fast, 0.003)
+            if self.plain:
+                for slow, fast in zip(self.slow, self.fast):
+                    slow.copy_(0.997 * slow + 0.003 * fast)
+            else:
+                torch._foreach_lerp_(self.slow, self.fast, 0.003)
             climbed, critics = self.agent.maximized.parameters(), self.agent.critics.parameters()
             torch._foreach_copy_(list(climbed), list(critics))
         for group in self.optimizer.param_groups:
@@ -132,6 +139,7 @@ def main():
         "device": args.device,
         "dtype": args.dtype,
         "compiled": args.compile,
+        "plain": args.plain,
         "agent": args.agent,
         "size": args.size,
         "parameters": sum(p.numel() for p in learner.trained),

@@ -111,16 +111,18 @@ class Agent(nn.Module):
         self.online, self.offline = (0.0, 1.0) if self.amago2 else (1.0, 0.1)
         size = SIZES[args.size]
         self.tstep = TstepEncoder(args.obs + 1 + args.actions)
-        self.traj = Transformer(256, **size)
+        self.traj = Transformer(256, **size, plain=args.plain)
         outputs = len(GAMMAS) * args.actions * (1 if self.discrete else 2)
         self.actor = mlp(size["d"], 256, 2, outputs)
         per_option = self.discrete and not self.amago2
         bins = 128 if self.amago2 else None
         self.critics = Critics(4, size["d"], args.actions, GAMMAS, per_option, bins)
-        # Copies have no gradient; those of the original have one in the online loss, which nobody uses.
+        self.trained = list(self.parameters())
         self.target_actor, self.target_critics, self.maximized = (
             deepcopy(net).requires_grad_(False) for net in (self.actor, self.critics, self.critics)
         )
+        # The original computes gradients of this copy in the online loss, which nobody uses.
+        self.maximized.requires_grad_(args.plain)
         self.popart = PopArt(len(GAMMAS))
         self.register_buffer("gammas", torch.tensor(GAMMAS), persistent=False)
 

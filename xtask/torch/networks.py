@@ -75,13 +75,29 @@ class SigmaLinear(nn.Module):
         return F.linear(x, weight, self.bias)
 
 
-class Layer(nn.Module):
-    """A Transformer layer with the norms of NormFormer. Heads are slower than their entries in the packed
-    projection, which spares a transposition; the original's order is the other way round."""
+def attention_by_hand(qkv, heads):
+    """Scores, mask and softmax one by one, heads fastest in the packed projection: the original's layout."""
+    b, l, width = qkv.shape
+    query, key, value = qkv.view(b, l, 3, width // 3 // heads, heads).transpose(3, 4).unbind(2)
+    scores = torch.einsum("blhe,bshe->bhls", query, key)
+    later = torch.ones(l, l, dtype=torch.bool, device=qkv.device).triu(1)
+    weights = (scores.masked_fill(later, -math.inf) * query.shape[-1] ** -0.5).softmax(-1)
+    return torch.einsum("bhls,bshe->bhle", weights, value)
 
-    def __init__(self, d, heads, d_ff, dropout):
+
+def attention_fused(qkv, heads):
+    """PyTorch's own; heads are slower than their entries, which spares a transposition."""
+    b, l, width = qkv.shape
+    qkv = qkv.view(b, l, 3, heads, width // 3 // heads).permute(2, 0, 3, 1, 4)
+    return F.scaled_dot_product_attention(*qkv.unbind(0), is_causal=True)
+
+
+class Layer(nn.Module):
+    """A Transformer layer with the norms of NormFormer."""
+
+    def __init__(self, d, heads, d_ff, dropout, plain):
         super().__init__()
-        self.heads = heads
+        self.heads, self.attention = heads, attention_by_hand if plain else attention_fused
         self.qkv, self.out = SigmaLinear(d, 3 * d, bias=False), SigmaLinear(d, d)
         self.ff1, self.ff2 = SigmaLinear(d, d_ff), SigmaLinear(d_ff, d)
         self.scale = nn.Parameter(torch.ones(1, heads, 1, 1))
@@ -90,10 +106,8 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x):
-        b, l, d = x.shape
-        qkv = self.qkv(self.norm1(x)).view(b, l, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        heads = F.scaled_dot_product_attention(*qkv.unbind(0), is_causal=True) * self.scale
-        x = x + self.norm2(self.out(heads.transpose(1, 2).reshape(b, l, d)))
+        heads = self.attention(self.qkv(self.norm1(x)), self.heads) * self.scale
+        x = x + self.norm2(self.out(heads.transpose(1, 2).flatten(2)))
         hidden = self.norm4(F.leaky_relu(self.ff1(self.norm3(x)), SLOPE))
         return x + self.dropout(self.ff2(hidden))
 
@@ -101,10 +115,10 @@ class Layer(nn.Module):
 class Transformer(nn.Module):
     """Linear input, positions, layers, norm."""
 
-    def __init__(self, d_input, d, heads, d_ff, layers, dropout=0.05):
+    def __init__(self, d_input, d, heads, d_ff, layers, plain, dropout=0.05):
         super().__init__()
         self.inp = nn.Linear(d_input, d)
-        self.layers = nn.ModuleList(Layer(d, heads, d_ff, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(Layer(d, heads, d_ff, dropout, plain) for _ in range(layers))
         self.norm, self.dropout = nn.LayerNorm(d), nn.Dropout(dropout)
         rates = torch.exp(torch.arange(0, d, 2) * -(math.log(10000.0) / d))
         self.register_buffer("rates", rates, persistent=False)
