@@ -1,20 +1,11 @@
 //! Which crate checks which family of cases.
 
-/// Who checks a family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
-    /// A crate of the workspace.
-    Crate(&'static str),
-    /// A part that is not built yet, with its name.
-    Pending(&'static str),
-}
-
-const SEQMODEL: Owner = Owner::Crate("amago-seqmodel");
-const AGENT: Owner = Owner::Crate("amago-agent");
-const REPLAY: Owner = Owner::Crate("amago-replay");
+const SEQMODEL: &str = "amago-seqmodel";
+const AGENT: &str = "amago-agent";
+const REPLAY: &str = "amago-replay";
 
 /// Longest matching prefix wins.
-const FAMILIES: &[(&str, Owner)] = &[
+const FAMILIES: &[(&str, &str)] = &[
     ("norm_", SEQMODEL),
     ("activation_", SEQMODEL),
     ("symlog_symexp", SEQMODEL),
@@ -51,11 +42,11 @@ const FAMILIES: &[(&str, Owner)] = &[
     ("random_slice_and_collate", REPLAY),
     ("trajectory_npz_example", REPLAY),
     ("hindsight_relabel_", REPLAY),
-    ("exploration_", Owner::Crate("amago-env")),
+    ("exploration_", "amago-env"),
 ];
 
-/// The case's family, without the underscore at its end, and who checks it; `None` for an unknown family.
-pub fn family(case: &str) -> Option<(&'static str, Owner)> {
+/// The case's family, without the underscore at its end, and the crate that checks it; `None` for an unknown family.
+pub fn family(case: &str) -> Option<(&'static str, &'static str)> {
     let known = FAMILIES.iter().filter(|(prefix, _)| case.starts_with(prefix));
     let (prefix, owner) = known.max_by_key(|(prefix, _)| prefix.len())?;
     Some((prefix.trim_end_matches('_'), *owner))

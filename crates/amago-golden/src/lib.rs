@@ -17,7 +17,7 @@ pub mod torch;
 use std::path::{Path, PathBuf};
 
 pub use case::{Array, Case, Values};
-pub use families::{Owner, family};
+pub use families::family;
 pub use report::Report;
 
 /// Checks one case: compares tensors through the report.
@@ -52,9 +52,8 @@ pub fn run(crate_name: &str, checks: &[(&str, Check)]) {
     for name in case::names(&dir) {
         match family(&name) {
             None => failures.push(format!("{name}: unknown family")),
-            Some((_, Owner::Pending(why))) => println!("PENDING {name}: {why}"),
-            Some((_, Owner::Crate(c))) if c != crate_name => {}
-            Some((family, Owner::Crate(_))) => {
+            Some((_, owner)) if owner != crate_name => {}
+            Some((family, _)) => {
                 let Some((_, check)) =
                     checks.iter().filter(|(p, _)| name.starts_with(p)).max_by_key(|(p, _)| p.len())
                 else {

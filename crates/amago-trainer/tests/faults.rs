@@ -12,7 +12,7 @@ use amago_replay::{Padding, Store, StoreConfig};
 use amago_trainer::{Checkpoint, Plan, PolicyDriver, RunDir, TrainError};
 use burn::module::Module;
 use support::envs::{EPISODE, Fault, HEALTHY, all_fail, second_worker_fails};
-use support::{Recorder, device, probabilities, tiny, train};
+use support::{Recorder, alone, device, probabilities, tiny, train};
 
 /// Transitions on disk, after drawing so often that damage would be met.
 fn readable(run: &Path) -> u64 {
@@ -31,6 +31,7 @@ fn newest(run: &Path) -> Checkpoint {
 
 /// Probabilities in the first states of four environments.
 fn first_probabilities(plan: &Plan, run: &Path) -> Vec<f32> {
+    let _alone = alone();
     let fresh = Agent::new(&plan.config.agent, &plan.spec, &device().autodiff());
     let agent = newest(run).load_agent(fresh).expect("it fits").valid();
     let mut envs = VecEnv::new(plan.make_envs(4).expect("envs"), 0, Role::EvalEnv).expect("equal spaces");
@@ -148,6 +149,7 @@ fn damaged_trajectories_are_set_aside_and_learning_goes_on() {
     *bytes.last_mut().expect("not empty") ^= 1;
     fs::write(&files[1], &bytes).expect("flipped");
 
+    let _alone = alone();
     let mut seen = Recorder::default();
     let mut trainer = amago_trainer::Trainer::new(plan, run, &device()).expect("damage is no reason to stop");
     let outcome = trainer.run(&Default::default(), &mut seen).expect("nor while learning");
