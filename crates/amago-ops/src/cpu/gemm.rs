@@ -176,7 +176,7 @@ impl Product<'_, '_> {
         let packed = grown(&mut self.buffers.right, panels * width * slice.len);
         for panel in 0..panels {
             let full = (panel + 1) * width <= self.b.cols;
-            if !(direct && full) {
+            if !(direct && full) && slice.len > 0 {
                 let to = &mut packed[panel * width * slice.len..][..width * slice.len];
                 // SAFETY: the caller's.
                 unsafe { pack_right::<S>(self.b, [slice.from, panel * width], to) };
