@@ -28,6 +28,8 @@ pub enum Role {
     Attempt,
     /// How much an actor explores in an episode.
     ExplorationScale,
+    /// At which length an actor's trajectory is cut.
+    TrajectoryLength,
 }
 
 /// Seed of one stream: SplitMix64 over the four parts.

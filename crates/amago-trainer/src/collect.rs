@@ -9,6 +9,7 @@ use amago_env::vector::{EpisodeStats, VecEnv};
 use amago_env::{Action, Role, rng};
 use amago_replay::{Store, Trajectory, TrajectoryBuilder, Written};
 use burn::tensor::Device;
+use rand::RngExt;
 
 use crate::faults::Faults;
 use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TaskReport, TrainError};
@@ -30,7 +31,8 @@ pub struct Collector {
     written: Vec<Written>,
     /// Steps of each environment.
     steps: u64,
-    traj_save_len: usize,
+    /// Shortest and longest length at which a trajectory is cut.
+    traj_save_len: [usize; 2],
     sample: bool,
     seed: u64,
 }
@@ -96,9 +98,13 @@ impl Collector {
             taken: vec![Vec::new(); n],
             written: Vec::new(),
             steps: 0,
-            traj_save_len: match config.replay.traj_save_len {
-                0 => usize::MAX,
-                len => len,
+            traj_save_len: match (config.replay.traj_save_len, config.replay.traj_save_stagger) {
+                (0, _) => [usize::MAX; 2],
+                (len, false) => [len; 2],
+                (len, true) => {
+                    let around = config.train.max_seq_len;
+                    [len.saturating_sub(around).max(1), len.saturating_add(around)]
+                }
             },
             sample: config.train.sample_actions,
             seed: config.seed,
@@ -224,12 +230,22 @@ impl Collector {
                 if !faulted {
                     self.begin(i)?;
                 }
-            } else if self.builders[i].len() >= self.traj_save_len {
+            } else if self.is_long(i) {
                 let trajectory = self.builders[i].cut();
                 self.store(store, &trajectory)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether what was recorded is to be cut off. The length depends on the step at which it began.
+    fn is_long(&self, i: usize) -> bool {
+        let (len, [shortest, longest]) = (self.builders[i].len(), self.traj_save_len);
+        if len < shortest || shortest == longest {
+            return len >= shortest;
+        }
+        let begun = self.exploration[i].state().global_step - len as u64;
+        len >= rng(self.seed, Role::TrajectoryLength, i as u64, begun).random_range(shortest..=longest)
     }
 
     fn store(&mut self, store: &Store, trajectory: &Trajectory) -> Result<(), TrainError> {

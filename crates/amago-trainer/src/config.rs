@@ -167,6 +167,9 @@ pub struct ReplayConfig {
     pub padding: Padding,
     /// Longest stored trajectory in transitions; longer rollouts are cut into several. 0 for no limit.
     pub traj_save_len: usize,
+    /// Whether each of those is cut at another length, uniform in `traj_save_len` ± `train.max_seq_len`, so that
+    /// no cuts fall on the same steps in all environments.
+    pub traj_save_stagger: bool,
     /// Weight of the run's own trajectories among the datasets when a batch is drawn.
     pub weight: f64,
     /// Other folders of trajectories, drawn from and never changed.
@@ -186,6 +189,7 @@ impl Default for ReplayConfig {
             cache_bytes: 256 << 20,
             padding: Padding::None,
             traj_save_len: 0,
+            traj_save_stagger: false,
             weight: 1.0,
             datasets: Vec::new(),
             anneal_epochs: 0,

@@ -150,6 +150,7 @@ fn so_does_one_of_another_kind() {
     check_every_moment(&[
         "agent.traj_encoder.kind=gru",
         "agent.traj_encoder.d_hidden=8",
-        "replay.traj_save_len=2",
+        "replay.traj_save_len=5",
+        "replay.traj_save_stagger=true",
     ]);
 }
