@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cache::Cache;
+use files::Scan;
 use index::{Entry, Index};
 pub use index::{Part, TrajectoryId};
 pub use read::Damage;
@@ -81,6 +82,22 @@ struct Inner {
     later: BTreeMap<u64, Entry>,
 }
 
+impl Inner {
+    /// Whether a file is drawn from, or is known to be damaged.
+    fn knows(&self, id: TrajectoryId, path: &Path) -> bool {
+        self.index.contains(id.part, id.number) || self.damage.iter().any(|d| d.path == path)
+    }
+
+    /// Forgets trajectories of a part that are not among these numbers, which ascend.
+    fn keep_only(&mut self, part: Part, numbers: &[u64]) {
+        let gone = self.index.numbers(part).filter(|n| numbers.binary_search(n).is_err());
+        for number in gone.collect::<Vec<_>>() {
+            self.index.remove(part, number);
+            self.cache.remove(TrajectoryId { part, number });
+        }
+    }
+}
+
 impl Store {
     /// Opens a folder, creating what is missing, and reads the headers of all trajectories.
     ///
@@ -92,7 +109,7 @@ impl Store {
     }
 
     /// Opens a folder to draw from it only: nothing in it changes, and others may use it at the same time.
-    /// Damaged files are left out, and stay where they are.
+    /// Damaged files are left out, and stay where they are. What others add is found by [`Store::refresh`].
     ///
     /// # Errors
     /// As [`Store::open`], and when there is no such folder.
@@ -126,7 +143,9 @@ impl Store {
     fn filled(mut self, at: Option<&Snapshot>) -> Result<Self, ReplayError> {
         let store = &mut self;
         for part in [Part::Protected, Part::Fifo] {
-            store.read_folder(part)?;
+            let scan = store.read_folder(part)?;
+            store.report.temp_files += scan.temp_files;
+            store.report.foreign += scan.foreign;
         }
         if let Some(snapshot) = at {
             let missing = store.lock().go_back(snapshot);
@@ -144,12 +163,23 @@ impl Store {
         Ok(self)
     }
 
-    fn read_folder(&mut self, part: Part) -> Result<(), ReplayError> {
+    /// Looks again at a folder that others write to: from now on what came is drawn too, and what went is not.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn refresh(&self) -> Result<(), ReplayError> {
+        [Part::Protected, Part::Fifo].into_iter().try_for_each(|part| self.read_folder(part).map(drop))
+    }
+
+    /// Makes the index that of the folder. Files that were found damaged are not looked at again.
+    fn read_folder(&self, part: Part) -> Result<Scan, ReplayError> {
         let scan = files::scan(&files::part_dir(&self.root, part), self.writer.is_some())?;
-        self.report.temp_files += scan.temp_files;
-        self.report.foreign += scan.foreign;
-        for id in scan.ids {
+        self.lock().keep_only(part, &scan.ids);
+        for &id in &scan.ids {
             let path = files::path(&self.root, part, id);
+            if self.lock().knows(TrajectoryId { part, number: id }, &path) {
+                continue;
+            }
             let read = files::summary(&path, id);
             let mut inner = self.lock();
             inner.next_id = inner.next_id.max(id.saturating_add(1));
@@ -161,7 +191,7 @@ impl Store {
                 Err(e) => self.handle_damage(&mut inner, TrajectoryId { part, number: id }, e)?,
             }
         }
-        Ok(())
+        Ok(scan)
     }
 
     /// The store's layout: the first one seen. Every other must be equal.

@@ -12,6 +12,8 @@ pub(crate) struct Data {
     /// Where the run collects to; absent where it only learns.
     pub own: Option<Store>,
     datasets: Vec<Store>,
+    /// Layout of the task's trajectories.
+    layout: Layout,
     /// Of the run's own replay, then of the datasets.
     weights: Vec<f64>,
     /// The epoch in which each became ready.
@@ -33,8 +35,8 @@ impl Data {
             (_, Some((snapshot, _))) => Some(Store::resume(run.replay(), config.store(), snapshot)?),
             (_, None) => Some(Store::open(run.replay(), config.store())?),
         };
-        let expected = plan.layout();
-        let open = |set: &crate::DatasetConfig| open_dataset(&set.path, config.store(), &expected);
+        let layout = plan.layout();
+        let open = |set: &crate::DatasetConfig| open_dataset(&set.path, config.store(), &layout);
         let datasets = config.datasets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let weights: Vec<f64> =
             [config.weight].into_iter().chain(config.datasets.iter().map(|d| d.weight)).collect();
@@ -42,6 +44,7 @@ impl Data {
         Ok(Self {
             own,
             datasets,
+            layout,
             since: since.unwrap_or_else(|| vec![None; weights.len()]),
             weights,
             min_own: plan.config.train.min_trajectories,
@@ -59,15 +62,19 @@ impl Data {
         [self.own.as_ref()].into_iter().chain(self.datasets.iter().map(Some))
     }
 
-    /// Notes what is ready in an epoch, and tells whether anything is.
-    pub fn begin_epoch(&mut self, epoch: usize) -> bool {
+    /// Looks for what others have stored or dropped, notes what is ready in an epoch, and tells whether anything is.
+    pub fn begin_epoch(&mut self, epoch: usize) -> Result<bool, TrainError> {
+        for set in &self.datasets {
+            set.refresh()?;
+            check_layout(set, &self.layout)?;
+        }
         let need = [self.min_own].into_iter().chain(std::iter::repeat(1));
         let ready: Vec<bool> =
             self.stores().zip(need).map(|(s, n)| s.is_some_and(|s| s.is_ready(n))).collect();
         for (since, ready) in self.since.iter_mut().zip(ready) {
             *since = if ready { since.or(Some(epoch)) } else { None };
         }
-        self.weights(epoch).iter().any(|w| *w > 0.0)
+        Ok(self.weights(epoch).iter().any(|w| *w > 0.0))
     }
 
     /// What is drawn in an epoch: nothing from what is not ready, and less, for some epochs, from what became
@@ -113,17 +120,24 @@ impl Data {
 /// Opens a folder of trajectories of the task to draw from it only.
 pub(crate) fn open_dataset(dir: &Path, config: StoreConfig, expected: &Layout) -> Result<Store, TrainError> {
     let store = Store::read(dir, config)?;
+    check_layout(&store, expected)?;
+    Ok(store)
+}
+
+fn check_layout(store: &Store, expected: &Layout) -> Result<(), TrainError> {
     match store.layout() {
         Some(found) if *found != *expected => {
             let (expected, found) = (expected.to_string(), found.to_string());
-            Err(ReplayError::Layout { path: dir.to_owned(), expected, found }.into())
+            Err(ReplayError::Layout { path: store.dir().to_owned(), expected, found }.into())
         }
-        _ => Ok(store),
+        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use amago_env::{DictSpace, Space};
+
     use super::*;
 
     #[test]
@@ -131,6 +145,7 @@ mod tests {
         let mut data = Data {
             own: None,
             datasets: Vec::new(),
+            layout: Layout::new(&DictSpace::single(Space::Discrete { n: 2 }), &Space::Discrete { n: 2 }),
             weights: vec![1.0, 0.5, 2.0],
             since: vec![None, Some(1), Some(1)],
             min_own: 1,

@@ -122,13 +122,54 @@ fn trajectories_that_are_gone_are_an_error_of_the_update_that_needs_them() {
             thief.steal();
         }
         let error = trainer.run(&StopFlag::default(), &mut thief).expect_err("nothing to draw");
-        assert!(matches!(error, TrainError::Replay(ReplayError::NothingReadable { .. })), "{error}");
+        let TrainError::Replay(reason) = &error else { panic!("{error}") };
+        // The folder that the epoch begins with, or the files that it goes on with.
+        let as_expected = match at_once {
+            true => matches!(reason, ReplayError::Io { path, .. } if *path == thief.0),
+            false => matches!(reason, ReplayError::EmptyStore { .. }),
+        };
+        assert!(as_expected, "{error}");
         Checkpoint::newest(&checkpoints).expect("a checkpoint").0.meta.updates
     };
     assert_eq!(updates(true), 0);
     // When the first update was done, the second batch may have been drawn, but not the third.
     let during = updates(false);
     assert!((1..=2).contains(&during), "{during} updates");
+}
+
+/// Moves trajectories into a dataset after the first epoch, and away again after the second.
+struct Carrier([PathBuf; 2]);
+
+impl Observer for Carrier {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Epoch(record) = event {
+            let [away, here] = &self.0;
+            match record.epoch {
+                1 => std::fs::rename(away, here).expect("moved"),
+                2 => {
+                    std::fs::rename(here, away).expect("moved");
+                    std::fs::create_dir(here).expect("a folder");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn what_others_store_is_drawn_and_what_they_drop_is_not() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let expert = expert(dir.path());
+    let plan = learn_only(&expert, &["train.epochs=3", "replay.cache_bytes=0"]);
+    let paths = [dir.path().join("away"), Path::new(&expert).join("buffer")];
+    std::fs::rename(&paths[1], &paths[0]).expect("moved");
+    std::fs::create_dir(&paths[1]).expect("a folder");
+    let mut carrier = Carrier(paths);
+    let _alone = alone();
+    let run = RunDir::create(&dir.path().join("run"), &plan.config).expect("a folder");
+    let mut trainer = Trainer::new(plan.clone(), run, &device()).expect("a trainer");
+    let outcome = trainer.run(&StopFlag::default(), &mut carrier).expect("three epochs");
+    assert_eq!(outcome.meta.updates as usize, plan.config.train.batches_per_epoch, "those of the second");
 }
 
 #[test]
@@ -177,4 +218,28 @@ fn unusable_datasets_are_refused() {
     assert!(missing.to_string().contains("/no/such/folder"), "{missing}");
     let other = refused(&["env.id=dark-key-to-door", "env.options={}", &datasets(&[(&expert, 1.0)])]);
     assert!(other.to_string().contains("layout"), "{other}");
+}
+
+#[test]
+fn long_trajectories_are_cut_at_one_length_or_around_it() {
+    let lengths = |stagger: bool| {
+        let dir = tempfile::tempdir().expect("a folder");
+        let settings =
+            ["env.options.corridor_length=70", "train.timesteps_per_epoch=142", "replay.traj_save_len=10"];
+        let stagger = format!("replay.traj_save_stagger={stagger}");
+        let plan = Plan::new(tiny(&[&settings[..], &["train.epochs=1", &stagger]].concat())).expect("a plan");
+        train(&plan, &dir.path().join("run"), &mut Recorder::default()).expect("a whole run");
+        let store = Store::read(dir.path().join("run/replay"), StoreConfig::default()).expect("a replay");
+        let ids = store.sample_ids(usize::MAX, &mut rng(0, Role::Replay, 0, 0)).expect("trajectories");
+        let all = ids.into_iter().map(|id| store.get(id).expect("readable").expect("there"));
+        // Not the last of an episode, which ends where it ends.
+        let cut = all.filter(|t| t.columns().terminals.iter().all(|end| !end));
+        cut.map(|t| t.len()).collect::<Vec<_>>()
+    };
+    let same = lengths(false);
+    assert!(same.len() > 20 && same.iter().all(|len| *len == 10), "{same:?}");
+    let around = lengths(true);
+    assert!(around.len() > 15 && around.iter().all(|len| (6..=14).contains(len)), "{around:?}");
+    assert!(around.iter().any(|len| *len < 9) && around.iter().any(|len| *len > 11), "{around:?}");
+    assert_eq!(around, lengths(true), "seeded");
 }

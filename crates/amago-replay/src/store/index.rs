@@ -102,13 +102,21 @@ impl Index {
         self.part_mut(part).remove(id)
     }
 
+    fn part(&self, part: Part) -> &Entries {
+        match part {
+            Part::Fifo => &self.fifo,
+            Part::Protected => &self.protected,
+        }
+    }
+
     /// Whether a trajectory is in this part.
     pub fn contains(&self, part: Part, id: u64) -> bool {
-        let list = match part {
-            Part::Fifo => &self.fifo.list,
-            Part::Protected => &self.protected.list,
-        };
-        list.binary_search_by_key(&id, |e| e.id).is_ok()
+        self.part(part).list.binary_search_by_key(&id, |e| e.id).is_ok()
+    }
+
+    /// Numbers of a part's trajectories, ascending.
+    pub fn numbers(&self, part: Part) -> impl Iterator<Item = u64> {
+        self.part(part).ids()
     }
 
     /// Number of trajectories in both parts.

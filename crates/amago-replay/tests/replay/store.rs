@@ -182,3 +182,28 @@ fn both_parts_may_hold_the_same_number() {
     let names = names(dir.path().join("damaged"));
     assert_eq!(names, ["00000000000000000001.traj", "protected-00000000000000000001.traj"]);
 }
+
+#[test]
+fn a_reader_follows_whoever_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = store(dir.path(), StoreConfig { max_trajectories: Some(3), ..StoreConfig::default() });
+    let reader = Store::read(dir.path(), StoreConfig::default()).unwrap();
+    assert!(reader.is_empty());
+    (0..3).for_each(|tag| assert!(writer.append(&trajectory(tag, 4)).is_ok()));
+    reader.refresh().unwrap();
+    assert_eq!(stored(&reader), [0, 1, 2]);
+    (3..5).for_each(|tag| assert!(writer.append(&trajectory(tag, 4)).is_ok()));
+    (writer.retire(), writer.purge().unwrap());
+    let reader_without_cache = StoreConfig { cache_bytes: 0, ..StoreConfig::default() };
+    let late = Store::read(dir.path(), reader_without_cache).unwrap();
+    reader.refresh().unwrap();
+    assert_eq!((stored(&reader), reader.transitions()), (vec![2, 3, 4], 12));
+    // Dropped between two looks: not drawn, and no damage either.
+    writer.append(&trajectory(5, 4)).unwrap();
+    (writer.retire(), writer.purge().unwrap());
+    assert_eq!((stored(&late), late.damage()), (vec![3, 4], vec![]));
+    // A damaged one is told of once.
+    fs::write(dir.path().join("buffer/00000000000000000009.traj"), "cut").unwrap();
+    (0..3).for_each(|_| late.refresh().unwrap());
+    assert_eq!((stored(&late), late.damage().len()), (vec![3, 4, 5], 1));
+}

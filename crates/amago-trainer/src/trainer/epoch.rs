@@ -107,20 +107,20 @@ impl Trainer {
         stop: &StopFlag,
         observer: &mut dyn Observer,
     ) -> Result<Learned, TrainError> {
-        if !self.ready(epoch, observer) {
+        if !self.ready(epoch, observer)? {
             return Ok(Learned::default());
         }
         let Self { plan, run, data, learner, device, meta, .. } = self;
         Learning { plan, run, data, learner, device, meta }.updates((epoch, updates), stop, observer)
     }
 
-    fn ready(&mut self, epoch: usize, observer: &mut dyn Observer) -> bool {
-        let ready = self.data.begin_epoch(epoch);
+    fn ready(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<bool, TrainError> {
+        let ready = self.data.begin_epoch(epoch)?;
         if !ready {
             let (have, need) = (self.data.len(), self.plan.config.train.min_trajectories);
             observer.event(Event::Warning(format!("not learning yet: {have} trajectories of {need} stored")));
         }
-        ready
+        Ok(ready)
     }
 
     /// Collects on another thread while this one learns. Neither sees what the other does before both are
@@ -133,7 +133,7 @@ impl Trainer {
         stop: &StopFlag,
         observer: &mut dyn Observer,
     ) -> Result<(CollectReport, Learned, f64), TrainError> {
-        let updates = if self.ready(epoch, observer) { updates } else { 0 };
+        let updates = if self.ready(epoch, observer)? { updates } else { 0 };
         let policy_updates = self.meta.updates;
         let Self { plan, run, data, learner, device, meta, collector, .. } = self;
         let (data, done) = (&*data, AtomicUsize::new(0));
