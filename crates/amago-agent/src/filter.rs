@@ -1,5 +1,7 @@
 //! Weights of imitated actions by their advantage.
 
+use std::cmp::Ordering;
+
 use burn::tensor::Tensor;
 
 use crate::ConfigError;
@@ -100,8 +102,9 @@ impl Filter {
         if beta <= 0.0 || !beta.is_finite() {
             return Err(ConfigError::NotPositive { name: "filter.beta", value: beta });
         }
-        // A comparison with NaN is false.
-        match clamps.into_iter().find(|(_, [low, high])| !(low <= high)) {
+        // NaN has no order.
+        let empty = |[low, high]: &[f32; 2]| low.partial_cmp(high).is_none_or(Ordering::is_gt);
+        match clamps.into_iter().find(|(_, clamp)| empty(clamp)) {
             Some((name, [low, high])) => Err(ConfigError::Clamp { name, low: *low, high: *high }),
             None => Ok(()),
         }

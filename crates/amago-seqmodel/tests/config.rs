@@ -52,9 +52,8 @@ fn cnn_tstep(change: impl FnOnce(&mut CnnTstepConfig)) -> ModelError {
 #[test]
 fn defaults_are_valid() {
     TrajEncoderConfig::default().validate().expect("the Transformer");
-    TrajEncoderConfig::FeedForward(FeedForwardConfig::default())
-        .validate()
-        .expect("the feed-forward encoder");
+    let memory_free = FeedForwardConfig::default();
+    TrajEncoderConfig::FeedForward(memory_free).validate().expect("the feed-forward encoder");
     TrajEncoderConfig::Gru(GruConfig::default()).validate().expect("the GRU");
     TrajEncoderConfig::Mamba(MambaConfig::default()).validate().expect("Mamba");
     TrajEncoderConfig::Identity {}.validate().expect("the identity");

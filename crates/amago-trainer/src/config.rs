@@ -221,7 +221,6 @@ impl ReplayConfig {
             max_bytes: (self.max_bytes > 0).then_some(self.max_bytes),
             cache_bytes: self.cache_bytes,
             relabel: self.relabel,
-            ..StoreConfig::default()
         }
     }
 }

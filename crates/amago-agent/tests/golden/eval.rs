@@ -6,8 +6,9 @@ use amago_golden::{Case, Report, torch};
 use amago_seqmodel::ObsTensors;
 use burn::tensor::Tensor;
 
+use super::inputs::{agent, batch, steps};
 use super::options::Setup;
-use super::update::{AFTER_THREE, agent, batch, steps};
+use super::update::AFTER_THREE;
 use super::{FORWARD, close, device};
 
 /// Compares what is recorded under `eval.`.

@@ -3,6 +3,7 @@
 mod critics;
 mod draws;
 mod eval;
+mod inputs;
 mod options;
 mod parts;
 mod policies;

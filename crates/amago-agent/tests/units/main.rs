@@ -7,6 +7,7 @@ mod inspect;
 mod learner;
 mod optim;
 mod policies;
+mod policy_config;
 #[path = "../support/mod.rs"]
 mod support;
 

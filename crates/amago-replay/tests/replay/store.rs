@@ -193,14 +193,14 @@ fn a_reader_follows_whoever_writes() {
     reader.refresh().unwrap();
     assert_eq!(stored(&reader), [0, 1, 2]);
     (3..5).for_each(|tag| assert!(writer.append(&trajectory(tag, 4)).is_ok()));
-    (writer.retire(), writer.purge().unwrap());
+    assert_eq!(writer.retire(), writer.purge().unwrap());
     let reader_without_cache = StoreConfig { cache_bytes: 0, ..StoreConfig::default() };
     let late = Store::read(dir.path(), reader_without_cache).unwrap();
     reader.refresh().unwrap();
     assert_eq!((stored(&reader), reader.transitions()), (vec![2, 3, 4], 12));
     // Dropped between two looks: not drawn, and no damage either.
     writer.append(&trajectory(5, 4)).unwrap();
-    (writer.retire(), writer.purge().unwrap());
+    assert_eq!(writer.retire(), writer.purge().unwrap());
     assert_eq!((stored(&late), late.damage()), (vec![3, 4], vec![]));
     // A damaged one is told of once.
     fs::write(dir.path().join("buffer/00000000000000000009.traj"), "cut").unwrap();
