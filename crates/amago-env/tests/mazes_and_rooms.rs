@@ -113,12 +113,12 @@ fn a_trial_gives_two_rewards_then_begins_again() {
     }
     assert_eq!(play.step(3), (vec![0.0; 4], step(0.0, false)), "time was over: back to the start");
     assert_eq!(play.step(3), (vec![0.25, 0.0, 1.0, 0.125], step(1.0, true)));
+    // Not every episode finishes a second trial; this one does because it solved the first one.
     let expected = [
         ("trials finished", 2.0),
         ("trials completed", 1.0),
         ("return per trial", 1.0),
         ("trial 0 return", 2.0),
-        ("trial 1 return", 0.0),
     ];
     assert_eq!(play.metrics(), expected.map(|(name, value)| (name.to_owned(), value)));
     assert_eq!(play.env.success(), None);
