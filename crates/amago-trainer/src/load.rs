@@ -16,7 +16,7 @@ pub struct ConfigSource<'a> {
     pub name: &'a str,
     /// TOML text.
     pub text: &'a str,
-    /// `key=value` overrides, applied in order.
+    /// `key=value` overrides, applied in order, but those of a `kind` first.
     pub overrides: &'a [String],
 }
 
@@ -36,7 +36,7 @@ const OPTIONAL: [&str; 4] = [
 pub fn load_config(source: &ConfigSource<'_>) -> Result<RunConfig, TrainError> {
     let fail = |message: String| TrainError::Config { source_name: source.name.to_owned(), message };
     let mut table: Table = source.text.parse().map_err(|e: toml::de::Error| fail(e.to_string()))?;
-    for entry in source.overrides {
+    for entry in kinds_first(source.overrides) {
         set(&mut table, entry).map_err(|message| fail(format!("--set {entry}: {message}")))?;
     }
     let preset = take_preset(&mut table).map_err(&fail)?;
@@ -56,13 +56,29 @@ pub fn load_config(source: &ConfigSource<'_>) -> Result<RunConfig, TrainError> {
 /// When one is not of that form.
 pub fn parse_overrides(overrides: &[String]) -> Result<Table, TrainError> {
     let mut table = Table::new();
-    for entry in overrides {
+    for entry in kinds_first(overrides) {
         set(&mut table, entry).map_err(|message| TrainError::Config {
             source_name: "command line".to_owned(),
             message: format!("--set {entry}: {message}"),
         })?;
     }
     Ok(table)
+}
+
+/// A kind removes settings of another one, and kinds inside of it: so the outermost come first.
+fn kinds_first(overrides: &[String]) -> Vec<&String> {
+    let mut entries: Vec<_> = overrides.iter().collect();
+    entries.sort_by_key(|entry| {
+        let key = entry.split('=').next().unwrap_or_default().trim();
+        if key.ends_with(".kind") { key.matches('.').count() } else { usize::MAX }
+    });
+    entries
+}
+
+/// The kind of a table that does not name one.
+fn default_kind(path: &str) -> Option<Value> {
+    let defaults = Value::try_from(RunConfig::with_agent(AgentConfig::amago())).ok()?;
+    path.split('.').try_fold(&defaults, |at, part| at.get(part))?.get("kind").cloned()
 }
 
 /// Applies one `a.b.c=value`. The value is TOML; what is not TOML is taken as a string.
@@ -79,7 +95,7 @@ fn set(table: &mut Table, entry: &str) -> Result<(), String> {
         let next = at.entry(part).or_insert_with(|| Value::Table(Table::new()));
         at = next.as_table_mut().ok_or_else(|| format!("{part} is a value, not a table"))?;
     }
-    if last == "kind" && is_tagged(&path) && at.get("kind") != Some(&value) {
+    if last == "kind" && is_tagged(&path) && at.get("kind").or(default_kind(&path).as_ref()) != Some(&value) {
         // The other settings belong to the kind that is replaced.
         at.clear();
     }

@@ -141,8 +141,17 @@ fn another_kind_drops_the_settings_of_the_old_one() {
         panic!("another kind")
     };
     assert_eq!(encoder.cnn, CnnConfig::Impala(ImpalaConfig { depths: vec![8], group_norm: true }));
-    let same = load(file, &["agent.traj_encoder.kind=transformer"]).unwrap().agent.traj_encoder;
-    assert!(matches!(same, TrajEncoderConfig::Transformer(t) if t.n_heads == 2));
+    // The same one drops nothing, whether the file names it or not.
+    for file in [file, "env.id = \"tmaze-passive\"\nagent.traj_encoder.n_heads = 2\n"] {
+        let same = load(file, &["agent.traj_encoder.kind=transformer"]).unwrap().agent.traj_encoder;
+        assert!(matches!(same, TrajEncoderConfig::Transformer(t) if t.n_heads == 2));
+    }
+    // Nor does another one drop what was asked for together with it.
+    let settings = ["agent.traj_encoder.d_hidden=64", "agent.traj_encoder.kind=gru"];
+    let TrajEncoderConfig::Gru(encoder) = load(file, &settings).unwrap().agent.traj_encoder else {
+        panic!("another kind")
+    };
+    assert_eq!(encoder.d_hidden, 64);
 }
 
 #[test]
