@@ -158,10 +158,10 @@ pub enum ReplayError {
     /// A trajectory that cannot be relabelled.
     #[error(transparent)]
     Relabel(#[from] RelabelError),
-    /// Another live store, perhaps of another process, works on the folder.
-    #[error("{}: the store is in use by another process or handle", dir.display())]
+    /// Another holder of its lock, perhaps in another process, works on the folder.
+    #[error("{}: in use by another process or handle", dir.display())]
     InUse {
-        /// Folder of the store.
+        /// The folder.
         dir: PathBuf,
     },
     /// Nothing was stored yet.

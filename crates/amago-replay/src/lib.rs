@@ -23,5 +23,5 @@ pub use format::{VERSION, decode, encode};
 pub use npz::{NpyError, NpzError, read_npz};
 pub use relabel::{RelabelError, Relabeler};
 pub use sample::{Padding, sample_mixture, slice_bounds, slice_start};
-pub use store::{Damage, OpenReport, Part, Snapshot, Store, StoreConfig, TrajectoryId, Written};
+pub use store::{Damage, OpenReport, Part, Snapshot, Store, StoreConfig, TrajectoryId, Written, lock};
 pub use trajectory::{ColumnLayout, Columns, Layout, Trajectory};

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cache::Cache;
 use files::Scan;
+pub use files::lock;
 use index::{Entry, Index};
 pub use index::{Part, TrajectoryId};
 pub use read::Damage;

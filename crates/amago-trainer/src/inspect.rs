@@ -50,7 +50,7 @@ impl<'a> Inspection<'a> {
     /// damaged are left out.
     ///
     /// # Errors
-    /// When the agent trains no critics, or the run has no replay, one in use, or one of other spaces.
+    /// When the agent trains no critics, or the run has no replay, or one of other spaces.
     pub fn new(
         run: &RunDir,
         plan: &'a Plan,

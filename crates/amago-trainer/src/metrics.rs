@@ -173,12 +173,15 @@ impl MetricsLog {
     }
 
     /// Opens the file of an earlier process, without the lines after an epoch: those epochs come again. A
-    /// missing or broken file is begun anew.
+    /// missing file, or one whose first line is broken, is begun anew.
     ///
     /// # Errors
     /// When it cannot be read or written.
     pub fn resume(path: &Path, epoch: usize, device: &Device) -> Result<Self, TrainError> {
-        let text = std::fs::read(path).unwrap_or_default();
+        let text = match std::fs::read(path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            text => text.map_err(TrainError::io(path))?,
+        };
         let lines = text.split_inclusive(|byte| *byte == b'\n').take_while(|line| {
             let value =
                 serde_json::from_slice::<serde_json::Value>(line).ok().filter(|_| line.ends_with(b"\n"));

@@ -24,14 +24,11 @@ impl RunDir {
             return Err(TrainError::RunDirExists(path.to_owned()));
         }
         // Before the folder: what cannot be written down must not leave one behind.
-        let text = toml::to_string_pretty(config).map_err(|e| TrainError::Config {
-            source_name: "resolved config".to_owned(),
-            message: e.to_string(),
-        })?;
+        let text = resolved(config)?;
         // Made elsewhere and moved to its place as a whole: a folder that is there is a run.
         let name = path.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy());
         let temp = Self(path.with_file_name(format!(".{name}.making")));
-        let made = temp.make(&format!("{text}\n{END}\n")).and_then(|()| {
+        let made = temp.make(&text).and_then(|()| {
             if path.exists() {
                 fs::remove_dir(path).map_err(TrainError::io(path))?;
             }
@@ -55,6 +52,16 @@ impl RunDir {
         }
         fs::create_dir_all(self.checkpoints()).map_err(TrainError::io(self.checkpoints()))?;
         fs::write(self.config_file(), config).map_err(TrainError::io(self.config_file()))
+    }
+
+    /// Writes another resolved config in place of the one there, by a rename.
+    ///
+    /// # Errors
+    /// When it cannot be written; the one there stays.
+    pub fn write_config(&self, config: &RunConfig) -> Result<(), TrainError> {
+        let (file, temp) = (self.config_file(), self.0.join("config.toml.tmp"));
+        let written = fs::write(&temp, resolved(config)?).and_then(|()| fs::rename(&temp, &file));
+        written.map_err(TrainError::io(&file))
     }
 
     /// The first free `base/name-NNN`.
@@ -126,4 +133,13 @@ impl RunDir {
     pub fn replay(&self) -> PathBuf {
         self.0.join("replay")
     }
+}
+
+/// All settings as text.
+fn resolved(config: &RunConfig) -> Result<String, TrainError> {
+    let text = toml::to_string_pretty(config).map_err(|e| TrainError::Config {
+        source_name: "resolved config".to_owned(),
+        message: e.to_string(),
+    })?;
+    Ok(format!("{text}\n{END}\n"))
 }

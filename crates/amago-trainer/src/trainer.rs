@@ -1,5 +1,6 @@
 //! The loop: evaluate, collect, drop, learn, checkpoint.
 
+use std::fs::File;
 use std::time::Instant;
 
 use amago_agent::Learner;
@@ -22,6 +23,8 @@ mod epoch;
 pub struct Trainer {
     plan: Plan,
     run: RunDir,
+    /// No other process works on the folder.
+    _lock: File,
     learner: Learner,
     /// Absent where the run only learns.
     collector: Option<Collector>,
@@ -59,6 +62,7 @@ impl Trainer {
     /// # Errors
     /// When the folder, the store or an environment cannot be set up.
     pub fn new(plan: Plan, run: RunDir, device: &Device) -> Result<Self, TrainError> {
+        let lock = amago_replay::lock(run.path())?;
         let device = device.clone().autodiff();
         let learner = fresh(&plan, &device)?;
         let data = Data::open(&plan, &run, None)?;
@@ -66,13 +70,13 @@ impl Trainer {
             .then(|| Collector::new(&plan, &learner.agent.valid(), &device.clone().inner()))
             .transpose()?;
         let metrics = MetricsLog::create(&run.metrics_file(), &device)?;
-        Ok(Self { collector, ..Self::idle(plan, run, device, learner, data, metrics) })
+        Ok(Self { collector, ..Self::idle(plan, (run, lock), device, learner, data, metrics) })
     }
 
     /// A run that has done nothing yet and collects nothing.
     fn idle(
         plan: Plan,
-        run: RunDir,
+        (run, lock): (RunDir, File),
         device: Device,
         learner: Learner,
         data: Data,
@@ -81,6 +85,7 @@ impl Trainer {
         Self {
             plan,
             run,
+            _lock: lock,
             learner,
             collector: None,
             data,
@@ -103,6 +108,7 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::new`], and when the checkpoint is not that of the plan.
     pub fn resume(plan: Plan, run: RunDir, device: &Device) -> Result<Self, TrainError> {
+        let lock = amago_replay::lock(run.path())?;
         let device = device.clone().autodiff();
         let learner = fresh(&plan, &device)?;
         let mut notes = Vec::new();
@@ -145,7 +151,7 @@ impl Trainer {
             best: state.best,
             earlier: state.seconds,
             notes,
-            ..Self::idle(plan, run, device, learner, data, metrics)
+            ..Self::idle(plan, (run, lock), device, learner, data, metrics)
         })
     }
 

@@ -137,6 +137,20 @@ fn trajectories_that_are_gone_are_an_error_of_the_update_that_needs_them() {
     assert!((1..=2).contains(&during), "{during} updates");
 }
 
+/// A run that collects holds the lock of its replay as well.
+#[test]
+fn a_run_that_only_learns_has_its_folder_for_itself() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let plan = learn_only(&expert(dir.path()), &[]);
+    let _alone = alone();
+    let run = RunDir::create(&dir.path().join("run"), &plan.config).expect("a folder");
+    let first = Trainer::new(plan.clone(), run.clone(), &device()).expect("a trainer");
+    let second = Trainer::resume(plan.clone(), run.clone(), &device()).map(drop).expect_err("two of them");
+    assert!(second.to_string().contains(&format!("{}: in use", run.path().display())), "{second}");
+    drop(first);
+    Trainer::resume(plan, run, &device()).expect("the folder is free again");
+}
+
 /// Moves trajectories into a dataset after the first epoch, and away again after the second.
 struct Carrier([PathBuf; 2]);
 

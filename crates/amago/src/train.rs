@@ -42,7 +42,12 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
     tell(format_args!("run folder: {}", folder.display()));
     let mut trainer = match args.resume {
         None => Trainer::new(plan.clone(), run, &device)?,
-        Some(_) => Trainer::resume(plan.clone(), run, &device)?,
+        Some(_) => {
+            let trainer = Trainer::resume(plan.clone(), run.clone(), &device)?;
+            // Changed settings are the run's from now on.
+            run.write_config(&plan.config)?;
+            trainer
+        }
     };
     let events = args.tensorboard.then(|| Events::create(&folder, args.resume.is_some())).transpose()?;
     let outcome = observed(&mut trainer, (args.dashboard, &folder), events, &stop)?;
@@ -51,8 +56,10 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
         Some(_) => Some(evaluate(&plan, &Play::Random, &stop, &mut Silent)?),
         None => None,
     };
+    // One that was cut short cannot be compared.
+    let random = random.filter(|report| report.returns.len() >= plan.config.eval.episodes);
     show(args, &folder, &outcome, random.as_ref())?;
-    Ok(if outcome.stopped { Ending::Interrupted } else { Ending::Done })
+    Ok(if stop.is_set() { Ending::Interrupted } else { Ending::Done })
 }
 
 /// Name of the config, plan and folder of a new run.
@@ -84,11 +91,12 @@ fn show(args: &TrainArgs, folder: &Path, outcome: &Outcome, random: Option<&Eval
             })
         ));
     }
-    let (Some(trained), Some(random)) = (&outcome.eval, random) else {
+    let Some(trained) = &outcome.eval else {
         tell(format_args!("stopped after {} updates; go on: amago train --resume {path}", meta.updates));
         return Ok(());
     };
-    let table = summary::table(&[("random policy", random), ("trained policy", trained)]);
+    let random = random.map(|random| ("random policy", random));
+    let table = summary::table(&random.into_iter().chain([("trained policy", trained)]).collect::<Vec<_>>());
     print(format_args!(
         "\ntrained {} updates on {} steps in {:.0} s\n{table}play it again: amago eval {path}\n\
          see it:        amago report {path} -o report.html\n",
@@ -121,14 +129,24 @@ fn observed(
             shown
         });
         let mut observer = LiveObserver(live.clone());
+        let over = Finish(&live);
         let result = trainer.run(stop, &mut WithEvents { inner: &mut observer, events });
-        live.finish();
+        drop(over);
         (result, shown.join())
     });
     if let Ok(Err(error)) = shown {
         complain(format_args!("warning: the dashboard ended: {error}"));
     }
     Ok(result)
+}
+
+/// Ends the view when training ends, also by a panic: nobody may be there to press a key.
+struct Finish<'a>(&'a Live);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
 }
 
 /// Tells a dashboard what happens between two epochs.

@@ -43,9 +43,12 @@ fn parse_id(name: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
-/// Takes the folder for this store alone: a second writer would give out the same ids and remove
-/// the first one's temporary files. The operating system lets go when the process ends.
-pub(super) fn lock(root: &Path) -> Result<File, ReplayError> {
+/// Takes a folder for this process alone, as long as the file is held: a second writer would give out the same names
+/// and remove the first one's temporary files. The operating system lets go when the process ends.
+///
+/// # Errors
+/// When another one holds it, or the file `lock` in it cannot be written.
+pub fn lock(root: &Path) -> Result<File, ReplayError> {
     let path = root.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(ReplayError::io(&path))?;

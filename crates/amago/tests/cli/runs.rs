@@ -16,7 +16,7 @@ fn a_run_writes_what_it_promises() {
     assert!(ended.out.contains("amago eval run"), "{ended:?}");
     let names: Vec<_> =
         list(&place.path("run")).iter().map(|p| p.file_name().expect("a name").to_owned()).collect();
-    assert_eq!(names, ["best", "checkpoints", "config.toml", "metrics.jsonl", "replay"]);
+    assert_eq!(names, ["best", "checkpoints", "config.toml", "lock", "metrics.jsonl", "replay"]);
     let best = place.amago(&["eval", "run/best", "--episodes", "2"]).ok();
     assert!(best.err.contains("run/best/update-"), "{best:?}");
     let (_, resolved) = RunDir::open(&place.path("run")).expect("a run");
@@ -34,6 +34,20 @@ fn a_run_writes_what_it_promises() {
     // What is written is also read: a run can be repeated from its own config.
     place.amago(&["train", "run/config.toml", "--run-dir", "again"]).ok();
     assert_eq!(fs::read(place.path("run/config.toml")).ok(), fs::read(place.path("again/config.toml")).ok());
+}
+
+#[test]
+fn settings_changed_on_going_on_are_those_of_the_run() {
+    let place = Place::new();
+    place.train("run", &[]).ok();
+    place.amago(&["train", "--resume", "run", "--set", "train.epochs=3"]).ok();
+    place.amago(&["train", "--resume", "run"]).ok();
+    let (_, config) = RunDir::open(&place.path("run")).expect("a run");
+    assert_eq!((config.train.epochs, place.metrics("run").len()), (3, 4));
+    // What is refused changes nothing.
+    let refused = place.amago(&["train", "--resume", "run", "--set", "agent.actor.d_hidden=9"]);
+    refused.check_error("another network", &["does not fit"]);
+    assert_eq!(RunDir::open(&place.path("run")).expect("a run").1, config);
 }
 
 #[test]
