@@ -110,14 +110,16 @@ impl Comparison {
         let mut lines = vec![["", "seeds", &title, "std", "95 %", "at its end"].map(str::to_owned).to_vec()];
         for (i, (group, curve, there)) in self.groups.iter().enumerate() {
             let show = |f: fn(&Band) -> f64| there.as_ref().map_or_else(|| "-".to_owned(), |b| number(f(b)));
-            let several = |text: String| if group.runs.len() > 1 { text } else { "-".to_owned() };
+            // A run that has no such metric yet is in the group, but not in its mean.
+            let seeds = curve.first().map_or(0, |b| b.n);
+            let several = |text: String| if seeds > 1 { text } else { "-".to_owned() };
             let end = curve.last().map_or_else(
                 || "-".to_owned(),
                 |b| format!("{} ({} {})", number(b.mean), number(b.x), self.axis.title()),
             );
             lines.push(vec![
                 format!("{} {}", MARKS[i % MARKS.len()], group.label),
-                group.runs.len().to_string(),
+                seeds.to_string(),
                 show(|b| b.mean),
                 several(show(|b| b.std)),
                 several(format!("+- {}", show(|b| b.confidence))),

@@ -78,7 +78,7 @@ pub(crate) fn limits(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.filter(|x| x.is_finite()).for_each(|x| (low, high) = (low.min(x), high.max(x)));
     match high - low {
         apart if apart > 0.0 => (low, high),
-        0.0 => (low - 0.5, high + 0.5),
+        0.0 => (low - 0.5 * low.abs().max(1.0), high + 0.5 * high.abs().max(1.0)),
         _ => (0.0, 1.0),
     }
 }
@@ -108,7 +108,7 @@ pub(crate) fn spread(x: f64, values: &[f64]) -> Band {
 /// equal settings end at slightly different places in time.
 fn interpolate(curve: &[(f64, f64)], x: f64) -> Option<f64> {
     let (first, last) = (curve.first()?, curve.last()?);
-    let slack = 0.02 * (last.0 - first.0).abs();
+    let slack = 0.02 * last.0.abs();
     if x < first.0 - slack || x > last.0 + slack {
         return None;
     }

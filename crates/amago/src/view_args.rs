@@ -73,7 +73,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "tensorboard")]
     pub csv: Option<PathBuf>,
     /// Metrics of the table; a name may end in `*`. May be repeated. Default: all.
-    #[arg(long = "metric", value_name = "NAME")]
+    #[arg(long = "metric", value_name = "NAME", requires = "csv")]
     pub metrics: Vec<String>,
     /// Write TensorBoard event files, a folder per run, into this folder.
     #[arg(long, value_name = "DIR")]
