@@ -99,7 +99,9 @@ impl Optimizer for Relative {
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let OptimConfig { weight_decay, betas, epsilon, reset_interval, .. } = self.0;
         let (steps, moments) = match state.map(|state| state.momentum) {
-            Some(state) if state.time == reset_interval => (0, [state.moment_1, state.moment_2]),
+            Some(state) if reset_interval > 0 && state.time >= reset_interval => {
+                (0, [state.moment_1, state.moment_2])
+            }
             Some(state) => (state.time, [state.moment_1, state.moment_2]),
             None => (0, [grad.zeros_like(), grad.zeros_like()]),
         };

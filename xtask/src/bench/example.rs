@@ -70,7 +70,8 @@ pub fn build(example: &Example, features: Option<&str>) -> Result<String> {
         command.args(["--features", features]);
     }
     ensure!(command.status()?.success(), "{name} does not build");
-    Ok(format!("target/release/examples/{name}"))
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    Ok(format!("{target}/release/examples/{name}"))
 }
 
 /// Builds the example, then measures it, or it and another program in turn.

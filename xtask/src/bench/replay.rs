@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use amago_env::{Action, DictSpace, Observation, Role, Space, Step, rng};
 use amago_replay::{Padding, Store, StoreConfig, Trajectory, TrajectoryBuilder};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::median::Spread;
@@ -48,14 +48,16 @@ impl Args {
 pub fn run(args: &Args) -> Result<Value> {
     let folder = |id| std::env::temp_dir().join(format!("amago-bench-replay-{id}"));
     let dir = args.dir.clone().unwrap_or_else(|| folder(std::process::id()));
+    ensure!(!dir.exists(), "{}: there is one; the bench fills and removes a new folder", dir.display());
     let rows = args.sizes.iter().map(|size| row(&dir, *size as usize, args)).collect::<Result<Vec<_>>>();
+    let rows = rows?;
     fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())?;
     Ok(json!({
         "bench": "replay",
         "transitions": args.transitions,
         "batch": args.batch,
         "cache_mb": args.cache_mb,
-        "results": rows?,
+        "results": rows,
     }))
 }
 
