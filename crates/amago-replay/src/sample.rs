@@ -95,8 +95,7 @@ impl Store {
 ///
 /// # Errors
 /// When a chosen store is empty or nothing readable is left in it, a trajectory cannot be relabelled, or a
-/// file cannot be read for a reason that is not damage; with [`crate::OnDamage::Fail`] also on the first
-/// damaged file.
+/// file cannot be read for a reason that is not damage.
 ///
 /// # Panics
 /// When there is no store, the weights are not numbers of at least zero with a sum above it, `batch_size` or
