@@ -12,8 +12,8 @@ use crate::checkpoint::{Checkpoint, CheckpointMeta, RunState};
 use crate::data::Data;
 use crate::metrics::PolicyAge;
 use crate::{
-    Collector, EvalReport, Event, MetricsLog, Mode, Observer, Plan, Play, RunDir, StopFlag, TrainError,
-    evaluate,
+    Collector, EpochRecord, EvalReport, Event, MetricsLog, Mode, Observer, Plan, Play, RunDir, StopFlag,
+    TrainError, evaluate,
 };
 
 mod epoch;
@@ -39,6 +39,8 @@ pub struct Trainer {
     /// Seconds before `start`, in earlier processes.
     earlier: f64,
     damage_seen: usize,
+    /// An epoch whose evaluation was cut short.
+    unevaluated: Option<EpochRecord>,
     /// What a resumed run has to say before it goes on.
     notes: Vec<String>,
 }
@@ -97,6 +99,7 @@ impl Trainer {
             start: Instant::now(),
             earlier: 0.0,
             damage_seen: 0,
+            unevaluated: None,
             notes: Vec::new(),
         }
     }
@@ -143,13 +146,16 @@ impl Trainer {
                 Some(collector)
             }
         };
-        let metrics = MetricsLog::resume(&run.metrics_file(), meta.epoch, &device)?;
+        // The line of an epoch without its evaluation is written again.
+        let told = meta.epoch - usize::from(state.unevaluated.is_some()).min(meta.epoch);
+        let metrics = MetricsLog::resume(&run.metrics_file(), told, &device)?;
         Ok(Self {
             collector,
             policy_age: state.policy_age,
             meta,
             best: state.best,
             earlier: state.seconds,
+            unevaluated: state.unevaluated,
             notes,
             ..Self::idle(plan, (run, lock), device, learner, data, metrics)
         })
@@ -179,18 +185,20 @@ impl Trainer {
     ) -> Result<Option<EvalReport>, TrainError> {
         let epochs = self.plan.config.train.epochs;
         let mut last = None;
+        if let Some(record) = self.unevaluated.take() {
+            last = self.conclude(record, true, stop, observer)?;
+        }
         for epoch in self.meta.epoch + 1..=epochs {
-            let mut record = self.epoch(epoch, stop, observer)?;
+            if stop.is_set() {
+                return Ok(None);
+            }
+            let record = self.epoch(epoch, stop, observer)?;
             if stop.is_set() {
                 self.metrics.epoch(&record)?;
                 return Ok(None);
             }
-            if epoch % self.plan.config.eval.interval == 0 || epoch == epochs {
-                last = self.evaluate(epoch, stop, observer)?;
-                record.eval = last.clone();
-            }
-            self.metrics.epoch(&record)?;
-            observer.event(Event::Epoch(&record));
+            let due = epoch % self.plan.config.eval.interval == 0 || epoch == epochs;
+            last = self.conclude(record, due, stop, observer)?;
             if stop.is_set() {
                 return Ok(None);
             }
@@ -203,6 +211,24 @@ impl Trainer {
             None => self.evaluate(epochs, stop, observer),
             last => Ok(last),
         }
+    }
+
+    /// Evaluates an epoch that is due, and writes its line.
+    fn conclude(
+        &mut self,
+        mut record: EpochRecord,
+        due: bool,
+        stop: &StopFlag,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<EvalReport>, TrainError> {
+        if due {
+            record.eval = self.evaluate(record.epoch, stop, observer)?;
+        }
+        self.metrics.epoch(&record)?;
+        observer.event(Event::Epoch(&record));
+        let report = record.eval.clone();
+        self.unevaluated = (due && report.is_none()).then_some(record);
+        Ok(report)
     }
 
     /// The report of a whole evaluation: one that was cut short cannot be compared with the others.
@@ -242,6 +268,7 @@ impl Trainer {
             ready_since: self.data.since(),
             policy_age: self.policy_age.clone(),
             collector: self.collector.as_ref().map(Collector::save),
+            unevaluated: self.unevaluated.clone(),
             best: self.best,
             seconds: self.seconds(),
         };

@@ -97,4 +97,9 @@ fn while_evaluating() {
     let metrics = place.metrics("run");
     assert_eq!(metrics.len(), 3, "an epoch was begun after Ctrl-C");
     assert!(metrics[2]["eval"].is_null(), "half an evaluation: {}", metrics[2]);
+    // Going on makes up for it, and changes nothing else of the line.
+    place.amago(&["train", "--resume", "run", "--set", "eval.episodes=2", "--set", "train.epochs=2"]).ok();
+    let again = place.metrics("run");
+    assert!(again.len() == 3 && again[2]["eval"]["return_mean"].is_number(), "{}", again[2]);
+    assert_eq!((&again[2]["train"], &again[2]["rollout"]), (&metrics[2]["train"], &metrics[2]["rollout"]));
 }
