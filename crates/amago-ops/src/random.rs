@@ -114,3 +114,25 @@ pub fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     }
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_taken_up_by_a_waiting_thread_is_no_part_of_its_pass() {
+        let device = Device::flex();
+        rayon::scope(|_| {
+            repeatable(3, &device, || {
+                let before = CONTEXT.get().stream;
+                assert!(before == Some(3) && is_training(&device));
+                crate::on_pool(&device, || {
+                    assert!(!is_training(&device));
+                    random_key(&device);
+                });
+                assert_eq!(CONTEXT.get().stream, before);
+                with_stream(5, || assert!(!is_training(&device)));
+            });
+        });
+    }
+}

@@ -135,6 +135,15 @@ fn no_room_for_a_checkpoint() {
 }
 
 #[test]
+fn metrics_that_cannot_be_read_are_kept() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("metrics.jsonl");
+    fs::create_dir(&path).expect("what is no file");
+    let error = MetricsLog::resume(&path, 1, &device()).map(drop).expect_err("unreadable").to_string();
+    assert!(error.contains("metrics.jsonl") && path.is_dir(), "{error}");
+}
+
+#[test]
 fn a_line_of_metrics_that_does_not_fit_is_taken_back() {
     let Some(disk) = Tmpfs::mount("64k") else { return };
     let path = disk.path().join("metrics.jsonl");

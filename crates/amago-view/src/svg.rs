@@ -257,6 +257,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_huge_constant_has_ticks() {
+        let (low, high) = crate::series::limits([1e17].into_iter());
+        assert!((1..20).contains(&ticks(low, high, 5).len()), "{low} to {high}");
+    }
+
+    #[test]
     fn ticks_are_round_and_inside() {
         let texts = |low, high, n| ticks(low, high, n).into_iter().map(|t| t.1).collect::<Vec<_>>();
         assert_eq!(texts(0.0, 1.0, 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);

@@ -210,6 +210,21 @@ fn products_are_counted() {
 }
 
 #[test]
+fn shapes_that_do_not_fit_are_refused() {
+    let _alone = seeded();
+    let refused = |call: &dyn Fn()| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).expect_err("it does not fit");
+    };
+    refused(&|| drop(layer_norm(random([2, 5]), random([4]), random([4]), 1e-5)));
+    refused(&|| drop(layer_norm(random([2, 4]), random([4]), random([3]), 1e-5)));
+    refused(&|| drop(linear(random([2, 5]), random([4, 3]), None, 1.0)));
+    refused(&|| drop(ensemble_linear(random([3, 2, 4]), random([2, 4, 5]), random([2, 5]), 1.0)));
+    refused(&|| drop(ensemble_linear(random([1, 2, 4]), random([2, 4, 5]), random([2, 4]), 1.0)));
+    let pattern = amago_ops::AttentionPattern::default();
+    refused(&|| drop(amago_ops::causal_attention(random([1, 2, 7]), 2, &pattern, 0.0)));
+}
+
+#[test]
 fn spectral_norms() {
     let _alone = seeded();
     for (i, o) in [(24, 40), (1, 9), (37, 5)] {
