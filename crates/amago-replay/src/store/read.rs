@@ -116,12 +116,11 @@ impl Store {
         }
         inner.index.remove(part, number);
         let from = files::path(&self.root, part, number);
-        if self.writer.is_none() && !from.exists() {
-            // Whoever writes there has dropped it.
-            return Ok(());
-        }
         if self.writer.is_none() {
-            inner.damage.push(Damage { path: from, reason: error.to_string() });
+            // What is gone was dropped by whoever writes there.
+            if from.exists() {
+                inner.damage.push(Damage { path: from, reason: error.to_string() });
+            }
             return Ok(());
         }
         let dir = files::damaged_dir(&self.root);
