@@ -63,8 +63,8 @@ class Maze:
 class Lake:
     id = "meta-frozen-lake"
 
-    def __init__(self, size, k_episodes, recover_mode, horizon):
-        # The original has no horizon: ours is set too high to matter.
+    def __init__(self, size, k_episodes, recover_mode, max_episode_steps):
+        # The recorded commit is older than the limit of attempts: ours is set too high to matter.
         self.env = toy_gym.MetaFrozenLake(size, k_episodes, False, recover_mode)
         self.reset, self.step = lambda: self.env.reset()[0], self.env.step
 
@@ -208,7 +208,7 @@ def record(kind, options):
 
 
 MAZE = {"maze_dim": 11, "num_goals": 3, "time_limit": 250, "randomized_action_space": False}
-LAKE = {"size": 5, "k_episodes": 10, "recover_mode": False, "horizon": 1_000_000}
+LAKE = {"size": 5, "k_episodes": 10, "recover_mode": False, "max_episode_steps": 1_000_000}
 ROOM = {"dark": True, "size": 9, "max_episode_steps": 50, "meta_rollout_horizon": 500, "randomize_actions": False}
 SETS = [
     (Maze, [MAZE, {"maze_dim": 8, "num_goals": 2, "time_limit": 120, "randomized_action_space": True}]),

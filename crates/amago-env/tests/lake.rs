@@ -67,11 +67,70 @@ fn the_horizon_truncates_a_lake() {
     assert_eq!(play.metrics(), [("attempt 0 success".to_owned(), 0.0)]);
 }
 
+/// As in the original since April 2026.
+#[test]
+fn an_attempt_times_out() {
+    let mut play = play(small(2));
+    start(&mut play, &LAKE, false, 0);
+    assert_eq!(play.env.horizon(), Some(18), "two attempts of 3 · 3 steps");
+    for step in 1..=9 {
+        let (seen, last) = play.step(0);
+        assert_eq!((seen[2], last), (f32::from(step == 9), Step::default()), "step {step}");
+    }
+    for action in WAY.into_iter().take(3) {
+        assert_eq!(play.step(action).1, Step::default());
+    }
+    let end = Step { reward: 1.0, terminated: true, truncated: false };
+    assert_eq!(play.step(WAY[3]).1, end, "the second attempt has all of its steps");
+    let metrics: Vec<f64> = play.metrics().into_iter().map(|(_, value)| value).collect();
+    assert_eq!(metrics, [0.0, 1.0]);
+}
+
+#[test]
+fn limits_of_attempts_follow_size_mode_and_option() {
+    let limits = |hard_mode, max_episode_steps, horizon| {
+        let lake = FrozenLakeOptions { hard_mode, max_episode_steps, horizon, ..small(4) };
+        FrozenLake::new(lake).expect("legal options").horizon()
+    };
+    assert_eq!(limits(false, 0, 0), Some(36));
+    assert_eq!(limits(true, 0, 0), Some(72));
+    assert_eq!(limits(true, 5, 0), Some(20));
+    assert_eq!(limits(false, 0, 30), Some(30));
+    assert_eq!(limits(false, usize::MAX, 60), Some(60), "no limit but the horizon");
+}
+
+#[test]
+fn progress_can_be_hidden() {
+    let mut play = play(FrozenLakeOptions { show_k_progress: false, ..small(2) });
+    assert_eq!(start(&mut play, &LAKE, false, 0), [0.0, 0.0, 1.0]);
+    assert_eq!(play.step(1).0, [0.0, 0.0, 1.0], "the second attempt begins");
+    assert_eq!(play.step(3).0, [0.0, 1.0 / 3.0, 0.0]);
+}
+
+/// Ice that breaks under the last step before a hole is a hole, too, for one who recovers from falling in.
+#[test]
+fn ice_breaks_before_the_tile_is_looked_at() {
+    let options = FrozenLakeOptions { hard_mode: true, recover_mode: true, ..small(1) };
+    let mut play = play(options);
+    let mut broke = 0;
+    for seed in 0..300 {
+        start(&mut play, &LAKE, false, seed);
+        assert_eq!(play.step(1).1.reward, -0.1, "a hole");
+        broke += usize::from(play.step(0).1.reward < 0.0);
+    }
+    assert!((70..130).contains(&broke), "{broke} of 300 stand on broken ice, a third was expected");
+}
+
 /// The ice breaks behind a moving agent only: standing still in hard mode is always safe.
 #[test]
 fn hard_mode_breaks_ice_only_behind_the_agent() {
-    let options =
-        FrozenLakeOptions { size: 2, k_episodes: 50, hard_mode: true, ..FrozenLakeOptions::default() };
+    let options = FrozenLakeOptions {
+        size: 2,
+        k_episodes: 50,
+        hard_mode: true,
+        max_episode_steps: 50,
+        ..FrozenLakeOptions::default()
+    };
     let mut play = play(options);
     let mut fell = 0;
     for seed in 0..200 {
@@ -90,8 +149,7 @@ fn hard_mode_breaks_ice_only_behind_the_agent() {
 
 #[test]
 fn hard_mode_swaps_actions_and_blurs_the_position() {
-    let options =
-        FrozenLakeOptions { size: 9, hard_mode: true, horizon: 10_000, ..FrozenLakeOptions::default() };
+    let options = FrozenLakeOptions { size: 9, hard_mode: true, ..FrozenLakeOptions::default() };
     let mut play = play(options);
     let (mut lakes, mut swapped, mut blurred) = (0, 0, 0);
     for seed in 0..250 {
@@ -116,26 +174,31 @@ fn hard_mode_swaps_actions_and_blurs_the_position() {
     assert!(blurred.abs_diff(expected) < 150, "{blurred} blurred readings, about {expected} were expected");
 }
 
+/// A slip is standing still, as in the original.
 #[test]
-fn a_slippery_lake_moves_at_random() {
-    let options =
-        FrozenLakeOptions { slip_chance: 1.0, size: 9, horizon: 10_000, ..FrozenLakeOptions::default() };
-    let mut play = play(options);
-    start(&mut play, &["FFFFFFFFF"; 9], false, 0);
-    let mut axes = [0, 0];
-    let mut before = play.seen();
-    for i in 0..400 {
-        let stand = i % 4 == 0;
-        let (now, _) = play.step(if stand { 0 } else { 1 });
-        if now[2] == 0.0 {
-            let moved = [now[0] != before[0], now[1] != before[1]];
-            assert!(!stand || moved == [false; 2], "standing still slipped");
-            axes[0] += usize::from(moved[0]);
-            axes[1] += usize::from(moved[1]);
-        }
-        before = now;
+fn who_slips_stands_still() {
+    let flat = ["FFFFFFFFF"; 9];
+    let options = |slip_chance| FrozenLakeOptions {
+        slip_chance,
+        size: 9,
+        max_episode_steps: 10_000,
+        ..FrozenLakeOptions::default()
+    };
+    let mut always = play(options(1.0));
+    start(&mut always, &flat, false, 0);
+    assert!((0..400).all(|i| always.step(1 + i % 4).0[..2] == [0.0, 0.0]), "a move although all slip");
+    let mut sometimes = play(options(0.25));
+    start(&mut sometimes, &flat, false, 0);
+    // To and fro: every second step is back at the wall unless it slipped.
+    let mut moved = 0;
+    let mut before = 0.0;
+    for i in 0..4000 {
+        let now = sometimes.step(if before == 0.0 { 1 } else { 2 }).0;
+        assert_eq!(now[1], 0.0, "step {i} went aside");
+        moved += usize::from(now[0] != before);
+        before = now[0];
     }
-    assert!(axes[0] > 50 && axes[1] > 50, "{axes:?}");
+    assert!(moved.abs_diff(3000) < 120, "{moved} of 4000 moves, three quarters were expected");
 }
 
 /// Every random lake has a way: an agent that cannot fall finds it by wandering.
@@ -145,7 +208,7 @@ fn random_lakes_are_solvable() {
         size: 4,
         k_episodes: 1,
         recover_mode: true,
-        horizon: 20_000,
+        max_episode_steps: 20_000,
         ..FrozenLakeOptions::default()
     };
     let mut play = play(options);

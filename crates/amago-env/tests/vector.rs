@@ -282,7 +282,7 @@ fn unequal_and_unusable_spaces_are_refused() {
     assert!(matches!(&error, VecEnvError::SpacesDiffer { worker: 1, which: "observation", .. }), "{error}");
     let lake_and_room =
         VecEnv::new(vec![make("meta-frozen-lake"), make("dark-key-to-door")], 0, Role::TrainEnv);
-    assert_eq!(lake_and_room.expect("equal spaces").horizon(), Some(512));
+    assert_eq!(lake_and_room.expect("equal spaces").horizon(), Some(500));
     let empty = VecEnv::new(vec![Box::new(Scripted::new(Fault::EmptySpace))], 0, Role::TrainEnv);
     assert!(matches!(empty, Err(VecEnvError::Space(_))));
     let mut vector = scripted(&[Fault::None]);

@@ -30,9 +30,14 @@ pub struct FrozenLakeOptions {
     pub hard_mode: bool,
     /// Falling in costs 0.1 and puts the agent back, instead of ending the attempt.
     pub recover_mode: bool,
-    /// Probability that a move goes in a random direction. Standing still never slips.
+    /// Probability that the agent slips: its move becomes standing still.
     pub slip_chance: f64,
-    /// The episode is truncated after this many steps.
+    /// Steps after which an attempt has failed. 0 for `size²`, in hard mode `2·size²`.
+    pub max_episode_steps: usize,
+    /// Whether the observation tells which attempt it is. Without, a policy can be tested with more attempts than
+    /// it was trained with.
+    pub show_k_progress: bool,
+    /// The whole episode is truncated after this many steps. 0 for no limit beside that of its attempts.
     pub horizon: usize,
 }
 
@@ -44,26 +49,28 @@ impl Default for FrozenLakeOptions {
             hard_mode: false,
             recover_mode: false,
             slip_chance: 0.0,
-            horizon: 512,
+            max_episode_steps: 0,
+            show_k_progress: true,
+            horizon: 0,
         }
     }
 }
 
 /// An unknown lake and `k_episodes` attempts to walk from one corner to the opposite one.
 ///
-/// Observation: `x / size`, `y / size`, whether an attempt just began, `attempt / k_episodes`. As in
-/// the original, the observation that begins an attempt still shows the number of the attempt that
-/// just ended. Actions: stay, x+1, x-1, y+1, y-1. Reward 1 at the goal.
+/// Observation: `x / size`, `y / size`, whether an attempt just began, `attempt / k_episodes` (absent without
+/// `show_k_progress`). As in the original, the observation that begins an attempt still shows the number of
+/// the attempt that just ended. Actions: stay, x+1, x-1, y+1, y-1. Reward 1 at the goal. An attempt ends at the
+/// goal, in a hole (unless in `recover_mode`), or after `max_episode_steps`.
 ///
-/// Metrics: `attempt {i} success`, 0 or 1, for every attempt; one that the time limit prevented
+/// Hard mode: with probability 0.33 the ice breaks behind an agent that moves, also where the move ends in a
+/// hole. In `recover_mode` it then stands on broken ice and pays for every step until it leaves.
+///
+/// Metrics: `attempt {i} success`, 0 or 1, for every attempt; one that a time limit ended or prevented
 /// counts as failed. The episode is a success when its last attempt reached the goal.
 ///
-/// Deliberate differences from the original:
-/// - in hard mode the ice breaks on the tile that the agent just left, and only when it really moved.
-///   The original compares the position with `(next_y, next_y)`, so its ice also breaks under an
-///   agent that stands still, or does not break along the diagonal;
-/// - `slip_chance` and `horizon` are new. The original has neither, and an agent that stands still
-///   would stay for ever.
+/// The rules are those of the original since April 2026; `horizon` is new. With `max_episode_steps` at `horizon` or
+/// above, attempts have no limit of their own, as in the original before.
 #[derive(Debug)]
 pub struct FrozenLake {
     options: FrozenLakeOptions,
@@ -76,7 +83,10 @@ pub struct FrozenLake {
     search: Search,
     position: (usize, usize),
     outcomes: Vec<bool>,
+    /// Steps of the episode.
     time: usize,
+    /// Steps of this attempt.
+    attempt_time: usize,
     rng: Rng,
 }
 
@@ -91,13 +101,13 @@ impl FrozenLake {
             format!("size must be from 2 to {MAX_SIZE}, not {}", options.size)
         })?;
         require(id, options.k_episodes >= 1, || "k_episodes must be at least 1".to_owned())?;
-        require(id, options.horizon >= 1, || "horizon must be at least 1".to_owned())?;
         require(id, (0.0..=1.0).contains(&options.slip_chance), || {
             format!("slip_chance is a probability, not {}", options.slip_chance)
         })?;
         let task = LakeTask::flat(options.size);
+        let width = if options.show_k_progress { 4 } else { 3 };
         Ok(Self {
-            observation_space: DictSpace::single(Space::box_f32(&[4], 0.0, 1.0)),
+            observation_space: DictSpace::single(Space::box_f32(&[width], 0.0, 1.0)),
             action_space: Space::Discrete { n: 5 },
             active: task.tiles.clone(),
             task,
@@ -105,6 +115,7 @@ impl FrozenLake {
             position: (0, 0),
             outcomes: Vec::with_capacity(options.k_episodes.min(1024)),
             time: 0,
+            attempt_time: 0,
             rng: Rng::seed_from_u64(0),
             options,
         })
@@ -139,12 +150,30 @@ impl FrozenLake {
     fn begin_attempt(&mut self) {
         self.active.copy_from_slice(&self.task.tiles);
         self.position = (0, 0);
+        self.attempt_time = 0;
+    }
+
+    /// Longest attempt.
+    fn max_episode_steps(&self) -> usize {
+        let FrozenLakeOptions { size, hard_mode, max_episode_steps, .. } = self.options;
+        match max_episode_steps {
+            0 => size * size * if hard_mode { 2 } else { 1 },
+            steps => steps,
+        }
+    }
+
+    /// Longest episode.
+    fn max_steps(&self) -> usize {
+        let attempts = self.max_episode_steps().saturating_mul(self.options.k_episodes);
+        if self.options.horizon == 0 { attempts } else { attempts.min(self.options.horizon) }
     }
 
     /// Where the action leads, walls included.
     fn target(&mut self, action: usize) -> (usize, usize) {
-        let slips = self.task.step(action) != (0, 0) && self.rng.random_bool(self.options.slip_chance);
-        let (dx, dy) = self.task.step(if slips { self.rng.random_range(1..5) } else { action });
+        let (dx, dy) = self.task.step(action);
+        if (dx, dy) != (0, 0) && self.rng.random_bool(self.options.slip_chance) {
+            return self.position;
+        }
         let last = self.options.size - 1;
         let shift = |at: usize, by: isize| at.saturating_add_signed(by).min(last);
         (shift(self.position.0, dx), shift(self.position.1, dy))
@@ -160,7 +189,9 @@ impl FrozenLake {
         }
         let size = self.options.size as f32;
         let attempt = attempt as f32 / self.options.k_episodes as f32;
-        obs.write(DictSpace::SINGLE, &[x as f32 / size, y as f32 / size, f32::from(reset), attempt])
+        let values = [x as f32 / size, y as f32 / size, f32::from(reset), attempt];
+        let shown = if self.options.show_k_progress { 4 } else { 3 };
+        obs.write(DictSpace::SINGLE, &values[..shown])
     }
 }
 
@@ -178,7 +209,7 @@ impl Env for FrozenLake {
     }
 
     fn horizon(&self) -> Option<usize> {
-        Some(self.options.horizon)
+        Some(self.max_steps())
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -195,18 +226,20 @@ impl Env for FrozenLake {
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
         let action = action.choice(&self.action_space)?;
         self.time += 1;
+        self.attempt_time += 1;
         let size = self.options.size;
         let next = self.target(action);
+        if self.options.hard_mode && next != self.position && self.rng.random_bool(BREAK_CHANCE) {
+            self.active[self.position.0 * size + self.position.1] = Tile::Hole;
+        }
         let tile = self.active[next.0 * size + next.1];
         let attempt = self.outcomes.len();
-        let ends = tile == Tile::Goal || (tile == Tile::Hole && !self.options.recover_mode);
+        let over = tile == Tile::Goal || (tile == Tile::Hole && !self.options.recover_mode);
+        let ends = over || self.attempt_time >= self.max_episode_steps();
         if ends {
             self.outcomes.push(tile == Tile::Goal);
             self.begin_attempt();
-        } else if tile == Tile::Ice && next != self.position {
-            if self.options.hard_mode && self.rng.random_bool(BREAK_CHANCE) {
-                self.active[self.position.0 * size + self.position.1] = Tile::Hole;
-            }
+        } else if tile == Tile::Ice {
             self.position = next;
         }
         let reward = match tile {
@@ -216,7 +249,7 @@ impl Env for FrozenLake {
         };
         self.observe(ends, attempt, obs)?;
         let terminated = self.outcomes.len() >= self.options.k_episodes;
-        Ok(Step { reward, terminated, truncated: !terminated && self.time >= self.options.horizon })
+        Ok(Step { reward, terminated, truncated: !terminated && self.time >= self.max_steps() })
     }
 
     fn metrics(&self, report: &mut dyn FnMut(&str, f64)) {
@@ -258,8 +291,16 @@ impl Builtin for FrozenLake {
         ("k_episodes", "attempts on each new lake"),
         ("hard_mode", "swap action indices, add noise to the position, break the ice behind the agent"),
         ("recover_mode", "falling in costs 0.1 and puts the agent back, instead of ending the attempt"),
-        ("slip_chance", "probability that a move goes in a random direction"),
-        ("horizon", "the episode is truncated after this many steps"),
+        ("slip_chance", "probability that a move becomes standing still"),
+        (
+            "max_episode_steps",
+            "steps after which an attempt has failed; 0 for size², in hard mode twice that",
+        ),
+        ("show_k_progress", "whether the observation tells which attempt it is"),
+        (
+            "horizon",
+            "the whole episode is truncated after this many steps; 0 for no limit beside the attempts'",
+        ),
     ];
 
     fn build(options: Self::Options) -> Result<Self, EnvError> {
