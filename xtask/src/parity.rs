@@ -105,7 +105,7 @@ impl Parity {
         if !cargo.status().context("cannot start cargo test")?.success() {
             bail!("the golden tests fail");
         }
-        let text = fs::read_to_string(&lines).context("no case was checked; set AMAGO_GOLDEN_DIR")?;
+        let text = fs::read_to_string(&lines).context("no case was checked")?;
         families(&text)
     }
 }

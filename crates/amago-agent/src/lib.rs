@@ -61,5 +61,5 @@ pub use popart::PopArt;
 pub use report::{GradNorms, LossReport, LossTensors, UpdateReport};
 pub use state_dict::{Misfit, StateEntry, load_state, state_entries};
 pub use target::{copy_into, soft_update};
-pub use td::{Transitions, n_step_targets};
+pub use td::{Transitions, n_step_targets, reduce_critics};
 pub use terms::{ActorTerms, CriticTerms, LossTerms, loss_terms};

@@ -1,6 +1,6 @@
 //! Temporal-difference targets.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 /// Transitions of a batch as a TD target sees them.
 #[derive(Debug, Clone)]
@@ -11,6 +11,18 @@ pub struct Transitions {
     pub terminals: Tensor<2>,
     /// One where a transition is real, `[B, L, 1]`.
     pub mask: Tensor<3>,
+}
+
+/// What a target believes of an ensemble: the minimum of a random subset where `pessimistic`, else its mean.
+///
+/// # Shapes
+/// - values: `[C, B, L, G]`
+/// - subset: `[S, B, L, G]`, indices of critics, drawn with replacement
+/// - output: `[B, L, G]`
+pub fn reduce_critics(values: Tensor<4>, subset: Tensor<4, Int>, pessimistic: bool) -> Tensor<3> {
+    let chosen = values.gather(0, subset);
+    let reduced = if pessimistic { chosen.min_dim(0) } else { chosen.mean_dim(0) };
+    reduced.squeeze_dim(0)
 }
 
 /// `n`-step targets from next values `[B, L, G]`, where `next[t]` is the value after transition `t`.

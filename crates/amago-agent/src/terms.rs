@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use crate::encoded::Encoded;
 use crate::{
     Agent, AgentConfig, Critic, CriticKind, Draws, Loss, Policy, PopArt, Purpose, TrainBatch, Transitions,
-    n_step_targets,
+    n_step_targets, reduce_critics,
 };
 
 /// The terms of a loss before any mask or mean: what a mask of one's own would be applied to.
@@ -160,15 +160,14 @@ impl<'a> Pass<'a> {
         let values = agent.target_critics.expect(next_states, actions);
         let values = in_return_units(config, &agent.popart, values.mean_dim(1).squeeze_dim::<4>(1));
         let subset = draws.critic_subset(config.n_critics, [config.n_critics_td, b, l, g], &values.device());
-        let chosen = values.gather(0, subset);
         // Without the online loss the minimum underestimates strongly.
-        let reduced = if config.online_coeff > 0.0 { chosen.min_dim(0) } else { chosen.mean_dim(0) };
+        let reduced = reduce_critics(values, subset, config.online_coeff > 0.0);
         let transitions = Transitions {
             rewards: batch.rewards.clone() * config.reward_multiplier,
             terminals: batch.terminals.clone(),
             mask: batch.transition_mask(),
         };
-        n_step_targets(&transitions, reduced.squeeze_dim(0), &config.gammas(), config.n_step).detach()
+        n_step_targets(&transitions, reduced, &config.gammas(), config.n_step).detach()
     }
 
     fn critic(&self, popart: &PopArt, target: Tensor<3>) -> CriticTerms {

@@ -1,7 +1,8 @@
 //! One golden case on disk.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
@@ -54,15 +55,18 @@ impl Array {
     }
 }
 
-/// A golden case: hyperparameters and tensors.
+/// A golden case: hyperparameters and tensors. It notes which tensors a checker asks for, so that one that is
+/// recorded and never looked at fails the case.
 #[derive(Debug, Clone)]
 pub struct Case {
     /// File stem.
     pub name: String,
     /// The JSON beside the tensors.
     pub meta: Value,
-    /// All tensors by name.
-    pub tensors: BTreeMap<String, Array>,
+    folder: PathBuf,
+    tensors: BTreeMap<String, Array>,
+    /// Shared by all copies of the case.
+    asked: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Names of all cases in the folder, from its `INDEX.json`.
@@ -86,13 +90,52 @@ impl Case {
         let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let file = SafeTensors::deserialize(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let tensors = file.iter().map(|(k, view)| (k.to_owned(), array(&view))).collect();
-        Self { name: name.to_owned(), meta: json(&dir.join(format!("{name}.json"))), tensors }
+        Self {
+            name: name.to_owned(),
+            meta: json(&dir.join(format!("{name}.json"))),
+            folder: dir.to_owned(),
+            tensors,
+            asked: Arc::default(),
+        }
+    }
+
+    /// The folder that it was read from.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A sibling case of the same folder, for cases that start from another's weights.
     pub fn sibling(&self, name: &str) -> Self {
-        let dir = crate::folder().expect("a loaded case has a folder");
-        Self::load(&dir, name)
+        Self::load(&self.folder, name)
+    }
+
+    /// The same case as if tensors with `part` in their names had not been recorded.
+    pub fn without(&self, part: &str) -> Self {
+        let mut case = self.clone();
+        case.tensors.retain(|name, _| !name.contains(part));
+        case
+    }
+
+    /// Names of all tensors, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    fn asked(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tensors that no checker has asked for.
+    pub(crate) fn unasked(&self) -> Vec<&str> {
+        let asked = self.asked();
+        self.names().filter(|name| !asked.contains(*name)).collect()
+    }
+
+    /// Tensor by name, if it was recorded.
+    pub fn find(&self, name: &str) -> Option<&Array> {
+        let array = self.tensors.get(name)?;
+        self.asked().insert(name.to_owned());
+        Some(array)
     }
 
     /// Tensor by name.
@@ -100,10 +143,10 @@ impl Case {
     /// # Panics
     /// When it is missing, naming case and tensor.
     pub fn get(&self, name: &str) -> &Array {
-        self.tensors.get(name).unwrap_or_else(|| panic!("{}: no tensor {name}", self.name))
+        self.find(name).unwrap_or_else(|| panic!("{}: no tensor {name}", self.name))
     }
 
-    /// Whether a tensor was recorded.
+    /// Whether a tensor was recorded. Does not count as looking at it.
     pub fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }

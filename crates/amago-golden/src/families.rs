@@ -51,3 +51,32 @@ pub fn family(case: &str) -> Option<(&'static str, &'static str)> {
     let (prefix, owner) = known.max_by_key(|(prefix, _)| prefix.len())?;
     Some((prefix.trim_end_matches('_'), *owner))
 }
+
+/// Tensors that no checker looks at, by family, part of the name, and reason.
+const NOT_COMPARED: &[(&str, &str, &str)] = &[
+    ("", "rope.inv_freq", "the wavelengths of rotary positions are constants here"),
+    ("pos_emb_rope", "buffer.inv_freq", "the wavelengths of rotary positions are constants here"),
+    ("update_", ".grad.param.maximized_critics.", "untrained copies have no gradient here"),
+    (
+        "update_",
+        ".out.clip_total_norm",
+        "the original's norm counts untrained copies; the cleanclip cases do not",
+    ),
+    ("attention_layer_", "mid.qkv_flat", "inside the layer; its output and every gradient are compared"),
+    ("attention_layer_", "in.pos_idxs", "means nothing without rotary positions"),
+    ("transformer_layer_", "mid.", "inside the layer; its output and every gradient are compared"),
+    ("transformer_layer_", "in.pos_idxs", "means nothing without rotary positions"),
+    (
+        "tformer_kv_cache_",
+        "out.seq_lens_after",
+        "a ring has no such length; the output of every step is compared",
+    ),
+    ("sigma_reparam_", "init.", "weights as drawn, before those of the case take their place"),
+    ("random_slice_and_collate", "masked_avg", "a mean of losses, which the update_ families compare"),
+];
+
+/// Why a recorded tensor is not compared, if there is a reason.
+pub fn not_compared(case: &str, tensor: &str) -> Option<&'static str> {
+    let fits = |(family, part, _): &&(&str, &str, &str)| case.starts_with(family) && tensor.contains(part);
+    NOT_COMPARED.iter().find(fits).map(|(.., reason)| *reason)
+}

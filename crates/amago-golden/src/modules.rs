@@ -58,7 +58,7 @@ pub fn weights<M: Module>(module: &M) -> Vec<Vec<f32>> {
 /// When a parameter was not recorded, or in another shape.
 pub fn load<M: Module>(module: M, case: &Case, prefixes: &[&str]) -> M {
     let recorded = |name: &str| {
-        let array = prefixes.iter().find_map(|p| case.tensors.get(&format!("{p}{name}")))?;
+        let array = prefixes.iter().find_map(|p| case.find(&format!("{p}{name}")))?;
         Some(TensorData::new(array.f32(), array.shape.clone()))
     };
     load_state(module, recorded).unwrap_or_else(|misfits| panic!("{}: {misfits:#?}", case.name))
@@ -90,7 +90,7 @@ impl ModuleVisitor for Comparer<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let entry = self.entries.next().expect("one for every parameter");
         let name = format!("{}{}", self.prefix, entry.name);
-        let Some(array) = self.case.tensors.get(&name) else { return };
+        let Some(array) = self.case.find(&name) else { return };
         let expected = entry.to_ours(array.f32());
         let (got, floor) = match &self.what {
             What::Weights => (Some(values(&param.val())), 0.0),

@@ -110,7 +110,7 @@ fn recorded(case: &Case, prefix: &str) -> Trajectory {
     let action_width = get("actions").shape[1];
     let key = |name: &str| name.strip_prefix(&format!("{prefix}.{OBS_KEY}")).map(str::to_owned);
     let (mut columns, mut obs) = (Vec::new(), Vec::new());
-    for (key, array) in case.tensors.iter().filter_map(|(name, array)| Some((key(name)?, array))) {
+    for (key, array) in case.names().filter_map(|name| Some((key(name)?, case.get(name)))) {
         let shape = array.shape[1..].to_vec();
         columns.push(ColumnLayout { key, width: shape.iter().product(), shape, dtype: Dtype::F32 });
         obs.push(Column::F32(array.f32()));
@@ -147,16 +147,16 @@ fn compare_trajectory(case: &Case, report: &mut Report, prefix: &str, trajectory
     let dones: Vec<i64> = batch.terminals.iter().map(|d| i64::from(*d)).collect();
     report.equal("dones", &dones, &case.get(&name("dones")).i64());
     report.equal("time_idxs", &batch.time_idxs, &case.get(&name("time_idxs")).i64());
-    let keys = |name: &&String| name.starts_with(&format!("{prefix}.{OBS_KEY}"));
+    let keys = |name: &&str| name.starts_with(&format!("{prefix}.{OBS_KEY}"));
     let ours = batch.layout.columns.iter().filter(|spec| spec.key != skip).count();
-    report.equal("number of observations", &ours, &case.tensors.keys().filter(keys).count());
+    report.equal("number of observations", &ours, &case.names().filter(keys).count());
 }
 
 fn hindsight_relabel(case: &Case, report: &mut Report) {
     let trajectory = recorded(case, "in");
     let strategy: Relabeler = case.need("strategy");
     // The choices of the recording are given; without any, nothing was to be added.
-    let alternatives: Vec<usize> = match case.tensors.get("rand.alt_tsteps") {
+    let alternatives: Vec<usize> = match case.find("rand.alt_tsteps") {
         Some(Array { values: Values::Int(rows), .. }) => rows.iter().map(|row| *row as usize).collect(),
         _ => Vec::new(),
     };
@@ -176,8 +176,7 @@ fn hindsight_relabel(case: &Case, report: &mut Report) {
 
 /// The file lies beside the case, its name without `_npz`.
 fn npz_import(case: &Case, report: &mut Report) {
-    let folder = amago_golden::folder().expect("a loaded case has a folder");
-    let path = folder.join(format!("{}.npz", case.name.replace("_npz", "")));
+    let path = case.folder().join(format!("{}.npz", case.name.replace("_npz", "")));
     let trajectory = read_npz(&path).unwrap_or_else(|e| panic!("{e}"));
     compare_trajectory(case, report, "npz", trajectory, "");
 }

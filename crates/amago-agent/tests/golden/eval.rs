@@ -2,7 +2,7 @@
 
 use amago_agent::{Agent, Policy, StepInput, load_state};
 use amago_env::Space;
-use amago_golden::{Case, Report, torch};
+use amago_golden::{Case, Report, modules, torch};
 use amago_seqmodel::ObsTensors;
 use burn::tensor::Tensor;
 
@@ -24,9 +24,9 @@ fn reloaded(setup: &Setup, case: &Case, step: usize) -> Agent {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("policy.pt");
     let prefixes = ["param.", "buffer."].map(|kind| format!("after{step}.{kind}"));
-    let weights = case.tensors.iter().filter_map(|(name, array)| {
-        let name = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix.as_str()))?;
-        Some((name, array))
+    let weights = case.names().filter_map(|full| {
+        let name = prefixes.iter().find_map(|prefix| full.strip_prefix(prefix.as_str()))?;
+        Some((name, case.get(full)))
     });
     torch::save(&path, weights);
     let state = amago_trainer::read_state_dict(&path).expect("just written");
@@ -73,6 +73,8 @@ fn values(agent: &Agent, setup: &Setup, case: &Case, report: &mut Report) {
         return;
     }
     let batch = batch(case, setup, *steps(case).end());
+    let mask: Vec<i64> = modules::values(&batch.transition_mask()).iter().map(|x| *x as i64).collect();
+    report.equal("state_mask", &mask, &case.get(&name("state_mask")).i64());
     let states = agent.states(&batch);
     let [b, l1, d] = states.dims();
     let acting = states.slice([0..b, 0..l1 - 1, 0..d]);

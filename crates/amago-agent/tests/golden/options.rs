@@ -23,13 +23,13 @@ pub struct Setup {
 /// Why a case cannot be run.
 pub enum Refusal {
     /// It needs a part that does not exist yet.
-    Pending(String),
+    Unsupported(String),
     /// It cannot be understood.
     Broken(String),
 }
 
-pub fn pending<T>(why: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal::Pending(why.into()))
+pub fn unsupported<T>(why: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Unsupported(why.into()))
 }
 
 /// Settings as plain data while options are written into it.
@@ -128,7 +128,7 @@ impl Draft {
                 self.traj_encoder[option] = value.clone();
             }
             (other, _) if other.ends_with("TrajEncoder") => {
-                return pending(format!("the encoder {other}"));
+                return unsupported(format!("the encoder {other}"));
             }
             ("FFTstepEncoder" | "CNNTstepEncoder", _) => self.set_tstep_encoder(class, option, value)?,
             (other, _) if other.ends_with("CNN") => {
@@ -176,7 +176,7 @@ impl Draft {
         let encoder = &mut self.tstep_encoder;
         match option {
             "drqv2_aug" if *value == true => {
-                return pending("how the shifts of augmented images are recorded is not known");
+                return unsupported("how the shifts of augmented images are recorded is not known");
             }
             "cnn_type" => {
                 let name = value.as_str().unwrap_or_default();

@@ -201,7 +201,7 @@ fn check_actor((case, report): (&Case, &mut Report), config: &ActorConfig) {
     close((case, report), "out.y", &out, FORWARD);
     let grads = (out * grad_out).sum().backward();
     close((case, report), "grad.in.state", &state.grad(&grads).expect("the input takes part"), GRADIENT);
-    let recorded = case.tensors.keys().filter(|name| name.starts_with("grad.param.")).count();
+    let recorded = case.names().filter(|name| name.starts_with("grad.param.")).count();
     let what = What::Gradients(&grads);
     let compared = modules::compare(&actor, case, "grad.param.", what, GRADIENT, report);
     report.equal("compared gradients", &compared, &recorded);

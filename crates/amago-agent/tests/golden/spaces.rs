@@ -4,7 +4,7 @@ use amago_env::Space;
 use amago_golden::{Case, Values};
 use amago_seqmodel::{ObsKind, ObsLayout};
 
-use super::options::{Refusal, pending};
+use super::options::{Refusal, unsupported};
 
 /// From the original's text, as `Discrete(5)`, `MultiBinary(4)` or `Box(-1.0, 1.0, (3,), float32)`.
 pub fn action_space(text: &str) -> Result<Space, Refusal> {
@@ -16,14 +16,15 @@ pub fn action_space(text: &str) -> Result<Space, Refusal> {
         ("MultiBinary", Ok(n), _) => Ok(Space::MultiBinary { n }),
         // The recorded actions are scaled to [-1, 1], whatever the bounds.
         ("Box", _, Ok(width)) => Ok(Space::box_f32(&[width], -1.0, 1.0)),
-        _ => pending(format!("actions of the space {text}")),
+        _ => unsupported(format!("actions of the space {text}")),
     }
 }
 
 /// Shapes of the recorded observation keys. Images are bytes with three dimensions.
 pub fn observations(start: &Case) -> ObsLayout {
-    let keys = start.tensors.iter().filter_map(|(name, array)| {
+    let keys = start.names().filter_map(|name| {
         let key = name.strip_prefix("in.batch1.obs.")?;
+        let array = start.get(name);
         let kind = match (&array.values, &array.shape[2..]) {
             (Values::Int(_), [x, y, z]) => ObsKind::Image([*x, *y, *z]),
             (_, shape) => ObsKind::Vector(shape.to_vec()),
@@ -35,7 +36,7 @@ pub fn observations(start: &Case) -> ObsLayout {
 
 /// Whether the agent of a case reads images.
 pub fn reads_images(start: &Case) -> bool {
-    start.tensors.keys().any(|name| name.starts_with("param.tstep_encoder.cnn."))
+    start.names().any(|name| name.starts_with("param.tstep_encoder.cnn."))
 }
 
 /// Our name for a class of the original's CNNs.
@@ -45,6 +46,6 @@ pub fn cnn_kind(class: &str) -> Result<&'static str, Refusal> {
         "DrQCNN" => Ok("drqv2"),
         "GridworldCNN" => Ok("gridworld"),
         "IMPALAishCNN" => Ok("impala"),
-        other => pending(format!("the network {other}")),
+        other => unsupported(format!("the network {other}")),
     }
 }

@@ -72,6 +72,8 @@ pub fn forward_backward<M: Module, const D: usize, const O: usize>(
         report.close(&name, &modules::values(&grad), &case.get(&name).f32(), GRADIENT);
     }
     modules::compare(module, case, "grad.param.", What::Gradients(&grads), GRADIENT, report);
+    // A pass leaves the parameters alone, here as there.
+    modules::compare(module, case, "after1.param.", What::Weights, FORWARD, report);
 }
 
 /// One where any feature differs from the recorded pad value, `[B, L, 1]`.
