@@ -23,7 +23,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Check everything that has to pass before a commit (runs .ci/run).
-    Ci,
+    Ci(ci::Ci),
     /// Check the rules of the code base that no compiler checks.
     Tidy,
     /// Run the golden cases and write the table of docs/parity.md.
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is not in a workspace")?;
     match cli.task {
-        Task::Ci => ci::run(root),
+        Task::Ci(ci) => ci.run(root),
         Task::Tidy => tidy::run(root),
         Task::Parity(parity) => parity.run(root).map(|()| ExitCode::SUCCESS),
         Task::Kill(kill) => kill.run(root),

@@ -10,7 +10,8 @@
 //! Shapes: `B` batch, `L` timesteps with an action, `G` discounts, `C` critics, `K` sampled
 //! actions, `A` entries of an action vector, `D` state width. Values are `[C, K, B, L, G]`: the
 //! ensemble comes first because its matrix products are batched over it.
-#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod actor;
 mod adamw;

@@ -2,7 +2,8 @@
 //!
 //! This crate knows nothing of neural networks and never links burn. To plug in your own task,
 //! implement [`Env`] and check it with [`conformance::check`].
-#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod action;
 pub mod builtin;

@@ -5,6 +5,7 @@
 //! asks for fails unless [`not_compared`] gives the reason, and the worst relative error per case is printed. One
 //! misfit does not hide the cases after it. The folder is `cases` in this crate, described in its README, or the one
 //! that `AMAGO_GOLDEN_DIR` names.
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod case;

@@ -4,7 +4,7 @@
 //! it runs as one fused kernel with a hand-written gradient instead: fewer passes over memory, matrix products
 //! split over threads by rows, and no intermediate that the backward pass does not need. Other backends run the
 //! composition. The tests hold both ways against each other, values and gradients.
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod attention;
 mod elementwise;

@@ -4,7 +4,8 @@
 //! A collector fills a [`TrajectoryBuilder`] and hands each finished [`Trajectory`] to a [`Store`];
 //! a learner draws [`Batch`]es from the store. This crate knows nothing of neural networks and
 //! never links burn.
-#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod batch;
 mod builder;

@@ -7,7 +7,8 @@
 //!
 //! Nothing here knows rewards as such. Modules hold no mode: what a training step changes besides
 //! the weights (running statistics, power iterations) is changed by explicit `&mut self` calls.
-#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod activation;
 mod attention;

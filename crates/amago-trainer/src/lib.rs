@@ -3,7 +3,8 @@
 //! [`RunConfig`] is what a user writes, [`Plan`] what was checked and resolved, [`Trainer::run`] the
 //! loop. This crate prints nothing: progress goes to an [`Observer`], numbers to
 //! `metrics.jsonl`.
-#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod checkpoint;
 mod collect;

@@ -1,8 +1,7 @@
 //! Every action space from the environment through replay and learning back to the environment.
 //!
-//! With `AMAGO_LEARN=1` the tasks are trained until they must have been learned, minutes each, and the
-//! returns before and after are printed:
-//! `AMAGO_LEARN=1 cargo test --release -p amago-trainer --test actions -- --nocapture`.
+//! The ignored tests train the tasks until they must have been learned, minutes each, and print the returns before
+//! and after: `cargo test --release --workspace --test actions -- --ignored --nocapture`.
 
 mod support;
 
@@ -157,12 +156,8 @@ actor = { d_hidden = 64 }
 critic = { d_hidden = 64 }
 "#;
 
-/// Trains when asked to, and compares the return with that of the random policy.
+/// Trains and compares the return with that of the random policy.
 fn check_learning(name: &str, make: Make, overrides: &[&str], at_least: f64) {
-    if std::env::var_os("AMAGO_LEARN").is_none() {
-        eprintln!("SKIPPED: {name}: set AMAGO_LEARN=1 to train it");
-        return;
-    }
     let extra = std::env::var("AMAGO_LEARN_SET").unwrap_or_default();
     let extra: Vec<&str> =
         overrides.iter().copied().chain(extra.split(';').filter(|x| !x.is_empty())).collect();
@@ -178,6 +173,7 @@ fn check_learning(name: &str, make: Make, overrides: &[&str], at_least: f64) {
 
 /// The best return is 6; without memory about 3.
 #[test]
+#[ignore = "trains for minutes"]
 fn numbers_are_learned() {
     check_learning("tanh-Gaussian, AMAGO", aim, &[], 5.0);
     check_learning("Beta, AMAGO", aim, &["agent.actor.policy.kind=beta"], 5.0);
@@ -187,6 +183,7 @@ fn numbers_are_learned() {
 
 /// The best return under the masks is about 4.2.
 #[test]
+#[ignore = "trains for minutes"]
 fn masked_choices_are_learned() {
     check_learning("masked choices, AMAGO", pick, &[], 3.8);
     // Classes are learned from fewer samples when there are few of them, over near rewards.
@@ -204,6 +201,7 @@ fn masked_choices_are_learned() {
 
 /// The best return is 6.
 #[test]
+#[ignore = "trains for minutes"]
 fn bits_are_learned() {
     let offline = ["agent.online_coeff=0", "agent.offline_coeff=1"];
     check_learning("bits, AMAGO offline", bits, &offline, 4.8);

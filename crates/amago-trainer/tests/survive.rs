@@ -175,14 +175,13 @@ fn an_exploding_loss_is_a_bad_update() {
     assert!(loss.is_finite() && batch.is_file(), "{error}");
 }
 
-/// Learns as well as a healthy run does, for as many minutes as `AMAGO_SURVIVE` says, and prints both curves:
-/// `AMAGO_SURVIVE=20 cargo test --release --workspace --test survive -- --nocapture long`.
+/// Learns as well as a healthy run does, for as many minutes as `AMAGO_SURVIVE` says (20), and prints both curves:
+/// `AMAGO_SURVIVE=5 cargo test --release --workspace --test survive -- --ignored --nocapture long`.
 #[test]
+#[ignore = "trains for 40 minutes"]
 fn a_long_run_learns_like_a_healthy_one() {
-    let Some(minutes) = std::env::var("AMAGO_SURVIVE").ok().and_then(|m| m.parse::<f64>().ok()) else {
-        eprintln!("SKIPPED: set AMAGO_SURVIVE=20 to train for 20 minutes with faults, and as long without");
-        return;
-    };
+    let minutes = std::env::var("AMAGO_SURVIVE").unwrap_or_else(|_| "20".to_owned());
+    let minutes: f64 = minutes.parse().expect("AMAGO_SURVIVE is a number of minutes");
     let text = include_str!("../../../configs/popgym-repeat-previous.toml");
     let settings = [
         "train.epochs=100000",

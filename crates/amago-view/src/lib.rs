@@ -2,7 +2,8 @@
 //!
 //! Everything is read from run folders ([`Run`]: `config.toml` and `metrics.jsonl`), or handed over as plain
 //! data ([`film::Shot`], [`report::Scene`]). Nothing here computes with tensors, and nothing uses a network.
-#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod base64;
 mod compare;

@@ -1,18 +1,13 @@
 //! `xtask tidy`: the rules of the code base that no compiler checks.
 //!
-//! The checks read source as text, with strings and comments told apart from code ([`mask`]), and
-//! count on rustfmt's layout. A check that errs says so at once; none tries to be a parser.
+//! What the compiler and clippy check is set in `Cargo.toml` and `clippy.toml`.
 
 mod configs;
 mod dependencies;
 mod docs;
-mod item;
-mod layers;
-mod mask;
+mod files;
 mod repo;
 mod required;
-mod source;
-mod style;
 
 use std::fmt;
 use std::path::Path;
@@ -62,12 +57,7 @@ impl fmt::Display for Finding {
 /// Runs every check on the workspace at `root` and prints what it finds.
 pub fn run(root: &Path) -> Result<ExitCode> {
     let repo = Repo::open(root)?;
-    let sources = repo.sources()?;
-    let mut findings: Vec<Finding> = Vec::new();
-    for source in &sources {
-        findings.extend(style::check(source));
-        findings.extend(layers::check(source));
-    }
+    let (count, mut findings) = files::check(&repo)?;
     findings.extend(docs::check(&repo)?);
     findings.extend(configs::check(&repo)?);
     findings.extend(required::check(&repo));
@@ -76,6 +66,6 @@ pub fn run(root: &Path) -> Result<ExitCode> {
     findings.iter().for_each(|finding| println!("{finding}"));
     let failures = findings.iter().filter(|f| f.severity == Severity::Failure).count();
     let warnings = findings.len() - failures;
-    eprintln!("tidy: {} Rust files, {failures} failures, {warnings} warnings", sources.len());
+    eprintln!("tidy: {} Rust files, {failures} failures, {warnings} warnings", count);
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::source::Source;
-
 /// Folders of the root that hold nothing of ours: build output and runs.
 const SKIPPED: [&str; 3] = [".git", "runs", "target"];
 
@@ -42,12 +40,6 @@ impl Repo {
         let name = |path: &'_ String| path.strip_suffix("/Cargo.toml").map(str::len);
         let manifests = self.files.iter().filter_map(|path| name(path).map(|end| &path[..end]));
         manifests.filter_map(|dir| dir.strip_prefix("crates/")).filter(|name| !name.contains('/')).collect()
-    }
-
-    /// All Rust files.
-    pub fn sources(&self) -> Result<Vec<Source>> {
-        let rust = self.files.iter().filter(|path| path.ends_with(".rs"));
-        rust.map(|path| Ok(Source::new(path, &self.read(path)?))).collect()
     }
 }
 
