@@ -167,12 +167,12 @@ pub enum EnvError {
         message: String,
     },
     /// No built-in environment has this id.
-    #[error("there is no environment \"{id}\"; known are {known}")]
+    #[error("there is no environment \"{id}\"{hint}")]
     UnknownEnv {
         /// The id asked for.
         id: String,
-        /// All ids.
-        known: String,
+        /// What it may have meant, or where the known ones are listed.
+        hint: String,
     },
     /// The environment panicked.
     #[error("the environment panicked: {0}")]

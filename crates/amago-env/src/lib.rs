@@ -18,6 +18,7 @@ pub mod registry;
 pub mod render;
 mod seed;
 mod space;
+mod suggest;
 pub mod vector;
 pub mod watchdog;
 
@@ -26,3 +27,4 @@ pub use env::{Env, EnvError, Step};
 pub use observation::{Column, Observation};
 pub use seed::{Rng, Role, rng, stream_seed};
 pub use space::{BoxSpace, DictSpace, Dtype, Space, SpaceError, validate_spaces};
+pub use suggest::did_you_mean;

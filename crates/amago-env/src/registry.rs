@@ -11,7 +11,7 @@ use crate::builtin::{
     TMazeActive, TMazePassive, Wind,
 };
 use crate::kshot::KShot;
-use crate::{Env, EnvError};
+use crate::{Env, EnvError, did_you_mean};
 
 type Made = Result<Box<dyn Env>, EnvError>;
 
@@ -58,8 +58,9 @@ impl EnvSpec {
         }
     }
 
-    fn known(&self) -> String {
-        self.docs.iter().map(|(name, _)| *name).chain([K_SHOT]).collect::<Vec<_>>().join(", ")
+    /// Names of all options.
+    fn known(&self) -> impl Iterator<Item = &'static str> {
+        self.docs.iter().map(|(name, _)| *name).chain([K_SHOT])
     }
 }
 
@@ -98,7 +99,7 @@ pub fn specs() -> &'static [EnvSpec] {
 /// # Errors
 /// When no environment has this id, or an option is unknown, of the wrong type or out of its range.
 pub fn make(id: &str, options: &Table) -> Result<Box<dyn Env>, EnvError> {
-    let spec = SPECS.iter().find(|s| s.id == id).ok_or_else(|| unknown(id))?;
+    let spec = SPECS.iter().find(|s| s.id == id).ok_or_else(|| unknown(id, SPECS.iter().map(|s| s.id)))?;
     let mut own = options.clone();
     let k_shot = match own.remove(K_SHOT) {
         None => 1,
@@ -115,30 +116,13 @@ pub fn make(id: &str, options: &Table) -> Result<Box<dyn Env>, EnvError> {
     if k_shot == 1 { Ok(env) } else { Ok(Box::new(KShot::new(env, k_shot)?)) }
 }
 
-fn unknown(id: &str) -> EnvError {
-    let mut known = SPECS.iter().map(|s| s.id).collect::<Vec<_>>().join(", ");
-    let nearest = SPECS.iter().map(|s| (distance(id, s.id), s.id)).min();
-    // A third of the letters wrong is still likely a slip; more is another name.
-    if let Some((errors, name)) = nearest.filter(|(errors, name)| errors * 3 <= name.len()) {
-        debug_assert!(errors > 0);
-        known.push_str(&format!("; did you mean \"{name}\"?"));
-    }
-    EnvError::UnknownEnv { id: id.to_owned(), known }
-}
-
-/// Edit distance (Levenshtein), in bytes: ids are ASCII.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
+/// What is said of an id that is none of the known ones.
+pub(crate) fn unknown<'a>(id: &str, known: impl IntoIterator<Item = &'a str>) -> EnvError {
+    let hint = match did_you_mean(id, known) {
+        none if none.is_empty() => "; `amago envs` lists all".to_owned(),
+        names => names,
+    };
+    EnvError::UnknownEnv { id: id.to_owned(), hint }
 }
 
 fn defaults<O: Default + Serialize>() -> Table {
@@ -155,19 +139,17 @@ fn explain<O: DeserializeOwned>(spec: &EnvSpec, options: &Table, all: &toml::de:
         let one = Table::from_iter([(k.clone(), v.clone())]);
         O::deserialize(one).err().map(|e| (k.clone(), e))
     };
+    let list = || format!("known options are {}", spec.known().collect::<Vec<_>>().join(", "));
     let message = match options.iter().find_map(alone) {
-        Some((name, _)) if !spec.docs.iter().any(|(n, _)| *n == name) => {
-            format!("there is no option \"{name}\"; known options are {}", spec.known())
+        Some((name, _)) if !spec.known().any(|known| known == name) => {
+            let hint = match did_you_mean(&name, spec.known()) {
+                none if none.is_empty() => format!("; {}", list()),
+                names => names,
+            };
+            format!("there is no option \"{name}\"{hint}")
         }
-        Some((name, e)) => {
-            let value = &options[&name];
-            format!(
-                "option \"{name}\" cannot be {value}: {}; known options are {}",
-                e.message(),
-                spec.known()
-            )
-        }
-        None => format!("{}; known options are {}", all.message(), spec.known()),
+        Some((name, e)) => format!("option \"{name}\" cannot be {}: {}", options[&name], e.message()),
+        None => format!("{}; {}", all.message(), list()),
     };
     EnvError::Option { env: spec.id.to_owned(), message }
 }

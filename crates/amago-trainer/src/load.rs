@@ -1,11 +1,15 @@
 //! From TOML text and `--set` overrides to a typed config.
 //!
+//! Mistakes are named with file, line and column, or with the `--set` that made them.
+//!
 //! The user's table is laid over the defaults of the chosen agent. A key that the defaults do not
 //! have is refused with its full path. A table whose `kind` differs from the default's replaces it
 //! whole, because its settings are others.
 
 use amago_agent::AgentConfig;
-use toml::{Table, Value};
+use amago_env::did_you_mean;
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Table, Value};
 
 use crate::{RunConfig, TrainError};
 
@@ -18,6 +22,55 @@ pub struct ConfigSource<'a> {
     pub text: &'a str,
     /// `key=value` overrides, applied in order, but those of a `kind` first.
     pub overrides: &'a [String],
+}
+
+impl ConfigSource<'_> {
+    /// Where a setting was made: `--set KEY=VALUE`, or `FILE:LINE:COLUMN`, or the name alone where neither is found.
+    fn place(&self, key: &str) -> String {
+        let made = self.overrides.iter().rev().find(|entry| {
+            let set = entry.split('=').next().unwrap_or_default().trim();
+            key == set || key.strip_prefix(set).is_some_and(|rest| rest.starts_with(['.', '[']))
+        });
+        match (made, locate(self.text, key)) {
+            (Some(entry), _) => format!("--set {entry}"),
+            (None, Some(Position { line, column })) => format!("{}:{line}:{column}", self.name),
+            (None, None) => self.name.to_owned(),
+        }
+    }
+}
+
+/// A place in a text, counted from 1.
+#[derive(Debug, PartialEq, Eq)]
+struct Position {
+    line: usize,
+    column: usize,
+}
+
+/// Where TOML text gives a value to a key such as `agent.multi_gammas[1]`.
+fn locate(text: &str, key: &str) -> Option<Position> {
+    let document = DeTable::parse(text).ok()?;
+    let (mut table, mut span) = (document.get_ref(), None);
+    let mut parts = key.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let (name, index) = part.split_once('[').unwrap_or((part, ""));
+        let (known, value) = table.iter().find(|(known, _)| known.get_ref() == name)?;
+        let item = index.trim_end_matches(']').parse::<usize>().ok();
+        let item = item.and_then(|i| value.get_ref().get(i)).map(Spanned::span);
+        span = Some(item.unwrap_or_else(|| known.span()));
+        if parts.peek().is_some() {
+            let DeValue::Table(inner) = value.get_ref() else { return None };
+            table = inner;
+        }
+    }
+    let before = text.get(..span?.start)?;
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    Some(Position { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 })
+}
+
+/// A setting that cannot be used, by its whole key.
+struct Misfit {
+    key: String,
+    message: String,
 }
 
 /// Settings that have no default and so are not in the default table.
@@ -39,11 +92,15 @@ pub fn load_config(source: &ConfigSource<'_>) -> Result<RunConfig, TrainError> {
     for entry in kinds_first(source.overrides) {
         set(&mut table, entry).map_err(|message| fail(format!("--set {entry}: {message}")))?;
     }
-    let preset = take_preset(&mut table).map_err(&fail)?;
+    let misfit =
+        |Misfit { key, message }: Misfit| TrainError::Config { source_name: source.place(&key), message };
+    let preset = take_preset(&mut table).map_err(misfit)?;
     let defaults = Value::try_from(RunConfig::with_agent(preset)).map_err(|e| fail(e.to_string()))?;
-    let merged = merge(defaults, Value::Table(table), "").map_err(&fail)?;
-    let config: RunConfig = serde_path_to_error::deserialize(merged)
-        .map_err(|e| fail(format!("{}: {}", e.path(), e.inner().message())))?;
+    let merged = merge(defaults, Value::Table(table), "").map_err(misfit)?;
+    let config: RunConfig = serde_path_to_error::deserialize(merged).map_err(|e| {
+        let key = e.path().to_string();
+        misfit(Misfit { message: format!("{key}: {}", e.inner().message()), key })
+    })?;
     if config.env.id.is_empty() {
         return Err(fail("env.id is missing: name an environment (`amago envs` lists them)".to_owned()));
     }
@@ -104,36 +161,48 @@ fn set(table: &mut Table, entry: &str) -> Result<(), String> {
 }
 
 /// `agent.preset` chooses the defaults of the agent and is not stored.
-fn take_preset(table: &mut Table) -> Result<AgentConfig, String> {
+fn take_preset(table: &mut Table) -> Result<AgentConfig, Misfit> {
     let agent = table.get_mut("agent").and_then(Value::as_table_mut);
     match agent.and_then(|a| a.remove("preset")) {
         None => Ok(AgentConfig::amago()),
         Some(Value::String(s)) if s == "amago" => Ok(AgentConfig::amago()),
         Some(Value::String(s)) if s == "amago2" => Ok(AgentConfig::amago2()),
-        Some(other) => Err(format!("agent.preset = {other} must be \"amago\" or \"amago2\"")),
+        Some(other) => Err(Misfit {
+            key: "agent.preset".to_owned(),
+            message: format!("agent.preset = {other} must be \"amago\" or \"amago2\""),
+        }),
     }
 }
 
-fn merge(base: Value, over: Value, path: &str) -> Result<Value, String> {
+fn merge(base: Value, over: Value, path: &str) -> Result<Value, Misfit> {
+    let misfit = |key: &str, message: String| Err(Misfit { key: key.to_owned(), message });
     let (mut base, over) = match (base, over) {
         (Value::Table(base), Value::Table(over)) => (base, over),
-        (Value::Table(_), other) => return Err(format!("{path} is a table, not {}", other.type_str())),
+        (Value::Table(_), other) => {
+            return misfit(path, format!("{path} is a table, not {}", other.type_str()));
+        }
         // A whole number is a legal float.
         (Value::Float(_), Value::Integer(i)) => return Ok(Value::Float(i as f64)),
         (base, over) if base.same_type(&over) => return Ok(over),
-        (base, over) => return Err(format!("{path} = {over} must be of type {}", base.type_str())),
+        (base, over) => {
+            return misfit(path, format!("{path} = {over} must be of type {}", base.type_str()));
+        }
     };
     if over.get("kind").is_some_and(|kind| Some(kind) != base.get("kind")) && is_tagged(path) {
         return Ok(Value::Table(over));
     }
-    let known = base.keys().cloned().collect::<Vec<_>>().join(", ");
+    let known: Vec<String> = base.keys().cloned().collect();
     for (key, value) in over {
         let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         let open = path == "env.options" || OPTIONAL.contains(&full.as_str());
         let merged = match base.remove(&key) {
             Some(old) if !open => merge(old, value, &full)?,
             None if !open => {
-                return Err(format!("unknown key {full}; known here are {known}"));
+                let hint = match did_you_mean(&key, known.iter().map(String::as_str)) {
+                    none if none.is_empty() => format!("; known here are {}", known.join(", ")),
+                    names => names,
+                };
+                return misfit(&full, format!("unknown key {full}{hint}"));
             }
             _ => value,
         };
@@ -154,4 +223,28 @@ fn is_tagged(path: &str) -> bool {
         "exploration",
     ];
     TAGGED.contains(&path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_found_in_the_text() {
+        let text = "seed = 1\n[agent]\n  gamma = 0.9\nmulti_gammas = [0.1,\n  \"ä\", 0.2]\nactor.d_hidden = 3\n[train]\n";
+        for (key, place) in [
+            ("seed", Some((1, 1))),
+            ("agent.gamma", Some((3, 3))),
+            ("agent.multi_gammas", Some((4, 1))),
+            ("agent.multi_gammas[2]", Some((5, 8))),
+            ("agent.actor.d_hidden", Some((6, 7))),
+            ("train", Some((7, 2))),
+            ("agent.critic.d_hidden", None),
+            ("seed.deep", None),
+        ] {
+            let place = place.map(|(line, column)| Position { line, column });
+            assert_eq!(locate(text, key), place, "{key}");
+        }
+        assert_eq!(locate("seed = [", "seed"), None);
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) use table::{Entry, TASKS};
 use task::Game;
 
 use crate::render::Grid;
-use crate::{Action, BoxSpace, DictSpace, Dtype, Env, EnvError, Observation, Rng, Space, Step};
+use crate::{Action, BoxSpace, DictSpace, Dtype, Env, EnvError, Observation, Rng, Space, Step, registry};
 
 /// The step counter is shown divided by this.
 const TIMER_SCALE: f64 = 1000.0;
@@ -84,10 +84,7 @@ impl PopGym {
     /// When the package has no such task.
     pub fn new(id: &str, options: PopGymOptions) -> Result<Self, EnvError> {
         let entry = TASKS.iter().find(|entry| entry.id == id);
-        let Some(entry) = entry else {
-            let known = TASKS.map(|entry| entry.id).join(", ");
-            return Err(EnvError::UnknownEnv { id: id.to_owned(), known });
-        };
+        let entry = entry.ok_or_else(|| registry::unknown(id, TASKS.iter().map(|entry| entry.id)))?;
         let game = (entry.game)();
         let mut bounds = game.bounds();
         bounds.push((0.0, 1.0));
