@@ -68,7 +68,7 @@ fn sizes_must_be_positive() {
     assert_eq!(transformer(|c| c.d_ff = 0), ModelError::Zero("d_ff"));
     assert_eq!(transformer(|c| c.n_layers = 0), ModelError::Zero("n_layers"));
     assert_eq!(feed_forward(|c| c.d_model = 0), ModelError::Zero("d_model"));
-    assert_eq!(feed_forward(|c| c.d_ff = 0), ModelError::Zero("d_ff"));
+    assert_eq!(feed_forward(|c| c.d_ff = Some(0)), ModelError::Zero("d_ff"));
     assert_eq!(feed_forward(|c| c.n_layers = 0), ModelError::Zero("n_layers"));
     assert_eq!(transformer(|c| c.max_time = 0), ModelError::Zero("max_time"));
     assert_eq!(gru(|c| c.d_hidden = 0), ModelError::Zero("d_hidden"));
@@ -138,6 +138,7 @@ fn dropout_must_leave_something() {
         assert_eq!(transformer(|c| c.dropout_emb = value), error("dropout_emb"));
         assert_eq!(transformer(|c| c.dropout_attn = value), error("dropout_attn"));
         assert_eq!(transformer(|c| c.dropout_qkv = value), error("dropout_qkv"));
+        assert_eq!(feed_forward(|c| c.dropout = value), error("dropout"));
     }
 }
 
@@ -149,6 +150,8 @@ fn simnorm_needs_whole_groups() {
     assert_eq!(transformer(|c| simnorm(c, 20, 64)), ModelError::SimNorm(20));
     assert_eq!(transformer(|c| simnorm(c, 16, 36)), ModelError::SimNorm(36));
     assert_eq!(feed_forward(|c| (c.norm, c.d_model) = (NormKind::Simnorm, 12)), ModelError::SimNorm(12));
+    assert_eq!(feed_forward(|c| (c.norm, c.d_ff) = (NormKind::Simnorm, Some(36))), ModelError::SimNorm(36));
+    assert_eq!(feed_forward(|c| (c.out_norm, c.d_model) = (NormKind::Simnorm, 12)), ModelError::SimNorm(12));
     assert_eq!(gru(|c| (c.norm, c.d_output) = (NormKind::Simnorm, 12)), ModelError::SimNorm(12));
     assert_eq!(mamba(|c| (c.norm, c.d_model) = (NormKind::Simnorm, 12)), ModelError::SimNorm(12));
     assert_eq!(tstep(|c| (c.norm, c.d_hidden) = (NormKind::Simnorm, 9)), ModelError::SimNorm(9));

@@ -91,10 +91,22 @@ pub fn mlp(case: &Case, report: &mut Report) {
 }
 
 pub fn ffblock(case: &Case, report: &mut Report) {
-    let dims = [case.need("d_model"), case.need("d_ff")];
-    let module = ResidualBlock::new(dims, norm_kind(case, "norm"), parse(case, "activation"), &device());
-    let module = modules::load(module, case, &["param."]);
+    let module = modules::load(feed_forward(case).block(&device()), case, &["param."]);
     forward_backward::<_, 3, 3>(&module, (case, report), "x", |m, x| m.forward(x));
+}
+
+/// The recorded settings of a block, or of all blocks of an encoder.
+pub fn feed_forward(case: &Case) -> FeedForwardConfig {
+    FeedForwardConfig {
+        d_model: case.need("d_model"),
+        d_ff: case.hyper("d_ff"),
+        n_layers: case.hyper("n_layers").unwrap_or(1),
+        dropout: 0.0,
+        activation: parse(case, "activation"),
+        norm: norm_kind(case, "norm"),
+        out_norm: case.hyper("out_norm").unwrap_or_default(),
+        sigma_reparam: false,
+    }
 }
 
 pub fn attention_core(case: &Case, report: &mut Report) {

@@ -67,6 +67,16 @@ pub fn ff_tstep_encoder(case: &Case, report: &mut Report) {
     report.close("y_eval", &values(&out), &case.get("out.y_eval").f32(), FORWARD);
 }
 
+/// The augmentation alone. Ours picks whole pixels, the original interpolates at whole positions.
+pub fn shifted_images(case: &Case, report: &mut Report) {
+    let ints = |name: &str| case.get(name).f64().into_iter().map(|x| x as i64).collect::<Vec<_>>();
+    let images = TensorData::new(ints("in.images"), case.get("in.images").shape.clone());
+    let shifts = TensorData::new(ints("in.shifts"), case.get("in.shifts").shape.clone());
+    let (images, shifts) = (Tensor::from_data(images, &device()), Tensor::from_data(shifts, &device()));
+    let shifted = shift_images(images, shifts, case.need("channels_first"));
+    report.close("out.y", &values(&shifted.float()), &case.get("out.y").f32(), FORWARD);
+}
+
 /// The network, by the name of the case and the recorded weights.
 fn cnn_config(case: &Case) -> CnnConfig {
     let kind = ["nature", "drq", "gridworld", "impala"].into_iter().find(|kind| case.name.contains(kind));
