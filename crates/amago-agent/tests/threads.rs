@@ -31,11 +31,14 @@ fn batch(device: &Device) -> TrainBatch {
 #[test]
 fn seeded_updates_are_bit_equal_for_any_number_of_threads() {
     let device = Device::flex().autodiff();
-    for mut config in [AgentConfig::amago(), AgentConfig::amago2()] {
+    let presets = [AgentConfig::amago(), AgentConfig::amago2()];
+    for (mut config, dropout) in presets.into_iter().flat_map(|preset| [(preset.clone(), 0.0), (preset, 0.1)])
+    {
         if let TrajEncoderConfig::Transformer(t) = &mut config.traj_encoder {
             (t.d_model, t.n_heads, t.d_ff, t.n_layers) = (64, 4, 256, 1);
         }
         config.multi_gammas = vec![0.5];
+        (config.actor.dropout, config.critic.dropout) = (dropout, dropout);
         device.seed(7);
         let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![6]))]);
         let spec = ObsSpec { obs, action: Space::Discrete { n: ACTIONS } };

@@ -60,8 +60,8 @@ pub struct ResidualBlock {
 impl ResidualBlock {
     /// `[..., d] → [..., d]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let h = hidden(x.clone(), (&self.ff1, &self.norm1), &self.activation, &self.dropout);
-        x + hidden(h, (&self.ff2, &self.norm2), &self.activation, &self.dropout)
+        let h = hidden(x.clone(), &self.ff1, &self.norm1, &self.activation, &self.dropout);
+        x + hidden(h, &self.ff2, &self.norm2, &self.activation, &self.dropout)
     }
 }
 

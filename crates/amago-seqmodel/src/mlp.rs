@@ -57,9 +57,9 @@ impl MlpConfig {
 impl Mlp {
     /// `[..., d_input] → [..., d_output]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let mut x = hidden(x, (&self.in_layer, &self.in_norm), &self.activation, &self.dropout);
-        for layer in self.layers.iter().zip(&self.norms) {
-            x = hidden(x, layer, &self.activation, &self.dropout);
+        let mut x = hidden(x, &self.in_layer, &self.in_norm, &self.activation, &self.dropout);
+        for (layer, norm) in self.layers.iter().zip(&self.norms) {
+            x = hidden(x, layer, norm, &self.activation, &self.dropout);
         }
         self.out_layer.forward(x)
     }
@@ -68,7 +68,8 @@ impl Mlp {
 /// `dropout(act(norm(linear(x))))`, with linear and nonlinearity in one where nothing is between them.
 pub(crate) fn hidden<const D: usize>(
     x: Tensor<D>,
-    (layer, norm): (&Dense, &Norm),
+    layer: &Dense,
+    norm: &Norm,
     activation: &ActivationLayer,
     dropout: &Dropout,
 ) -> Tensor<D> {

@@ -143,6 +143,21 @@ fn dropout_must_leave_something() {
 }
 
 #[test]
+fn statistics_of_inputs_must_move_and_begin_somewhere() {
+    let error = |name, value: f64, range| ModelError::Range { name, value: value.to_string(), range };
+    for beta in [0.0, 1.0, -1e-4, f64::NAN] {
+        let expected = error("input_norm.beta", beta, "above 0 and below 1");
+        assert_eq!(tstep(|c| c.input_norm.beta = beta), expected);
+        assert_eq!(cnn_tstep(|c| c.input_norm.beta = beta), expected);
+    }
+    for init_nu in [0.0, -1.0, f64::INFINITY, f64::NAN] {
+        let expected = error("input_norm.init_nu", init_nu, "above 0 and at most 1e12");
+        assert_eq!(tstep(|c| c.input_norm.init_nu = init_nu), expected);
+        assert_eq!(cnn_tstep(|c| c.input_norm.init_nu = init_nu), expected);
+    }
+}
+
+#[test]
 fn simnorm_needs_whole_groups() {
     let simnorm = |c: &mut TransformerConfig, d_model, d_ff| {
         (c.norm, c.n_heads, c.d_model, c.d_ff) = (NormKind::Simnorm, 2, d_model, d_ff);

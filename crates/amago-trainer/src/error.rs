@@ -86,6 +86,19 @@ pub enum TrainError {
     /// An encoder that would not be used.
     #[error("the program brings an encoder (OwnParts::encoder), but agent.traj_encoder.kind is not \"own\"")]
     UnusedOwnEncoder,
+    /// Timesteps without a position of their own.
+    #[error(
+        "agent.traj_encoder.max_time = {max_time} must be above {name}, {len}: with pos_emb = \"learned\" every timestep \
+         from 0 to {len} needs a vector"
+    )]
+    Positions {
+        /// Vectors that there are.
+        max_time: usize,
+        /// What is as long or longer.
+        name: String,
+        /// How long that is.
+        len: usize,
+    },
     /// Relabelling of a task without an instruction.
     #[error("replay.relabel does not fit env.id = \"{env}\": {cause}")]
     Relabel {

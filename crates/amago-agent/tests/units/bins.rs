@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use super::{assert_close, row};
 
 fn bins(labels: Labels) -> Bins {
-    Bins::new(&BinConfig { count: 5, min: -2.0, max: 2.0, symlog: false, labels, init_value: None })
+    Bins::new(&BinConfig { count: 5, min: -2.0, max: 2.0, symlog: false, labels, ..BinConfig::default() })
 }
 
 fn label(bins: &Bins, target: f32) -> Vec<f32> {
@@ -38,6 +38,20 @@ fn hl_gauss_labels_are_distributions_for_every_target() {
     assert_close(&centre, &centre.iter().rev().copied().collect::<Vec<_>>(), 1e-6);
     assert_close(&label(&bins, 1e6), &[0.0, 0.0, 0.0, 0.0, 1.0], 1e-6);
     assert!(label(&bins, 5.5)[4] > 0.99);
+}
+
+/// The middle bin has what lies within half a bin of the target: `erf(1 / (2 √2 σ))`.
+#[test]
+fn sigma_is_the_width_of_hl_gauss_labels() {
+    for (sigma, expected) in [(0.3, 0.904419), (0.75, 0.495015), (0.9, 0.421478), (2.0, 0.197413)] {
+        let (labels, symlog) = (Labels::HlGauss, false);
+        let config =
+            BinConfig { count: 41, min: -20.0, max: 20.0, symlog, labels, sigma, ..BinConfig::default() };
+        assert_close(&[label(&Bins::new(&config), 3.0)[23]], &[expected], 1e-4);
+        // Two-hot labels have no width.
+        let two_hot = Bins::new(&BinConfig { labels: Labels::TwoHot, ..config });
+        assert_close(&[label(&two_hot, 3.0)[23]], &[1.0], 1e-6);
+    }
 }
 
 #[test]

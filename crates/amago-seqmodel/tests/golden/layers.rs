@@ -32,7 +32,11 @@ pub fn symlog_symexp(case: &Case, report: &mut Report) {
 
 pub fn input_norm(case: &Case, report: &mut Report) {
     let device = modules::device();
-    let mut module = InputNorm::new(case.need("dim"), &device);
+    let mut module = InputNormConfig {
+        beta: case.hyper("beta").unwrap_or(1e-4),
+        init_nu: case.hyper("init_nu").unwrap_or(1.0),
+    }
+    .init(case.need("dim"), &device);
     module = modules::load(module, case, &["before.buffer."]);
     for i in (0..).take_while(|i| case.has(&format!("in.x{i}"))) {
         let x = modules::tensor::<3>(case.get(&format!("in.x{i}")), &device);

@@ -35,6 +35,7 @@ pub fn ff_tstep_encoder(case: &Case, report: &mut Report) {
         norm: norm_kind(case, "norm"),
         out_norm: case.hyper("out_norm").unwrap_or_default(),
         normalize_inputs: case.hyper("normalize_inputs").unwrap_or(true),
+        input_norm: InputNormConfig::default(),
         hide_rl2s: case.hyper("hide_rl2s").unwrap_or(false),
         hide_rewards: case.hyper("hide_rewards").unwrap_or(false),
         obs_keys: case.hyper("specify_obs_keys"),
