@@ -74,6 +74,15 @@ pub enum TrainError {
         /// Sequences of a batch.
         size: usize,
     },
+    /// Losses that a mask wants to see, but that are never there at once.
+    #[error(
+        "optim.micro_batches = {parts} excludes a loss mask that sees the losses (LossMask::sees_losses): they are needed \
+         all at once, so set optim.micro_batches = 1"
+    )]
+    MaskSeesLosses {
+        /// Parts of a batch.
+        parts: usize,
+    },
     /// The encoder is not one of ours.
     #[error(
         "agent.traj_encoder.kind = \"own\": the encoder \"{name}\" exists only in the program that brings it \

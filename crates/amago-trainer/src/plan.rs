@@ -98,6 +98,9 @@ impl Plan {
         if parts_of_batch > size {
             return Err(TrainError::MicroBatches { parts: parts_of_batch, size });
         }
+        if parts_of_batch > 1 && parts.loss_mask.as_ref().is_some_and(|mask| mask.sees_losses()) {
+            return Err(TrainError::MaskSeesLosses { parts: parts_of_batch });
+        }
         match (&config.agent.traj_encoder, &parts.encoder) {
             (TrajEncoderConfig::Own { name }, None) => {
                 return Err(TrainError::NoOwnEncoder { name: name.clone() });

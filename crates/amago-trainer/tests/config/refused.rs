@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use amago_agent::LossMask;
 use amago_seqmodel::{Identity, TrajEncoder};
 use amago_trainer::{EncoderFactory, OwnParts, Plan};
 
@@ -224,4 +225,24 @@ fn a_floor_that_hides_the_best_option_is_worth_a_warning() {
     let (plan, mut seen) = (Plan::new(tiny(&[&high])).expect("a legal plan"), Recorder::default());
     train(&plan, &dir.path().join("run"), &mut seen).expect("it runs");
     assert_eq!(seen.warnings.iter().filter(|text| **text == told[0]).count(), 1, "{:?}", seen.warnings);
+}
+
+/// Masks that look at the batch alone are exact in any number of parts.
+#[test]
+fn a_mask_that_sees_the_losses_excludes_micro_batches() {
+    #[derive(Debug)]
+    struct Sees(bool);
+    impl LossMask for Sees {
+        fn sees_losses(&self) -> bool {
+            self.0
+        }
+    }
+    let plan = |sees, micro_batches| {
+        let parts = OwnParts { loss_mask: Some(Arc::new(Sees(sees))), ..OwnParts::default() };
+        Plan::with_parts(tiny(&[&format!("optim.micro_batches={micro_batches}")]), parts).map(|_| ())
+    };
+    plan(false, 2).expect("it sees the batch alone");
+    plan(true, 1).expect("the whole batch is there");
+    let error = plan(true, 2).expect_err("the losses come one part after the other").to_string();
+    assert!(error.contains("optim.micro_batches = 2") && error.contains("LossMask::sees_losses"), "{error}");
 }
