@@ -57,6 +57,11 @@ impl Default for BinConfig {
 }
 
 impl BinConfig {
+    /// One where a return is beyond the outermost bins, so that no prediction can reach it; else zero.
+    pub fn outside<const D: usize>(&self, returns: Tensor<D>) -> Tensor<D> {
+        returns.clone().lower_elem(self.min).float() + returns.greater_elem(self.max).float()
+    }
+
     /// Refuses bins that cannot hold a value.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::mask::{Weighting, Weights};
 use crate::side;
 use crate::terms::{Pass, in_return_units, popart_after};
 use crate::{
-    Agent, AgentConfig, Draws, LossMask, LossTensors, LossTerms, OptimConfig, PaddingMask,
+    Agent, AgentConfig, CriticKind, Draws, LossMask, LossTensors, LossTerms, OptimConfig, PaddingMask,
     PopArt, TrainBatch, loss_terms,
 };
 
@@ -114,7 +114,8 @@ pub(crate) fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) 
         (x.detach().narrow(2, last, 1) * weights.step.clone()).sum()
     };
     let (mut critic_loss, mut q_value, mut td_target) = (zero(), zero(), zero());
-    let (mut q_std, mut advantage_std) = (zero(), zero());
+    let (mut q_std, mut advantage_std, mut bins_left) = (zero(), zero(), zero());
+    let over_all = |x: Tensor<3>| (x.mean_dim(2) * weights.step.clone()).sum();
     if let Some(critic) = critic {
         // Only the acting discount: `[C, B, L, 1]`.
         let last = critic.value.dims()[2] - 1;
@@ -127,13 +128,16 @@ pub(crate) fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) 
         }
         critic_loss = (critic.loss * weights.critic.clone()).sum();
         q_value = acting(in_return_units(config, &popart, critic.value));
-        td_target = acting(critic.target);
+        td_target = acting(critic.target.clone());
+        if config.critic.kind == CriticKind::Classification {
+            bins_left = over_all(config.critic.bins.outside(critic.target));
+        }
     }
     let actor_loss = (actor.loss * weights.actor.clone()).sum();
     let total = actor_loss.clone() + critic_loss.clone() * config.critic_loss_weight;
     let entropy = acting(entropy);
     let advantage = actor.advantage.map_or_else(zero, acting);
-    let filter_pass = (actor.filter.greater_elem(0.0).float().mean_dim(2) * weights.step.clone()).sum();
+    let filter_pass = over_all(actor.filter.greater_elem(0.0).float());
     let parts = [
         actor_loss,
         critic_loss,
@@ -144,6 +148,7 @@ pub(crate) fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) 
         filter_pass,
         q_std,
         advantage_std,
+        bins_left,
     ];
     Loss { total, popart, report: LossTensors { parts: parts.map(Tensor::detach) } }
 }

@@ -82,6 +82,7 @@ fn figures(report: &UpdateReport) -> Vec<f32> {
         parts.filter_pass,
         parts.q_std,
         parts.advantage_std,
+        parts.bins_left,
     ]
 }
 

@@ -39,6 +39,8 @@ pub struct Trainer {
     /// Seconds before `start`, in earlier processes.
     earlier: f64,
     damage_seen: usize,
+    /// That targets leave the bins was told.
+    bins_told: bool,
     /// An epoch whose evaluation was cut short.
     unevaluated: Option<EpochRecord>,
     /// What a resumed run has to say before it goes on.
@@ -99,6 +101,7 @@ impl Trainer {
             start: Instant::now(),
             earlier: 0.0,
             damage_seen: 0,
+            bins_told: false,
             unevaluated: None,
             notes: Vec::new(),
         }
