@@ -9,14 +9,11 @@ use amago_env::kshot::KShot;
 use amago_env::watchdog::Watchdog;
 use amago_env::{DictSpace, Env, EnvError, Space, registry, validate_spaces};
 use amago_replay::{Layout, Relabeler};
-use amago_seqmodel::{PositionKind, TrajEncoder, TrajEncoderConfig};
+use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
 use crate::faults::Faults;
-use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec};
-
-/// A floor of probability that leaves the best option less than this is worth a warning.
-const LEAST_BEST: f32 = 0.6;
+use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec, reach};
 
 /// Makes one environment of the task; called once per worker.
 pub type EnvFactory = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
@@ -50,6 +47,7 @@ pub struct Plan {
     make_env: EnvFactory,
     make_encoder: Option<EncoderFactory>,
     loss_mask: Option<Arc<dyn LossMask>>,
+    warnings: Vec<String>,
 }
 
 impl Plan {
@@ -77,23 +75,8 @@ impl Plan {
     pub fn with_parts(config: RunConfig, parts: OwnParts) -> Result<Self, TrainError> {
         config.agent.validate().map_err(TrainError::Agent)?;
         config.optim.validate().map_err(TrainError::Optim)?;
+        check_counts(&config)?;
         let train = &config.train;
-        for (name, value) in [
-            ("train.epochs", train.epochs),
-            ("train.parallel_actors", train.parallel_actors),
-            ("train.timesteps_per_epoch", train.timesteps_per_epoch),
-            ("train.batch_size", train.batch_size),
-            ("train.max_seq_len", train.max_seq_len),
-            ("train.min_trajectories", train.min_trajectories),
-            ("train.checkpoint_interval", train.checkpoint_interval),
-            ("train.keep_checkpoints", train.keep_checkpoints),
-            ("eval.interval", config.eval.interval),
-            ("eval.episodes", config.eval.episodes),
-        ] {
-            if value == 0 {
-                return Err(TrainError::Setting { name, value, rule: "at least 1" });
-            }
-        }
         let (parts_of_batch, size) = (config.optim.micro_batches, train.batch_size);
         if parts_of_batch > size {
             return Err(TrainError::MicroBatches { parts: parts_of_batch, size });
@@ -118,32 +101,30 @@ impl Plan {
         let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
         validate_spaces(&observation_space, &action_space)?;
         let spec = obs_spec(&observation_space, &action_space);
-        config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
+        let head = config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
         config.agent.tstep_encoder.validate_obs(&spec.obs).map_err(|cause| {
             TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", cause })
         })?;
-        check_positions(&config, env.horizon())?;
+        reach::check_positions(&config, env.horizon())?;
         check_faults(train)?;
         check_mixture(&config)?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
-        let (make_encoder, loss_mask) = (parts.encoder, parts.loss_mask);
-        Ok(Self { config, spec, observation_space, action_space, make_env, make_encoder, loss_mask })
+        Ok(Self {
+            warnings: reach::warnings(&config, &head, env.horizon()),
+            config,
+            spec,
+            observation_space,
+            action_space,
+            make_env,
+            make_encoder: parts.encoder,
+            loss_mask: parts.loss_mask,
+        })
     }
 
     /// What can be learned, but hardly as it is meant: to be told once.
-    pub fn warnings(&self) -> Vec<String> {
-        let head = self.config.agent.policy_head(&self.action_space).ok();
-        let best = head.and_then(|head| head.largest_prob()).filter(|best| *best < LEAST_BEST);
-        let floor = best.map(|best| {
-            let options = self.action_space.choices().and_then(|n| n.iter().max()).copied().unwrap_or(1);
-            format!(
-                "agent.actor.policy.min_prob leaves the best of {options} options a probability of at most \
-                 {best:.2}: lower it, for example to {:.0e}",
-                0.01 / options as f64
-            )
-        });
-        floor.into_iter().collect()
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Makes `n` environments of the task, behind a [`Watchdog`] where `train.env_timeout` is set.
@@ -212,21 +193,26 @@ fn watched(env: Box<dyn Env>, seconds: f64) -> Box<dyn Env> {
     }
 }
 
-/// A learned vector for every timestep that an episode, or a slice of one, can have.
-fn check_positions(config: &RunConfig, horizon: Option<usize>) -> Result<(), TrainError> {
-    let TrajEncoderConfig::Transformer(encoder) = &config.agent.traj_encoder else { return Ok(()) };
-    let lengths = [
-        ("train.max_seq_len".to_owned(), Some(config.train.max_seq_len)),
-        (format!("the horizon of env.id = \"{}\"", config.env.id), horizon),
-    ];
-    let max_time = encoder.max_time;
-    // Timesteps are counted from zero, and the last observation comes after the last step.
-    let beyond = |len: Option<usize>| len.filter(|len| *len >= max_time);
-    let missing = lengths.into_iter().find_map(|(name, len)| Some((name, beyond(len)?)));
-    match missing.filter(|_| encoder.pos_emb == PositionKind::Learned) {
-        Some((name, len)) => Err(TrainError::Positions { max_time, name, len }),
-        None => Ok(()),
+/// What there must be at least one of.
+fn check_counts(config: &RunConfig) -> Result<(), TrainError> {
+    let train = &config.train;
+    for (name, value) in [
+        ("train.epochs", train.epochs),
+        ("train.parallel_actors", train.parallel_actors),
+        ("train.timesteps_per_epoch", train.timesteps_per_epoch),
+        ("train.batch_size", train.batch_size),
+        ("train.max_seq_len", train.max_seq_len),
+        ("train.min_trajectories", train.min_trajectories),
+        ("train.checkpoint_interval", train.checkpoint_interval),
+        ("train.keep_checkpoints", train.keep_checkpoints),
+        ("eval.interval", config.eval.interval),
+        ("eval.episodes", config.eval.episodes),
+    ] {
+        if value == 0 {
+            return Err(TrainError::Setting { name, value, rule: "at least 1" });
+        }
     }
+    Ok(())
 }
 
 fn check_faults(train: &TrainConfig) -> Result<(), TrainError> {

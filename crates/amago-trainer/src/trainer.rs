@@ -170,7 +170,7 @@ impl Trainer {
     /// # Errors
     /// When an environment, the disk or the loss fails.
     pub fn run(&mut self, stop: &StopFlag, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
-        for note in self.plan.warnings().into_iter().chain(self.notes.drain(..)) {
+        for note in self.plan.warnings().iter().cloned().chain(self.notes.drain(..)) {
             observer.event(Event::Warning(note));
         }
         let result = self.epochs(stop, observer);

@@ -75,7 +75,9 @@ fn a_floor_takes_from_the_best_option() {
         let Policy::Categorical(p) = head.policy(row(&outputs).reshape([1, 1, 1, n + 2]), None) else {
             panic!("another kind")
         };
-        assert_close(&[head.largest_prob().expect("choices")], &[values(&p.probs)[2]], 1e-4);
+        let (options, prob) = head.largest_prob().expect("choices");
+        assert_eq!(options, n);
+        assert_close(&[prob], &[values(&p.probs)[2]], 1e-4);
         values(&p.probs)[2]
     };
     assert_close(&[largest(1000, 0.001, 0.99)], &[0.99 / (0.99 + 0.999)], 1e-4);

@@ -108,7 +108,10 @@ pub fn feed_forward(case: &Case) -> FeedForwardConfig {
         dropout: 0.0,
         activation: parse(case, "activation"),
         norm: norm_kind(case, "norm"),
-        out_norm: case.hyper("out_norm").unwrap_or_default(),
+        out_norm: match case.meta["hyperparameters"].get("out_norm") {
+            Some(_) => norm_kind(case, "out_norm"),
+            None => NormKind::default(),
+        },
         sigma_reparam: false,
     }
 }

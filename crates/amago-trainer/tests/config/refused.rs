@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use amago_agent::LossMask;
+use amago_env::{Action, DictSpace, Env, EnvError, Observation, Space, Step, registry};
 use amago_seqmodel::{Identity, TrajEncoder};
-use amago_trainer::{EncoderFactory, OwnParts, Plan};
+use amago_trainer::{EncoderFactory, EnvFactory, OwnParts, Plan};
 
 use crate::support::{Recorder, TINY, load, tiny, train};
 
@@ -207,11 +208,47 @@ fn positions_need_a_vector_for_every_timestep() {
     Plan::new(tiny(&["agent.traj_encoder.max_time=1"])).expect("sinusoids need no table");
 }
 
+/// A task that names no horizon may last longer than any table.
+#[test]
+fn learned_positions_of_an_endless_task_are_worth_a_warning() {
+    struct Endless(Box<dyn Env>);
+    impl Env for Endless {
+        fn name(&self) -> &str {
+            self.0.name()
+        }
+        fn observation_space(&self) -> &DictSpace {
+            self.0.observation_space()
+        }
+        fn action_space(&self) -> &Space {
+            self.0.action_space()
+        }
+        fn horizon(&self) -> Option<usize> {
+            None
+        }
+        fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
+            self.0.reset(seed, obs)
+        }
+        fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
+            self.0.step(action, obs)
+        }
+    }
+    let learned = ["agent.traj_encoder.pos_emb=learned", "agent.traj_encoder.max_time=9"];
+    for (settings, told) in [(&learned[..], 1), (&[], 0)] {
+        let config = tiny(settings);
+        let task = config.env.clone();
+        let make: EnvFactory =
+            Arc::new(move || Ok(Box::new(Endless(registry::make(&task.id, &task.options)?))));
+        let plan = Plan::with_env(config, make).expect("a legal plan");
+        assert_eq!(plan.warnings().len(), told);
+        assert!(plan.warnings().iter().all(|text| text.contains("agent.traj_encoder.max_time = 9")));
+    }
+}
+
 /// Told once at the start of a run, and only where the floor reaches that high.
 #[test]
 fn a_floor_that_hides_the_best_option_is_worth_a_warning() {
     let policy = |min_prob: f32| format!("agent.actor.policy={{kind=\"categorical\", min_prob={min_prob}}}");
-    let warnings = |overrides: &[&str]| Plan::new(tiny(overrides)).expect("a legal plan").warnings();
+    let warnings = |overrides: &[&str]| Plan::new(tiny(overrides)).expect("a legal plan").warnings().to_vec();
     assert!(warnings(&[]).is_empty());
     assert!(warnings(&[&policy(0.0)]).is_empty());
     // Four options: 0.99 / (0.99 + 3 · 0.3).
