@@ -33,6 +33,8 @@ pub struct ActorConfig {
     pub norm: NormKind,
     /// Nonlinearity.
     pub activation: Activation,
+    /// Dropout after each nonlinearity of the layers in a row; with residual blocks, of those before them.
+    pub dropout: f64,
     /// Distribution over actions.
     pub policy: PolicyConfig,
 }
@@ -46,6 +48,7 @@ impl Default for ActorConfig {
             d_ff: 512,
             norm: NormKind::Layer,
             activation: Activation::LeakyRelu,
+            dropout: 0.0,
             policy: PolicyConfig::default(),
         }
     }
@@ -101,8 +104,8 @@ impl ActorConfig {
     }
 
     fn mlp(&self, [d_input, d_output]: [usize; 2], n_layers: usize) -> MlpConfig {
-        let Self { d_hidden, activation, .. } = *self;
-        MlpConfig { d_input, d_hidden, d_output, n_layers, activation, norm: NormKind::None, dropout: 0.0 }
+        let Self { d_hidden, activation, dropout, .. } = *self;
+        MlpConfig { d_input, d_hidden, d_output, n_layers, activation, norm: NormKind::None, dropout }
     }
 
     fn block(&self, device: &Device) -> ResidualBlock {

@@ -76,7 +76,7 @@ impl Agent {
             target_critics: copy_into(new_critics().no_grad(), &critics),
             maximized_critics: copy_into(new_critics().no_grad(), &critics),
             target_actor: copy_into(new_actor().no_grad(), &actor),
-            popart: PopArt::new(gammas.len(), config.popart, device),
+            popart: PopArt::new(config, device),
             head,
             tstep_encoder,
             traj_encoder,

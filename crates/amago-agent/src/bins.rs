@@ -5,8 +5,6 @@ use burn::tensor::{Device, Tensor, activation};
 
 use crate::ConfigError;
 
-/// Standard deviation of the Gaussian of HL-Gauss labels, in bin widths.
-const HL_GAUSS_WIDTH: f64 = 0.75;
 /// Share of that Gaussian that must lie on the bins.
 const LEAST_MASS: f64 = 1e-6;
 /// Standard deviation of a chosen first prediction, in bin widths.
@@ -37,6 +35,8 @@ pub struct BinConfig {
     pub symlog: bool,
     /// Kind of labels.
     pub labels: Labels,
+    /// Standard deviation of the Gaussian of HL-Gauss labels, in widths of a bin.
+    pub sigma: f32,
     /// First prediction of fresh critics; absent to leave it to chance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_value: Option<f32>,
@@ -44,11 +44,24 @@ pub struct BinConfig {
 
 impl Default for BinConfig {
     fn default() -> Self {
-        Self { count: 128, min: -1e5, max: 1e5, symlog: true, labels: Labels::TwoHot, init_value: None }
+        Self {
+            count: 128,
+            min: -1e5,
+            max: 1e5,
+            symlog: true,
+            labels: Labels::TwoHot,
+            sigma: 0.75,
+            init_value: None,
+        }
     }
 }
 
 impl BinConfig {
+    /// One where a return is beyond the outermost bins, so that no prediction can reach it; else zero.
+    pub fn outside<const D: usize>(&self, returns: Tensor<D>) -> Tensor<D> {
+        returns.clone().lower_elem(self.min).float() + returns.greater_elem(self.max).float()
+    }
+
     /// Refuses bins that cannot hold a value.
     ///
     /// # Errors
@@ -60,6 +73,10 @@ impl BinConfig {
         let usable = self.min.is_finite() && self.max.is_finite() && self.min < self.max;
         if !usable {
             return Err(ConfigError::BinRange { min: self.min, max: self.max });
+        }
+        if !(self.sigma > 0.0 && self.sigma <= self.count as f32) {
+            let range = "above 0 and at most critic.bins.count";
+            return Err(ConfigError::Range { name: "critic.bins.sigma", value: self.sigma, range });
         }
         match self.init_value.filter(|value| !(self.min..=self.max).contains(value)) {
             Some(value) => Err(ConfigError::InitValue { value, min: self.min, max: self.max }),
@@ -74,6 +91,7 @@ pub struct Bins {
     values: Vec<f32>,
     symlog: bool,
     labels: Labels,
+    sigma: f64,
 }
 
 impl Bins {
@@ -82,7 +100,7 @@ impl Bins {
         let (low, high) = (transformed(config.min, config.symlog), transformed(config.max, config.symlog));
         let step = (high - low) / (config.count - 1) as f64;
         let values = (0..config.count).map(|i| (low + step * i as f64) as f32).collect();
-        Self { values, symlog: config.symlog, labels: config.labels }
+        Self { values, symlog: config.symlog, labels: config.labels, sigma: f64::from(config.sigma) }
     }
 
     /// Number of bins.
@@ -140,7 +158,7 @@ impl Bins {
         let n = self.count();
         let width = self.width() as f32;
         let edges: Vec<f32> = (0..=n).map(|i| self.values[0] + (i as f32 - 0.5) * width).collect();
-        let scale = std::f64::consts::SQRT_2 * HL_GAUSS_WIDTH * self.width();
+        let scale = std::f64::consts::SQRT_2 * self.sigma * self.width();
         let cdf = ((row::<D>(&edges, &x.device()) - x.clone()) / scale).erf() * 0.5;
         let mass = cdf.clone().narrow(D - 1, 1, n) - cdf.narrow(D - 1, 0, n);
         let total = mass.clone().sum_dim(D - 1);

@@ -35,6 +35,12 @@ pub struct AgentConfig {
     pub n_step: usize,
     /// Normalise values by running statistics of the targets.
     pub popart: bool,
+    /// Step size of those statistics after many updates; the first steps are larger.
+    #[serde(default = "popart_beta")]
+    pub popart_beta: f64,
+    /// Mean square of the targets before the first update.
+    #[serde(default = "popart_init_nu")]
+    pub popart_init_nu: f32,
     /// Take the next action from a slow copy of the actor.
     pub use_target_actor: bool,
     /// Imitate everything: behaviour cloning.
@@ -49,6 +55,14 @@ pub struct AgentConfig {
     pub tstep_encoder: TstepEncoderConfig,
     /// Trajectory encoder.
     pub traj_encoder: TrajEncoderConfig,
+}
+
+fn popart_beta() -> f64 {
+    5e-4
+}
+
+fn popart_init_nu() -> f32 {
+    100.0
 }
 
 /// A configuration that no agent can be built from.
@@ -92,6 +106,14 @@ pub enum ConfigError {
         low: f32,
         /// The second.
         high: f32,
+    },
+    /// More critics in a target than there are.
+    #[error("n_critics_td = {td} must not be above n_critics = {all}")]
+    TooManyCritics {
+        /// Critics of a target.
+        td: usize,
+        /// Critics of the ensemble.
+        all: usize,
     },
     /// Neither actor loss has weight.
     #[error("online_coeff and offline_coeff are both 0: the actor would learn nothing")]
@@ -141,6 +163,8 @@ impl AgentConfig {
             k_actor: 1,
             n_step: 1,
             popart: true,
+            popart_beta: popart_beta(),
+            popart_init_nu: popart_init_nu(),
             use_target_actor: true,
             fake_filter: false,
             filter: Filter::default(),
@@ -197,6 +221,9 @@ impl AgentConfig {
                 value: self.reward_multiplier,
             });
         }
+        if self.n_critics_td > self.n_critics {
+            return Err(ConfigError::TooManyCritics { td: self.n_critics_td, all: self.n_critics });
+        }
         self.validate_ranges()?;
         self.filter.validate()?;
         self.actor.policy.validate(self.online_coeff)?;
@@ -237,6 +264,19 @@ impl AgentConfig {
         }
         if !(0.0..=1.0).contains(&self.tau) {
             return Err(ConfigError::Range { name: "tau", value: self.tau, range: "between 0 and 1" });
+        }
+        let dropout = [("actor.dropout", self.actor.dropout), ("critic.dropout", self.critic.dropout)];
+        if let Some((name, value)) = dropout.into_iter().find(|(_, p)| !(0.0..1.0).contains(p)) {
+            return Err(ConfigError::Range { name, value: value as f32, range: "at least 0 and below 1" });
+        }
+        if !(self.popart_beta > 0.0 && self.popart_beta < 1.0) {
+            let value = self.popart_beta as f32;
+            return Err(ConfigError::Range { name: "popart_beta", value, range: "above 0 and below 1" });
+        }
+        // The bounds of the standard deviation.
+        if !(1e-4..=1e8).contains(&self.popart_init_nu) {
+            let value = self.popart_init_nu;
+            return Err(ConfigError::Range { name: "popart_init_nu", value, range: "from 1e-4 to 1e8" });
         }
         Ok(())
     }

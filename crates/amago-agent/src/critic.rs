@@ -33,6 +33,8 @@ pub struct CriticConfig {
     pub d_hidden: usize,
     /// Nonlinearity.
     pub activation: Activation,
+    /// Dropout after each nonlinearity. The CPU's fused kernels have none: with dropout an update takes longer.
+    pub dropout: f64,
     /// Bins of the classification critic.
     pub bins: BinConfig,
 }
@@ -44,6 +46,7 @@ impl Default for CriticConfig {
             n_layers: 2,
             d_hidden: 256,
             activation: Activation::LeakyRelu,
+            dropout: 0.0,
             bins: BinConfig::default(),
         }
     }
@@ -88,6 +91,7 @@ impl CriticConfig {
             d_output,
             n_layers: self.n_layers,
             activation: self.activation,
+            dropout: self.dropout,
         };
         let net = EnsembleMlp::new(shape, device);
         let net = match bins.as_ref().zip(self.bins.init_value) {

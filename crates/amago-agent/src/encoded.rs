@@ -68,20 +68,30 @@ fn part(agent: &Agent, batch: &TrainBatch, key: u64, input: Option<(usize, Tenso
 #[cfg(test)]
 mod tests {
     use amago_env::Space;
-    use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig};
+    use amago_seqmodel::{FeedForwardConfig, ObsKind, ObsLayout, TrajEncoderConfig};
     use burn::module::{ModuleVisitor, Param};
     use burn::tensor::{Device, Distribution, Int, Tolerance};
 
     use super::*;
     use crate::{AgentConfig, ObsSpec};
 
-    fn agent_with_dropout(device: &Device) -> Agent {
-        let mut config = AgentConfig::amago();
-        let TrajEncoderConfig::Transformer(t) = &mut config.traj_encoder else { panic!("a Transformer") };
+    /// Encoders that drop whatever they can.
+    fn with_dropout() -> [AgentConfig; 2] {
+        let (mut transformer, mut memory_free) = (AgentConfig::amago(), AgentConfig::amago());
+        let TrajEncoderConfig::Transformer(t) = &mut transformer.traj_encoder else {
+            panic!("a Transformer")
+        };
         (t.d_model, t.n_heads, t.d_ff, t.n_layers) = (16, 2, 32, 2);
         (t.dropout_ff, t.dropout_emb, t.dropout_attn) = (0.5, 0.5, 0.5);
+        let blocks =
+            FeedForwardConfig { d_model: 16, n_layers: 2, dropout: 0.5, ..FeedForwardConfig::default() };
+        memory_free.traj_encoder = TrajEncoderConfig::FeedForward(blocks);
+        [transformer, memory_free]
+    }
+
+    fn agent(config: &AgentConfig, device: &Device) -> Agent {
         let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![3]))]);
-        Agent::new(&config, &ObsSpec { obs, action: Space::Discrete { n: 2 } }, device)
+        Agent::new(config, &ObsSpec { obs, action: Space::Discrete { n: 2 } }, device)
     }
 
     fn batch(device: &Device) -> TrainBatch {
@@ -118,8 +128,12 @@ mod tests {
 
     #[test]
     fn what_is_computed_again_drops_the_same() {
+        with_dropout().iter().for_each(check);
+    }
+
+    fn check(config: &AgentConfig) {
         let device = Device::flex().autodiff();
-        let (agent, batch) = (agent_with_dropout(&device), batch(&device));
+        let (agent, batch) = (agent(config, &device), batch(&device));
         let loss = |states: Tensor<3>| states.powi_scalar(2).sum();
         let encoded = Encoded::new(&agent, &batch, true);
         let (key, between) = encoded.kept.clone().expect("it is computed again");

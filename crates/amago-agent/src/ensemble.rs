@@ -49,13 +49,14 @@ impl EnsembleDense {
     }
 }
 
-/// `n_layers` times `linear → act`, then a linear output.
+/// `n_layers` times `linear → act → dropout`, then a linear output.
 #[derive(Module, Debug)]
 pub struct EnsembleMlp {
     inp_layer: EnsembleDense,
     core_layers: Vec<EnsembleDense>,
     output_layer: EnsembleDense,
     activation: ActivationLayer,
+    dropout: f64,
 }
 
 /// Shape of an [`EnsembleMlp`].
@@ -73,18 +74,21 @@ pub struct EnsembleShape {
     pub n_layers: usize,
     /// Nonlinearity.
     pub activation: Activation,
+    /// Dropout after each nonlinearity.
+    pub dropout: f64,
 }
 
 impl EnsembleMlp {
     /// Fresh weights.
     pub fn new(shape: EnsembleShape, device: &Device) -> Self {
-        let EnsembleShape { n, d_input, d_hidden, d_output, n_layers, activation } = shape;
+        let EnsembleShape { n, d_input, d_hidden, d_output, n_layers, activation, dropout } = shape;
         let core = |_| EnsembleDense::new(n, d_hidden, d_hidden, device);
         Self {
             inp_layer: EnsembleDense::new(n, d_input, d_hidden, device),
             core_layers: (1..n_layers).map(core).collect(),
             output_layer: EnsembleDense::new(n, d_hidden, d_output, device),
             activation: activation.init(device),
+            dropout,
         }
     }
 
@@ -99,9 +103,16 @@ impl EnsembleMlp {
 
     /// `[N, d_input] → [C, N, d_output]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
-        let x = self.inp_layer.activated(x.unsqueeze(), &self.activation);
-        let x = self.core_layers.iter().fold(x, |x, layer| layer.activated(x, &self.activation));
-        self.output_layer.forward(x)
+        let prob = self.dropped(&x.device());
+        let hidden =
+            |x, layer: &EnsembleDense| amago_ops::dropout(layer.activated(x, &self.activation), prob);
+        let x = hidden(x.unsqueeze(), &self.inp_layer);
+        self.output_layer.forward(self.core_layers.iter().fold(x, hidden))
+    }
+
+    /// With what probability a pass on this device drops something.
+    fn dropped(&self, device: &Device) -> f64 {
+        if amago_ops::is_training(device) { self.dropout } else { 0.0 }
     }
 
     /// The network as a head whose input is `[state, discount feature, action]`, never joined: the state's share
@@ -115,6 +126,7 @@ impl EnsembleMlp {
         let first = &self.inp_layer;
         let ([_, d], [g]) = (state.dims(), features.dims());
         let n_actions = first.weight.dims()[1] - d - 1;
+        let dropout = self.dropped(&state.device());
         let parts = |layer: &EnsembleDense| (layer.weight.val(), layer.bias_rows());
         let shared = ensemble_linear(state.unsqueeze(), first.weight_rows(0, d), first.bias_rows(), 1.0);
         ClassifierHead {
@@ -124,6 +136,7 @@ impl EnsembleMlp {
             layers: self.core_layers.iter().chain([&self.output_layer]).map(parts).collect(),
             activation: |x| self.activation.forward(x),
             slope: self.activation.slope(),
+            dropout,
         }
     }
 }

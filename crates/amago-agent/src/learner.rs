@@ -39,7 +39,8 @@ impl Learner {
         Self { agent, optimizer, updates: 0, limit, config, optim, mask: Arc::new(PaddingMask) }
     }
 
-    /// The same with another mask in the loss. An update panics when that mask changes a shape.
+    /// The same with another mask in the loss. An update panics when that mask changes a shape, or sees losses while
+    /// `optim.micro_batches` cuts the batch.
     pub fn with_mask(mut self, mask: Arc<dyn LossMask>) -> Self {
         self.mask = mask;
         self

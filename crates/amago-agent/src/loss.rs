@@ -7,12 +7,12 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
 use crate::inspect::deviation;
-use crate::mask::Weights;
+use crate::mask::{Weighting, Weights};
 use crate::side;
 use crate::terms::{Pass, in_return_units, popart_after};
 use crate::{
-    Agent, AgentConfig, Draws, LossMask, LossTensors, LossTerms, OptimConfig, PaddingMask, PopArt,
-    TrainBatch, loss_terms,
+    Agent, AgentConfig, CriticKind, Draws, LossMask, LossTensors, LossTerms, OptimConfig, PaddingMask,
+    PopArt, TrainBatch, loss_terms,
 };
 
 /// What one loss computed.
@@ -27,8 +27,9 @@ pub struct Loss {
 
 /// Actor and critic loss of a batch. [`Agent::begin_update`] comes before it.
 pub fn loss(agent: &Agent, config: &AgentConfig, batch: &TrainBatch, draws: &mut dyn Draws) -> Loss {
-    let weights = Weights::new(batch, dims(config), &PaddingMask);
-    reduce(loss_terms(agent, config, batch, draws), config, &weights)
+    let terms = loss_terms(agent, config, batch, draws);
+    let weights = Weighting::new(batch, dims(config), &PaddingMask).of([&terms].into_iter());
+    reduce(terms, config, &weights)
 }
 
 /// Loss and gradient of a batch that may be computed in parts, to hold the activations of one
@@ -43,15 +44,17 @@ pub(crate) fn differentiate(
     draws: &mut dyn Draws,
 ) -> (Loss, GradientsParams) {
     let OptimConfig { micro_batches, gradient_checkpointing, .. } = *optim;
-    let weights = Weights::new(batch, dims(config), masks);
+    let weighting = Weighting::new(batch, dims(config), masks);
     if micro_batches < 2 {
-        if let Some(parts) = side::parts(agent, batch, &weights, draws) {
-            return side::differentiate(agent, config, batch, parts, gradient_checkpointing);
+        if let Some(parts) = side::parts(agent, batch, draws) {
+            return side::differentiate(agent, config, parts, &weighting, gradient_checkpointing);
         }
         let pass = Pass::new(agent, config, batch, gradient_checkpointing);
         let terms = pass.all_terms(draws);
+        let weights = weighting.of([&terms].into_iter());
         return pass.backward(reduce(terms, config, &weights));
     }
+    let weights = weighting.known().expect("micro-batches have no mask that sees the losses");
     let parts = cuts(batch.mask.dims()[0], micro_batches);
     // The targets of all parts come first, because the statistics have to know them. Without autodiff: a graph
     // that nobody walks back would stay in memory until the next backward pass.
@@ -111,7 +114,8 @@ pub(crate) fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) 
         (x.detach().narrow(2, last, 1) * weights.step.clone()).sum()
     };
     let (mut critic_loss, mut q_value, mut td_target) = (zero(), zero(), zero());
-    let (mut q_std, mut advantage_std) = (zero(), zero());
+    let (mut q_std, mut advantage_std, mut bins_left) = (zero(), zero(), zero());
+    let over_all = |x: Tensor<3>| (x.mean_dim(2) * weights.step.clone()).sum();
     if let Some(critic) = critic {
         // Only the acting discount: `[C, B, L, 1]`.
         let last = critic.value.dims()[2] - 1;
@@ -124,14 +128,27 @@ pub(crate) fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) 
         }
         critic_loss = (critic.loss * weights.critic.clone()).sum();
         q_value = acting(in_return_units(config, &popart, critic.value));
-        td_target = acting(critic.target);
+        td_target = acting(critic.target.clone());
+        if config.critic.kind == CriticKind::Classification {
+            bins_left = over_all(config.critic.bins.outside(critic.target));
+        }
     }
     let actor_loss = (actor.loss * weights.actor.clone()).sum();
     let total = actor_loss.clone() + critic_loss.clone() * config.critic_loss_weight;
     let entropy = acting(entropy);
     let advantage = actor.advantage.map_or_else(zero, acting);
-    let filter_pass = (actor.filter.greater_elem(0.0).float().mean_dim(2) * weights.step.clone()).sum();
-    let parts =
-        [actor_loss, critic_loss, entropy, q_value, td_target, advantage, filter_pass, q_std, advantage_std];
+    let filter_pass = over_all(actor.filter.greater_elem(0.0).float());
+    let parts = [
+        actor_loss,
+        critic_loss,
+        entropy,
+        q_value,
+        td_target,
+        advantage,
+        filter_pass,
+        q_std,
+        advantage_std,
+        bins_left,
+    ];
     Loss { total, popart, report: LossTensors { parts: parts.map(Tensor::detach) } }
 }

@@ -5,11 +5,13 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
-use crate::TrainBatch;
+use crate::{LossTerms, TrainBatch};
 
 /// Weights of the timesteps in the two means of the loss. By default every real transition counts once.
 ///
-/// A mean is `Σ loss · mask / (Σ mask + 1e-5)`, so a mask may hold any weight of zero or above.
+/// A mean is `Σ loss · mask / (Σ mask + 1e-5)`, so a mask may hold any weight of zero or above. Masks see the whole
+/// batch, also where it is learned from in parts. Those that see the losses need all of them before the way back
+/// begins, and so exclude micro-batches.
 pub trait LossMask: Debug + Send + Sync {
     /// Changes the mask of the actor loss, `[B, L, G]`.
     fn actor(&self, batch: &TrainBatch, mask: Tensor<3>) -> Tensor<3> {
@@ -20,6 +22,26 @@ pub trait LossMask: Debug + Send + Sync {
     /// Changes the mask of the critic loss, `[C, B, L, G]`.
     fn critic(&self, batch: &TrainBatch, mask: Tensor<4>) -> Tensor<4> {
         let _ = batch;
+        mask
+    }
+
+    /// Whether the masks depend on the losses, too: then [`actor_by_loss`](Self::actor_by_loss) and
+    /// [`critic_by_loss`](Self::critic_by_loss) have the last word.
+    fn sees_losses(&self) -> bool {
+        false
+    }
+
+    /// Changes what [`actor`](Self::actor) gave, by the loss of every timestep before any mean, without gradient:
+    /// both are `[B, L, G]`.
+    fn actor_by_loss(&self, batch: &TrainBatch, loss: Tensor<3>, mask: Tensor<3>) -> Tensor<3> {
+        let _ = (batch, loss);
+        mask
+    }
+
+    /// Changes what [`critic`](Self::critic) gave, by the loss of every critic and timestep before its weight and any
+    /// mean, without gradient: both are `[C, B, L, G]`. Not asked where the critics learn nothing.
+    fn critic_by_loss(&self, batch: &TrainBatch, loss: Tensor<4>, mask: Tensor<4>) -> Tensor<4> {
+        let _ = (batch, loss);
         mask
     }
 }
@@ -41,24 +63,73 @@ pub(crate) struct Weights {
     pub(crate) step: Tensor<3>,
 }
 
-impl Weights {
+/// The masks of a batch, and how they become weights.
+pub(crate) struct Weighting<'a> {
+    batch: &'a TrainBatch,
+    masks: &'a dyn LossMask,
+    actor: Tensor<3>,
+    critic: Tensor<4>,
+}
+
+impl<'a> Weighting<'a> {
+    /// What the batch alone decides.
+    ///
     /// # Panics
     /// When a mask has another shape than it was given.
-    pub(crate) fn new(batch: &TrainBatch, [critics, gammas]: [usize; 2], masks: &dyn LossMask) -> Self {
+    pub(crate) fn new(batch: &'a TrainBatch, [critics, gammas]: [usize; 2], masks: &'a dyn LossMask) -> Self {
         let step = batch.transition_mask();
         let [b, l, _] = step.dims();
-        let wide = step.clone().expand([b, l, gammas]);
-        let actor = masks.actor(batch, wide.clone());
-        assert_eq!(actor.dims(), [b, l, gammas], "a loss mask keeps the shape of the actor's mask");
-        let critic = masks.critic(batch, wide.unsqueeze_dim::<4>(0).expand([critics, b, l, gammas]));
-        assert_eq!(
-            critic.dims(),
-            [critics, b, l, gammas],
-            "a loss mask keeps the shape of the critics' mask"
-        );
-        Self { actor: share(actor), critic: share(critic), step: share(step) }
+        let wide = step.expand([b, l, gammas]);
+        let actor = same_shape(wide.clone(), |mask| masks.actor(batch, mask));
+        let wide = wide.unsqueeze_dim::<4>(0).expand([critics, b, l, gammas]);
+        Self { batch, masks, actor, critic: same_shape(wide, |mask| masks.critic(batch, mask)) }
     }
 
+    /// The whole batch.
+    pub(crate) fn batch(&self) -> &'a TrainBatch {
+        self.batch
+    }
+
+    /// The weights, unless they depend on the losses.
+    pub(crate) fn known(&self) -> Option<Weights> {
+        (!self.masks.sees_losses()).then(|| self.shares(self.actor.clone(), self.critic.clone()))
+    }
+
+    /// The weights, given the terms of all parts of the batch in order.
+    ///
+    /// # Panics
+    /// When a mask has another shape than it was given.
+    pub(crate) fn of<'t>(&self, terms: impl Iterator<Item = &'t LossTerms> + Clone) -> Weights {
+        if let Some(weights) = self.known() {
+            return weights;
+        }
+        let (batch, masks) = (self.batch, self.masks);
+        let loss = Tensor::cat(terms.clone().map(|part| part.actor.loss.clone().detach()).collect(), 0);
+        let actor = same_shape(self.actor.clone(), |mask| masks.actor_by_loss(batch, loss, mask));
+        let losses: Option<Vec<_>> =
+            terms.map(|part| Some(part.critic.as_ref()?.loss.clone().detach())).collect();
+        let critic = match losses {
+            Some(losses) => same_shape(self.critic.clone(), |mask| {
+                masks.critic_by_loss(batch, Tensor::cat(losses, 1), mask)
+            }),
+            None => self.critic.clone(),
+        };
+        self.shares(actor, critic)
+    }
+
+    fn shares(&self, actor: Tensor<3>, critic: Tensor<4>) -> Weights {
+        Weights { actor: share(actor), critic: share(critic), step: share(self.batch.transition_mask()) }
+    }
+}
+
+fn same_shape<const D: usize>(mask: Tensor<D>, change: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
+    let dims = mask.dims();
+    let changed = change(mask);
+    assert_eq!(changed.dims(), dims, "a loss mask keeps the shape of the mask that it is given");
+    changed
+}
+
+impl Weights {
     /// Those of some sequences; they still add up to one over the whole batch.
     pub(crate) fn rows(&self, rows: &Range<usize>) -> Self {
         let (start, len) = (rows.start, rows.len());

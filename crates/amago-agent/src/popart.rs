@@ -4,8 +4,7 @@ use amago_seqmodel::{adaptive_rate, buffer, set_buffer};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-const BETA: f64 = 5e-4;
-const INIT_NU: f32 = 100.0;
+use crate::AgentConfig;
 
 /// Running moments of the TD targets per discount, and the affine map that keeps unnormalised
 /// predictions where they are when the moments move. Only this map is corrected, never the
@@ -22,24 +21,19 @@ pub struct PopArt {
 }
 
 impl PopArt {
-    /// Fresh statistics for `n_gammas` discounts. When not enabled both maps are the identity.
-    pub fn new(n_gammas: usize, enabled: bool, device: &Device) -> Self {
+    /// Fresh statistics for every discount of an agent. When not enabled both maps are the identity.
+    pub fn new(config: &AgentConfig, device: &Device) -> Self {
+        let n_gammas = config.gammas().len();
         let full = |x: f32| buffer(Tensor::full([n_gammas, 1], x, device));
         Self {
             mu: full(0.0),
-            nu: full(INIT_NU),
+            nu: full(config.popart_init_nu),
             w: full(1.0),
             b: full(0.0),
             t: full(1.0),
-            beta: BETA,
-            enabled,
+            beta: config.popart_beta,
+            enabled: config.popart,
         }
-    }
-
-    /// The same with another step size; the default is 5e-4.
-    pub fn with_beta(mut self, beta: f64) -> Self {
-        self.beta = beta;
-        self
     }
 
     /// Standard deviation per discount, `[G]`.

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 #[derive(Debug, Clone)]
 pub struct LossTensors {
     /// One-element tensors in the order of the fields of [`LossReport`].
-    pub(crate) parts: [Tensor<1>; 9],
+    pub(crate) parts: [Tensor<1>; 10],
 }
 
 /// Named means over the real timesteps of a batch. Returns are in units of the multiplied reward;
@@ -33,6 +33,10 @@ pub struct LossReport {
     pub q_std: f32,
     /// Standard deviation of `Q(s,a) − V(s)` over the critics.
     pub advantage_std: f32,
+    /// Share of the TD targets, over all discounts, that lie outside the bins of a classification critic: it cannot
+    /// learn them. Zero for a regression critic.
+    #[serde(default)]
+    pub bins_left: f32,
 }
 
 impl Add for LossTensors {
@@ -65,6 +69,7 @@ impl LossTensors {
             filter_pass: values[6],
             q_std: values[7],
             advantage_std: values[8],
+            bins_left: values[9],
         };
         (report, std::array::from_fn(|i| values[self.parts.len() + i]))
     }

@@ -6,8 +6,8 @@ mod support;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amago_agent::{
-    AgentConfig, Draws, Learner, LossMask, Noise, NoiseSource, OptimConfig, Policy, Purpose, TrainBatch,
-    UpdateReport,
+    AgentConfig, Draws, Learner, LossMask, Noise, NoiseSource, OptimConfig, PaddingMask, Policy, Purpose,
+    TrainBatch, UpdateReport,
 };
 use amago_env::Space;
 use amago_golden::modules::{device, values, weights};
@@ -82,6 +82,7 @@ fn figures(report: &UpdateReport) -> Vec<f32> {
         parts.filter_pass,
         parts.q_std,
         parts.advantage_std,
+        parts.bins_left,
     ]
 }
 
@@ -206,4 +207,89 @@ fn a_mask_decides_what_counts() {
     let first = amago_agent::loss(&plain, &config, &batch.rows(&(0..6)), &mut FirstOnly).report.read();
     let error = (masked.parts.actor_loss / first.actor_loss - 1.0).abs();
     assert!(error < 1e-4, "{} and {}", masked.parts.actor_loss, first.actor_loss);
+}
+
+/// Counts what has more than the mean loss of the whole batch, the critics' by how much more.
+#[derive(Debug)]
+struct AboveMean;
+
+impl LossMask for AboveMean {
+    fn sees_losses(&self) -> bool {
+        true
+    }
+
+    fn actor_by_loss(&self, batch: &TrainBatch, loss: Tensor<3>, mask: Tensor<3>) -> Tensor<3> {
+        assert_eq!((batch.mask.dims()[0], loss.dims()), (B, mask.dims()), "the whole batch");
+        mask.clone() * above(&loss, &mask).greater_elem(0.0).float()
+    }
+
+    fn critic_by_loss(&self, batch: &TrainBatch, loss: Tensor<4>, mask: Tensor<4>) -> Tensor<4> {
+        assert_eq!((batch.mask.dims()[0], loss.dims()), (B, mask.dims()), "the whole batch");
+        above(&loss, &mask)
+    }
+}
+
+/// By how much a loss is above its masked mean.
+fn above<const D: usize>(loss: &Tensor<D>, mask: &Tensor<D>) -> Tensor<D> {
+    let mean = (loss.clone() * mask.clone()).sum() / mask.clone().sum();
+    (loss.clone() - mean.unsqueeze()).clamp_min(0.0) * mask.clone()
+}
+
+#[test]
+fn a_mask_may_see_the_losses() {
+    let (_alone, device) = seeded();
+    for (config, space) in [
+        (AgentConfig::amago(), Space::Discrete { n: 4 }),
+        (AgentConfig::amago2(), Space::Discrete { n: 4 }),
+        // Critics that learn nothing have no loss to show.
+        (AgentConfig { fake_filter: true, ..AgentConfig::amago2() }, Space::box_f32(&[2], -1.0, 1.0)),
+    ] {
+        let config = still(config);
+        let agent = agent_in(&config, space.clone(), &device);
+        let batch = batch(space.width(), &device);
+        let after = |draws: &mut dyn Draws, mask: Arc<dyn LossMask>, checkpointing| {
+            let learner = Learner::new(agent.clone(), config.clone(), optim(1, checkpointing));
+            let mut learner = learner.with_mask(mask);
+            let report = learner.update(&batch, draws);
+            (figures(&report), weights(&learner.agent).concat())
+        };
+        let before = weights(&agent).concat();
+        let (whole, new) = after(&mut FirstOnly, Arc::new(AboveMean), false);
+        for (draws, checkpointing) in
+            [(&mut Alike as &mut dyn Draws, false), (&mut FirstOnly, true), (&mut Alike, true)]
+        {
+            let (figures, in_parts) = after(draws, Arc::new(AboveMean), checkpointing);
+            let error = distance(&new, &in_parts) / distance(&before, &new);
+            assert!(error < 1e-6, "gradients differ by {error:e}");
+            for (i, (a, b)) in whole.iter().zip(&figures).enumerate() {
+                assert!((a - b).abs() <= 2e-6 * a.abs().max(1e-3), "figure {i}: {a} and {b}");
+            }
+        }
+        // By hand, from the terms of the loss.
+        let mut plain = agent.clone();
+        plain.begin_update(&batch);
+        let terms = amago_agent::loss_terms(&plain, &config, &batch, &mut FirstOnly);
+        let mask = terms.mask.expand(terms.actor.loss.dims());
+        let mean = |sum: Tensor<1>, count: Tensor<1>| values(&(sum / (count + 1e-5)))[0];
+        let chosen = mask.clone() * above(&terms.actor.loss, &mask).greater_elem(0.0).float();
+        let actor = mean((terms.actor.loss * chosen.clone()).sum(), chosen.sum());
+        assert!((actor - whole[6]).abs() < 1e-4 * actor.abs().max(1.0), "{actor}, not {}", whole[6]);
+        let critic = terms.critic.map_or(0.0, |critic| {
+            let chosen = above(&critic.loss, &mask.unsqueeze_dim::<4>(0).expand(critic.loss.dims()));
+            mean((critic.loss * chosen.clone()).sum(), chosen.sum())
+        });
+        assert!((critic - whole[7]).abs() < 1e-4 * critic.abs().max(1.0), "{critic}, not {}", whole[7]);
+        let (unmasked, _) = after(&mut FirstOnly, Arc::new(PaddingMask), false);
+        assert!((unmasked[6] - whole[6]).abs() > 1e-3, "the mask makes no difference");
+    }
+}
+
+#[test]
+#[should_panic(expected = "micro-batches")]
+fn micro_batches_have_no_mask_that_sees_the_losses() {
+    let (_alone, device) = seeded();
+    let config = still(AgentConfig::amago());
+    let agent = agent_in(&config, Space::Discrete { n: 4 }, &device);
+    let learner = Learner::new(agent, config, optim(2, false));
+    learner.with_mask(Arc::new(AboveMean)).update(&batch(4, &device), &mut FirstOnly);
 }

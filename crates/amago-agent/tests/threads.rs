@@ -31,11 +31,14 @@ fn batch(device: &Device) -> TrainBatch {
 #[test]
 fn seeded_updates_are_bit_equal_for_any_number_of_threads() {
     let device = Device::flex().autodiff();
-    for mut config in [AgentConfig::amago(), AgentConfig::amago2()] {
+    let presets = [AgentConfig::amago(), AgentConfig::amago2()];
+    let ways = |preset: AgentConfig| [(preset.clone(), 0.0, 1), (preset.clone(), 0.1, 1), (preset, 0.1, 3)];
+    for (mut config, dropout, micro_batches) in presets.into_iter().flat_map(ways) {
         if let TrajEncoderConfig::Transformer(t) = &mut config.traj_encoder {
             (t.d_model, t.n_heads, t.d_ff, t.n_layers) = (64, 4, 256, 1);
         }
         config.multi_gammas = vec![0.5];
+        (config.actor.dropout, config.critic.dropout) = (dropout, dropout);
         device.seed(7);
         let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![6]))]);
         let spec = ObsSpec { obs, action: Space::Discrete { n: ACTIONS } };
@@ -44,7 +47,13 @@ fn seeded_updates_are_bit_equal_for_any_number_of_threads() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
             pool.install(|| {
                 device.seed(8);
-                let optim = OptimConfig { warmup: 0, learning_rate: 1e-3, ..OptimConfig::default() };
+                let optim = OptimConfig {
+                    warmup: 0,
+                    learning_rate: 1e-3,
+                    micro_batches,
+                    gradient_checkpointing: micro_batches > 1,
+                    ..OptimConfig::default()
+                };
                 let mut learner = Learner::new(agent.clone(), config.clone(), optim);
                 let mut found = Vec::new();
                 for _ in 0..3 {

@@ -20,6 +20,8 @@ pub struct ClassifierHead<F> {
     pub activation: F,
     /// Its slope below zero where it is a leaky ReLU, as in [`crate::linear`]: then the fused kernels can run.
     pub slope: Option<f64>,
+    /// Probability with which each hidden number is dropped; above 0 the fused kernels cannot run.
+    pub dropout: f64,
 }
 
 /// What [`ClassifierHead::classify`] finds.
@@ -88,13 +90,14 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
         let joined = by_action.reshape([c, k, n, g, hidden])
             + self.gamma.reshape([c, 1, 1, g, hidden])
             + self.state.reshape([c, 1, n, 1, hidden]);
-        let mut x = (self.activation)(joined.reshape([c, k * n * g, hidden]));
+        let drop_some = |x| crate::dropout(x, self.dropout);
+        let mut x = drop_some((self.activation)(joined.reshape([c, k * n * g, hidden])));
         let last = self.layers.len() - 1;
         for (i, (weight, bias)) in self.layers.into_iter().enumerate() {
             x = match self.slope {
                 _ if i == last => ensemble_linear(x, weight, bias, 1.0),
-                Some(slope) => ensemble_linear(x, weight, bias, slope),
-                None => (self.activation)(ensemble_linear(x, weight, bias, 1.0)),
+                Some(slope) => drop_some(ensemble_linear(x, weight, bias, slope)),
+                None => drop_some((self.activation)(ensemble_linear(x, weight, bias, 1.0))),
             };
         }
         x
@@ -108,6 +111,7 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
             layers: self.layers.into_iter().map(|(w, b)| (w.detach(), b.detach())).collect(),
             activation: self.activation,
             slope: self.slope,
+            dropout: self.dropout,
         }
     }
 
@@ -115,7 +119,7 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
     #[cfg(feature = "flex")]
     fn inputs(&self) -> Option<(Vec<crate::cpu::Input>, f32)> {
         let usable = crate::cpu::runs_on(&self.state.device()) && self.layers.len() <= crate::cpu::MAX_LAYERS;
-        let slope = self.slope.filter(|_| usable)?;
+        let slope = self.slope.filter(|_| usable && self.dropout == 0.0)?;
         let first = [&self.state, &self.gamma, &self.action_weight].map(|x| x.clone().into());
         let rest = self.layers.iter().flat_map(|(w, b)| [w.clone().into(), b.clone().into()]);
         Some((first.into_iter().chain(rest).collect(), slope as f32))

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 /// `γ W / (vᵀ W u)`: a weight `[d_in, d_out]` of spectral norm `γ [1]`, where `u [d_out]` and `v [d_in]` are its
-/// first singular vectors. These get no gradient.
+/// first singular vectors. These get no gradient. Where `vᵀ W u` is zero, as it is of zeros, it counts as one.
 pub fn sigma_reparam(weight: Tensor<2>, gamma: Tensor<1>, u: Tensor<1>, v: Tensor<1>) -> Tensor<2> {
     let (u, v) = (u.detach(), v.detach());
     #[cfg(feature = "flex")]
@@ -12,11 +12,14 @@ pub fn sigma_reparam(weight: Tensor<2>, gamma: Tensor<1>, u: Tensor<1>, v: Tenso
         return crate::cpu::apply(crate::cpu::SigmaReparam, inputs);
     }
     let sigma = (v.unsqueeze::<2>().matmul(weight.clone()) * u.unsqueeze::<2>()).sum();
+    let none = sigma.clone().equal_elem(0.0);
+    let sigma = sigma.mask_fill(none, 1.0);
     weight * (gamma / sigma).unsqueeze::<2>()
 }
 
 /// One step towards the first singular vectors of a weight, `u [d_out]` and `v [d_in]`, from the last `v`:
-/// `u ← Wᵀv / ‖·‖`, `v ← W u / ‖·‖`. Without gradient.
+/// `u ← Wᵀv / ‖·‖`, `v ← W u / ‖·‖`. Without gradient. Where `W u` is zero `v` stays, or a weight of zeros would end
+/// the iteration for good.
 pub fn power_iteration(weight: Tensor<2>, v: Tensor<1>) -> [Tensor<1>; 2] {
     let (weight, v) = (weight.detach(), v.detach());
     #[cfg(feature = "flex")]
@@ -29,7 +32,8 @@ pub fn power_iteration(weight: Tensor<2>, v: Tensor<1>) -> [Tensor<1>; 2] {
         let norm = x.clone().square().sum().sqrt().clamp_min(1e-12);
         x / norm
     };
-    let u = unit(v.unsqueeze::<2>().matmul(weight.clone()).squeeze_dim(0));
-    let v = unit(weight.matmul(u.clone().unsqueeze_dim::<2>(1)).squeeze_dim(1));
-    [u, v]
+    let u = unit(v.clone().unsqueeze::<2>().matmul(weight.clone()).squeeze_dim(0));
+    let next = unit(weight.matmul(u.clone().unsqueeze_dim::<2>(1)).squeeze_dim(1));
+    let none = next.clone().square().sum().equal_elem(0.0).expand(next.dims());
+    [u, next.mask_where(none, v)]
 }

@@ -7,8 +7,8 @@ use crate::crop::{PLACES, shift_images};
 use crate::error::positive;
 use crate::inputs::{Columns, Hide, Keys};
 use crate::{
-    Activation, ActivationLayer, Cnn, CnnConfig, Dense, GoalConfig, GoalEncoder, InputNorm, ModelError, Norm,
-    NormKind, ObsLayout, ObsTensors, symlog,
+    Activation, ActivationLayer, Cnn, CnnConfig, Dense, GoalConfig, GoalEncoder, InputNorm, InputNormConfig,
+    ModelError, Norm, NormKind, ObsLayout, ObsTensors, symlog,
 };
 
 /// Settings of the [`CnnTstepEncoder`].
@@ -33,6 +33,8 @@ pub struct CnnTstepConfig {
     pub out_norm: NormKind,
     /// Running normalisation of the vectors.
     pub normalize_inputs: bool,
+    /// How its statistics move.
+    pub input_norm: InputNormConfig,
     /// Zero the previous reward and action, keeping the width.
     pub hide_rl2s: bool,
     /// Zero the previous reward, keeping the width.
@@ -59,6 +61,7 @@ impl Default for CnnTstepConfig {
             activation: Activation::LeakyRelu,
             out_norm: NormKind::Layer,
             normalize_inputs: true,
+            input_norm: InputNormConfig::default(),
             hide_rl2s: false,
             hide_rewards: false,
             obs_keys: None,
@@ -112,6 +115,7 @@ impl CnnTstepConfig {
             ("d_output", self.d_output),
         ])?;
         self.out_norm.validate(self.d_output)?;
+        self.input_norm.validate()?;
         self.goal.iter().try_for_each(GoalConfig::validate)?;
         let share = self.aug_pct_of_batch;
         if self.drqv2_aug && !(share > 0.0 && share <= 1.0) {
@@ -156,7 +160,7 @@ impl CnnTstepConfig {
         }
         let columns = self.keys().columns(obs);
         let width = columns.width();
-        let vector_norm = (width > 0 && self.normalize_inputs).then(|| InputNorm::new(width, device));
+        let vector_norm = (width > 0 && self.normalize_inputs).then(|| self.input_norm.init(width, device));
         let vector_features = (width > 0).then(|| Dense::plain(width, self.vector_features, device));
         let goal_emb = self.goal.as_ref().map(|goal| goal.init(obs, device));
         let d_merge = images.len() * self.img_features

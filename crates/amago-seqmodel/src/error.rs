@@ -115,6 +115,16 @@ pub enum ModelError {
         /// Largest token.
         max: i32,
     },
+    /// A number outside its range.
+    #[error("{name} = {value} must be {range}")]
+    Range {
+        /// Setting.
+        name: &'static str,
+        /// Its value, as text so that the error can be compared.
+        value: String,
+        /// The legal range in words.
+        range: &'static str,
+    },
     /// A dropout probability outside `[0, 1)`.
     #[error("{name} = {value} must be at least 0 and below 1")]
     Dropout {

@@ -6,8 +6,8 @@ use burn::tensor::{Device, Tensor};
 use crate::error::positive;
 use crate::inputs::{Columns, Hide, Keys};
 use crate::{
-    Activation, GoalConfig, GoalEncoder, InputNorm, Mlp, MlpConfig, ModelError, Norm, NormKind, ObsLayout,
-    ObsTensors,
+    Activation, GoalConfig, GoalEncoder, InputNorm, InputNormConfig, Mlp, MlpConfig, ModelError, Norm,
+    NormKind, ObsLayout, ObsTensors,
 };
 
 /// Settings of the [`FfTstepEncoder`].
@@ -28,6 +28,8 @@ pub struct FfTstepConfig {
     pub out_norm: NormKind,
     /// Running normalisation of the inputs.
     pub normalize_inputs: bool,
+    /// How its statistics move.
+    pub input_norm: InputNormConfig,
     /// Zero the previous reward and action, keeping the width.
     pub hide_rl2s: bool,
     /// Zero the previous reward, keeping the width.
@@ -50,6 +52,7 @@ impl Default for FfTstepConfig {
             norm: NormKind::None,
             out_norm: NormKind::Layer,
             normalize_inputs: true,
+            input_norm: InputNormConfig::default(),
             hide_rl2s: false,
             hide_rewards: false,
             obs_keys: None,
@@ -89,6 +92,7 @@ impl FfTstepConfig {
                 return Err(ModelError::AutoScale(name));
             }
         }
+        self.input_norm.validate()?;
         self.goal.iter().try_for_each(GoalConfig::validate)
     }
 
@@ -129,7 +133,7 @@ impl FfTstepConfig {
             dropout: 0.0,
         };
         FfTstepEncoder {
-            in_norm: InputNorm::new(d_norm, device),
+            in_norm: self.input_norm.init(d_norm, device),
             goal_emb,
             base: mlp.init(device),
             out_norm: self.out_norm.init(mlp.d_output, device),

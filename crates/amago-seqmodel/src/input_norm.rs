@@ -3,10 +3,55 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{buffer, set_buffer};
+use crate::{ModelError, buffer, set_buffer};
 
-const BETA: f64 = 1e-4;
 const EPS: f64 = 1e-5;
+
+/// Settings of [`InputNorm`].
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InputNormConfig {
+    /// Step size of the running moments after many updates; the first steps are larger.
+    pub beta: f64,
+    /// Mean square of every feature before the first update.
+    pub init_nu: f64,
+}
+
+impl Default for InputNormConfig {
+    fn default() -> Self {
+        Self { beta: 1e-4, init_nu: 1.0 }
+    }
+}
+
+impl InputNormConfig {
+    /// Refuses step sizes that never move or forget everything, and squares that are none.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let beta = ("input_norm.beta", self.beta, self.beta > 0.0 && self.beta < 1.0, "above 0 and below 1");
+        let nu = (
+            "input_norm.init_nu",
+            self.init_nu,
+            self.init_nu > 0.0 && self.init_nu <= 1e12,
+            "above 0 and at most 1e12",
+        );
+        match [beta, nu].into_iter().find(|(_, _, legal, _)| !legal) {
+            Some((name, value, _, range)) => Err(ModelError::Range { name, value: value.to_string(), range }),
+            None => Ok(()),
+        }
+    }
+
+    /// Builds the layer for `d` features.
+    pub fn init(&self, d: usize, device: &Device) -> InputNorm {
+        InputNorm {
+            mu: buffer(Tensor::zeros([d], device)),
+            nu: buffer(Tensor::full([d], self.init_nu, device)),
+            t: buffer(Tensor::ones([1], device)),
+            beta: self.beta,
+        }
+    }
+}
 
 /// Keeps running first and second moments of each feature and normalises with them.
 #[derive(Module, Debug)]
@@ -17,6 +62,8 @@ pub struct InputNorm {
     pub nu: Param<Tensor<1>>,
     /// Update count, starting at one, `[1]`.
     pub t: Param<Tensor<1>>,
+    /// Step size after many updates.
+    beta: f64,
 }
 
 /// Step size `β / (1 − (1−β)^t)` of running statistics after `t` updates. In single precision on
@@ -29,15 +76,6 @@ pub fn adaptive_rate<const D: usize>(beta: f64, t: Tensor<D>) -> Tensor<D> {
 }
 
 impl InputNorm {
-    /// Statistics of a standard normal.
-    pub fn new(d: usize, device: &Device) -> Self {
-        Self {
-            mu: buffer(Tensor::zeros([d], device)),
-            nu: buffer(Tensor::ones([d], device)),
-            t: buffer(Tensor::ones([1], device)),
-        }
-    }
-
     /// Moves the statistics towards this batch. `x` is `[B, L, d]`, `mask` is `[B, L, 1]` with one
     /// for real timesteps. The step size `β / (1 − (1−β)^t)` starts near one half, so that the
     /// initial values are forgotten at once.
@@ -45,7 +83,7 @@ impl InputNorm {
         let x = x.detach();
         let count = mask.clone().sum();
         let t = self.t.val() + 1.0;
-        let beta = adaptive_rate(BETA, t.clone());
+        let beta = adaptive_rate(self.beta, t.clone());
         let masked = x * mask;
         let mean = masked.clone().sum_dims_squeeze::<1, _>(&[0, 1]) / count.clone();
         let mean_square = masked.square().sum_dims_squeeze::<1, _>(&[0, 1]) / count;

@@ -62,7 +62,7 @@ pub use goal::{FfGoalConfig, GoalConfig, GoalEncoder, TokenGoalConfig};
 pub use gru::{GruConfig, GruEncoder, GruState};
 pub use identity::Identity;
 pub use impala::{ImpalaBlock, ImpalaConfig};
-pub use input_norm::{InputNorm, adaptive_rate};
+pub use input_norm::{InputNorm, InputNormConfig, adaptive_rate};
 pub use kv_cache::{KvCache, KvCacheShape};
 pub use layer::{LayerConfig, TransformerLayer};
 pub use mamba::{MambaConfig, MambaEncoder, MambaState};

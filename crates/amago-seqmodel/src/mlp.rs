@@ -57,17 +57,25 @@ impl MlpConfig {
 impl Mlp {
     /// `[..., d_input] → [..., d_output]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let hidden = |layer: &Dense, norm: &Norm, x| {
-            let hidden = match norm.is_none() {
-                true => layer.activated(x, &self.activation),
-                false => self.activation.forward(norm.forward(layer.forward(x))),
-            };
-            drop_out(hidden, &self.dropout)
-        };
-        let mut x = hidden(&self.in_layer, &self.in_norm, x);
+        let mut x = hidden(x, &self.in_layer, &self.in_norm, &self.activation, &self.dropout);
         for (layer, norm) in self.layers.iter().zip(&self.norms) {
-            x = hidden(layer, norm, x);
+            x = hidden(x, layer, norm, &self.activation, &self.dropout);
         }
         self.out_layer.forward(x)
     }
+}
+
+/// `dropout(act(norm(linear(x))))`, with linear and nonlinearity in one where nothing is between them.
+pub(crate) fn hidden<const D: usize>(
+    x: Tensor<D>,
+    layer: &Dense,
+    norm: &Norm,
+    activation: &ActivationLayer,
+    dropout: &Dropout,
+) -> Tensor<D> {
+    let hidden = match norm.is_none() {
+        true => layer.activated(x, activation),
+        false => activation.forward(norm.forward(layer.forward(x))),
+    };
+    drop_out(hidden, dropout)
 }

@@ -17,11 +17,11 @@ pub enum NormKind {
     Layer,
     /// Unit root mean square, learned scale.
     Rmsnorm,
-    /// `x / (‖x‖ + 1e-5)`.
+    /// `x / (‖x‖ + 1e-5)`; the length of zeros has no gradient.
     Unitball,
     /// As `Unitball`, but the length gets no gradient.
     UnitballDetach,
-    /// `x / ‖x‖ · √d`.
+    /// `x / ‖x‖ · √d`; zeros stay zeros, with the gradient of `x · √d`.
     Hypersphere,
     /// Softmax over groups of eight.
     Simnorm,
@@ -110,18 +110,17 @@ impl Norm {
             Some(a) => x * a.weight.val().unsqueeze(),
             None => x,
         };
-        let length = |x: &Tensor<D>| x.clone().square().sum_dim(D - 1).sqrt();
         match (self.kind, &self.norm) {
             (NormKind::Layer, Some(a)) => a.layer_norm(x),
             (NormKind::Rmsnorm, _) => {
                 let rms = (x.clone().square().mean_dim(D - 1) + EPS).sqrt();
                 affine(x / rms)
             }
-            (NormKind::Unitball, _) => x.clone() / (length(&x) + EPS),
-            (NormKind::UnitballDetach, _) => x.clone() / (length(&x).detach() + EPS),
+            (NormKind::Unitball, _) => x.clone() / (length(&x, 0.0) + EPS),
+            (NormKind::UnitballDetach, _) => x.clone() / (length(&x, 0.0).detach() + EPS),
             (NormKind::Hypersphere, _) => {
                 let d = x.dims()[D - 1] as f64;
-                x.clone() / length(&x) * d.sqrt()
+                x.clone() / length(&x, 1.0) * d.sqrt()
             }
             (NormKind::Simnorm, _) => {
                 let dims = x.dims();
@@ -131,4 +130,12 @@ impl Norm {
             (NormKind::None | NormKind::Layer, _) => x,
         }
     }
+}
+
+/// `‖x‖` over the last dimension, kept with size one; `of_zeros`, a constant, where its square is too small for a
+/// normal number. There the root has no usable gradient.
+fn length<const D: usize>(x: &Tensor<D>, of_zeros: f32) -> Tensor<D> {
+    let square = x.clone().square().sum_dim(D - 1);
+    let zeros = square.clone().lower_elem(f32::MIN_POSITIVE);
+    square.mask_fill(zeros.clone(), 1.0).sqrt().mask_fill(zeros, of_zeros)
 }

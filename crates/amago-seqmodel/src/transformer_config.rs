@@ -41,7 +41,8 @@ pub struct TransformerConfig {
     pub head_scaling: bool,
     /// How timesteps are told apart.
     pub pos_emb: PositionKind,
-    /// Size of the table of `pos_emb = "learned"`; timesteps from here on share its last vector.
+    /// Size of the table of `pos_emb = "learned"`: above the longest episode. A run whose task is longer is refused;
+    /// should later timesteps come all the same, as from foreign data, they share the last vector.
     pub max_time: usize,
     /// A timestep attends to itself and this many before it; 0 for all of them.
     pub window_size: usize,

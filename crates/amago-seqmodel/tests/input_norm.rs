@@ -1,12 +1,12 @@
 //! Features that hardly vary, or seem to vary less than nothing.
 
 use amago_golden::modules::{device, values};
-use amago_seqmodel::{InputNorm, set_buffer};
+use amago_seqmodel::{InputNorm, InputNormConfig, set_buffer};
 use burn::tensor::Tensor;
 
 /// Variances of 4, of almost nothing, and, by rounding, below zero.
 fn norm() -> InputNorm {
-    let mut norm = InputNorm::new(3, &device());
+    let mut norm = InputNormConfig::default().init(3, &device());
     let row = |values: [f32; 3]| Tensor::<1>::from_floats(values, &device());
     set_buffer(&mut norm.mu, row([1.0, 2.0, 3.0]));
     set_buffer(&mut norm.nu, row([5.0, 4.00001, 8.9]));
@@ -27,4 +27,19 @@ fn features_that_hardly_vary_are_only_centred() {
     assert!((got[0] - 2.0).abs() < 1e-3, "{got:?}");
     assert_eq!(got[1..], [0.5, -2.0]);
     assert_eq!(values(&norm.denormalize(normal)), values(&x), "the inverse");
+}
+
+/// After one update with step size `β/(1 − (1−β)²) = 1/(2 − β)`, from a start value to the mean square of the batch.
+#[test]
+fn step_size_and_start_are_settings() {
+    for (beta, init_nu) in [(1e-4, 1.0), (0.5, 9.0)] {
+        let mut norm = InputNormConfig { beta, init_nu }.init(1, &device());
+        assert_eq!(values(&norm.nu.val()), [init_nu as f32]);
+        norm.update(Tensor::full([1, 2, 1], 2.0, &device()), Tensor::ones([1, 2, 1], &device()));
+        let rate = 1.0 / (2.0 - beta);
+        let expected = [(norm.mu.val(), rate * 2.0), (norm.nu.val(), (1.0 - rate) * init_nu + rate * 4.0)];
+        for (got, expected) in expected.map(|(got, expected)| (values(&got)[0], expected)) {
+            assert!((f64::from(got) - expected).abs() < 1e-3, "{got}, not {expected}, with β = {beta}");
+        }
+    }
 }

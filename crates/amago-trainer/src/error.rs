@@ -74,6 +74,15 @@ pub enum TrainError {
         /// Sequences of a batch.
         size: usize,
     },
+    /// Losses that a mask wants to see, but that are never there at once.
+    #[error(
+        "optim.micro_batches = {parts} excludes a loss mask that sees the losses (LossMask::sees_losses): they are needed \
+         all at once, so set optim.micro_batches = 1"
+    )]
+    MaskSeesLosses {
+        /// Parts of a batch.
+        parts: usize,
+    },
     /// The encoder is not one of ours.
     #[error(
         "agent.traj_encoder.kind = \"own\": the encoder \"{name}\" exists only in the program that brings it \
@@ -86,6 +95,19 @@ pub enum TrainError {
     /// An encoder that would not be used.
     #[error("the program brings an encoder (OwnParts::encoder), but agent.traj_encoder.kind is not \"own\"")]
     UnusedOwnEncoder,
+    /// Timesteps without a position of their own.
+    #[error(
+        "agent.traj_encoder.max_time = {max_time} must be above {name}, {len}: with pos_emb = \"learned\" every timestep \
+         from 0 to {len} needs a vector"
+    )]
+    Positions {
+        /// Vectors that there are.
+        max_time: usize,
+        /// What is as long or longer.
+        name: String,
+        /// How long that is.
+        len: usize,
+    },
     /// Relabelling of a task without an instruction.
     #[error("replay.relabel does not fit env.id = \"{env}\": {cause}")]
     Relabel {

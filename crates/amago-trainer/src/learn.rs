@@ -169,6 +169,7 @@ pub(crate) fn mean_report(reports: &[UpdateReport]) -> Option<UpdateReport> {
             filter_pass: mean(&|r| r.parts.filter_pass),
             q_std: mean(&|r| r.parts.q_std),
             advantage_std: mean(&|r| r.parts.advantage_std),
+            bins_left: mean(&|r| r.parts.bins_left),
         },
     })
 }

@@ -25,6 +25,7 @@ mod observer;
 mod plan;
 mod player;
 mod prefetch;
+mod reach;
 mod run_dir;
 mod trainer;
 mod weights;

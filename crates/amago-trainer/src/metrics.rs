@@ -130,6 +130,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("train.parts.filter_pass", "share", "share of stored actions that the filter passes"),
     ("train.parts.q_std", "multiplied reward", "mean spread of Q(s,a) over the critics, acting discount"),
     ("train.parts.advantage_std", "multiplied reward", "the same of Q(s,a) - V(s)"),
+    ("train.parts.bins_left", "share", "share of TD targets outside the critics' bins, over all discounts"),
     ("eval.return_mean", "reward", "mean return without exploration"),
     ("eval.return_std", "reward", "standard deviation of the return over episodes"),
     ("eval.length_mean", "steps", "mean length of an episode"),

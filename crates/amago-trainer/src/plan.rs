@@ -13,7 +13,7 @@ use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
 use crate::faults::Faults;
-use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec};
+use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec, reach};
 
 /// Makes one environment of the task; called once per worker.
 pub type EnvFactory = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
@@ -47,6 +47,7 @@ pub struct Plan {
     make_env: EnvFactory,
     make_encoder: Option<EncoderFactory>,
     loss_mask: Option<Arc<dyn LossMask>>,
+    warnings: Vec<String>,
 }
 
 impl Plan {
@@ -74,26 +75,14 @@ impl Plan {
     pub fn with_parts(config: RunConfig, parts: OwnParts) -> Result<Self, TrainError> {
         config.agent.validate().map_err(TrainError::Agent)?;
         config.optim.validate().map_err(TrainError::Optim)?;
+        check_counts(&config)?;
         let train = &config.train;
-        for (name, value) in [
-            ("train.epochs", train.epochs),
-            ("train.parallel_actors", train.parallel_actors),
-            ("train.timesteps_per_epoch", train.timesteps_per_epoch),
-            ("train.batch_size", train.batch_size),
-            ("train.max_seq_len", train.max_seq_len),
-            ("train.min_trajectories", train.min_trajectories),
-            ("train.checkpoint_interval", train.checkpoint_interval),
-            ("train.keep_checkpoints", train.keep_checkpoints),
-            ("eval.interval", config.eval.interval),
-            ("eval.episodes", config.eval.episodes),
-        ] {
-            if value == 0 {
-                return Err(TrainError::Setting { name, value, rule: "at least 1" });
-            }
-        }
         let (parts_of_batch, size) = (config.optim.micro_batches, train.batch_size);
         if parts_of_batch > size {
             return Err(TrainError::MicroBatches { parts: parts_of_batch, size });
+        }
+        if parts_of_batch > 1 && parts.loss_mask.as_ref().is_some_and(|mask| mask.sees_losses()) {
+            return Err(TrainError::MaskSeesLosses { parts: parts_of_batch });
         }
         match (&config.agent.traj_encoder, &parts.encoder) {
             (TrajEncoderConfig::Own { name }, None) => {
@@ -112,16 +101,30 @@ impl Plan {
         let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
         validate_spaces(&observation_space, &action_space)?;
         let spec = obs_spec(&observation_space, &action_space);
-        config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
+        let head = config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
         config.agent.tstep_encoder.validate_obs(&spec.obs).map_err(|cause| {
             TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", cause })
         })?;
+        reach::check_positions(&config, env.horizon())?;
         check_faults(train)?;
         check_mixture(&config)?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
-        let (make_encoder, loss_mask) = (parts.encoder, parts.loss_mask);
-        Ok(Self { config, spec, observation_space, action_space, make_env, make_encoder, loss_mask })
+        Ok(Self {
+            warnings: reach::warnings(&config, &head, env.horizon()),
+            config,
+            spec,
+            observation_space,
+            action_space,
+            make_env,
+            make_encoder: parts.encoder,
+            loss_mask: parts.loss_mask,
+        })
+    }
+
+    /// What can be learned, but hardly as it is meant: to be told once.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Makes `n` environments of the task, behind a [`Watchdog`] where `train.env_timeout` is set.
@@ -188,6 +191,28 @@ fn watched(env: Box<dyn Env>, seconds: f64) -> Box<dyn Env> {
         true => env,
         false => Box::new(Watchdog::new(env, Duration::from_secs_f64(seconds))),
     }
+}
+
+/// What there must be at least one of.
+fn check_counts(config: &RunConfig) -> Result<(), TrainError> {
+    let train = &config.train;
+    for (name, value) in [
+        ("train.epochs", train.epochs),
+        ("train.parallel_actors", train.parallel_actors),
+        ("train.timesteps_per_epoch", train.timesteps_per_epoch),
+        ("train.batch_size", train.batch_size),
+        ("train.max_seq_len", train.max_seq_len),
+        ("train.min_trajectories", train.min_trajectories),
+        ("train.checkpoint_interval", train.checkpoint_interval),
+        ("train.keep_checkpoints", train.keep_checkpoints),
+        ("eval.interval", config.eval.interval),
+        ("eval.episodes", config.eval.episodes),
+    ] {
+        if value == 0 {
+            return Err(TrainError::Setting { name, value, rule: "at least 1" });
+        }
+    }
+    Ok(())
 }
 
 fn check_faults(train: &TrainConfig) -> Result<(), TrainError> {

@@ -39,6 +39,8 @@ pub struct Trainer {
     /// Seconds before `start`, in earlier processes.
     earlier: f64,
     damage_seen: usize,
+    /// That targets leave the bins was told.
+    bins_told: bool,
     /// An epoch whose evaluation was cut short.
     unevaluated: Option<EpochRecord>,
     /// What a resumed run has to say before it goes on.
@@ -99,6 +101,7 @@ impl Trainer {
             start: Instant::now(),
             earlier: 0.0,
             damage_seen: 0,
+            bins_told: false,
             unevaluated: None,
             notes: Vec::new(),
         }
@@ -167,7 +170,7 @@ impl Trainer {
     /// # Errors
     /// When an environment, the disk or the loss fails.
     pub fn run(&mut self, stop: &StopFlag, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
-        for note in self.notes.drain(..) {
+        for note in self.plan.warnings().iter().cloned().chain(self.notes.drain(..)) {
             observer.event(Event::Warning(note));
         }
         let result = self.epochs(stop, observer);

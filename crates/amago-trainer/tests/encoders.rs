@@ -6,7 +6,7 @@ use amago_trainer::{Checkpoint, Plan};
 use support::{Recorder, device, tiny, train};
 
 const ENCODERS: [&str; 8] = [
-    "{pos_emb=\"learned\", max_time=3}",
+    "{pos_emb=\"learned\", max_time=9}",
     "{pos_emb=\"rope\"}",
     "{window_size=2, sink_size=1, sink_bias=0.5, logit_clip=3.0}",
     "{activation=\"adaptive\"}",

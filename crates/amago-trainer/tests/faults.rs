@@ -12,7 +12,7 @@ use amago_replay::{Padding, Store, StoreConfig};
 use amago_trainer::{Checkpoint, Plan, PolicyDriver, RunDir, TrainError};
 use burn::module::Module;
 use support::envs::{EPISODE, Fault, HEALTHY, all_fail, second_worker_fails};
-use support::{Recorder, alone, device, probabilities, tiny, train};
+use support::{Recorder, alone, device, lines, probabilities, tiny, train};
 
 /// Transitions on disk, after drawing so often that damage would be met.
 fn readable(run: &Path) -> u64 {
@@ -125,6 +125,31 @@ fn a_gradient_that_is_no_number_ends_the_run_too() {
         }
     }
     assert!(only_gradient > 0, "no case in which only the gradient overflows");
+}
+
+/// The loss of such a critic is tiny: nothing else tells that it cannot learn.
+#[test]
+fn targets_outside_the_bins_are_told_once() {
+    let run = |settings: &[&str]| {
+        let dir = tempfile::tempdir().expect("a folder");
+        let settings = [&["agent.preset=amago2", "env.options.penalty=-1"], settings].concat();
+        let (plan, mut seen) = (Plan::new(tiny(&settings)).expect("a legal plan"), Recorder::default());
+        let run = dir.path().join("run");
+        train(&plan, &run, &mut seen).expect("it runs");
+        let shares = lines(&run).into_iter().filter_map(|line| line["train"]["parts"]["bins_left"].as_f64());
+        (seen.warnings, shares.collect::<Vec<_>>())
+    };
+    let narrow = ["agent.critic.bins.min=-1", "agent.critic.bins.max=2", "agent.reward_multiplier=1000"];
+    let (warnings, shares) = run(&narrow);
+    assert_eq!(shares.len(), 2, "one of each epoch");
+    assert!(shares.iter().all(|share| *share > 0.01), "{shares:?}");
+    let told: Vec<_> = warnings.iter().filter(|text| text.contains("TD targets")).collect();
+    assert_eq!(told.len(), 1, "{warnings:?}");
+    for part in ["agent.critic.bins.min = -1", "max = 2", "agent.reward_multiplier"] {
+        assert!(told[0].contains(part), "{part} is not in: {told:?}");
+    }
+    let (warnings, shares) = run(&[]);
+    assert_eq!((warnings.len(), shares), (0, vec![0.0, 0.0]), "{warnings:?}");
 }
 
 #[test]

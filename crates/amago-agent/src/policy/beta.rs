@@ -28,8 +28,13 @@ impl Beta {
     /// From actor outputs `[B, L, G, 2A]`: what becomes `α`, then what becomes `β`.
     pub(super) fn new(outputs: Tensor<4>, config: &BetaConfig) -> Self {
         let a = outputs.dims()[3] / 2;
-        let part = |start, low: f32| activation::softplus(outputs.clone().narrow(3, start, a), 1.0) + low;
-        Self { alpha: part(0, config.alpha_low), beta: part(a, config.beta_low), clip: config.clip_actions }
+        let part =
+            |start, low, high| config.std_activation.forward(outputs.clone().narrow(3, start, a), low, high);
+        Self {
+            alpha: part(0, config.alpha_low, config.alpha_high),
+            beta: part(a, config.beta_low, config.beta_high),
+            clip: config.clip_actions,
+        }
     }
 
     pub(super) fn dims(&self) -> [usize; 4] {

@@ -96,7 +96,8 @@ impl Categorical {
 }
 
 /// Clamps probabilities `[B, L, G, A]` or one-hot actions, rules out what is illegal, and
-/// renormalises each choice; the normaliser takes no gradient.
+/// renormalises each choice; the normaliser takes no gradient. Without a floor, a choice of padding or of an illegal
+/// option may have nothing left: it stays zero.
 pub(super) fn soften(
     probs: Tensor<4>,
     legal: Option<&Tensor<4>>,
@@ -108,7 +109,11 @@ pub(super) fn soften(
         Some(legal) => clamped * legal.clone(),
         None => clamped,
     };
-    by_choice(clamped, choices, |x| x.clone() / x.sum_dim(3).detach())
+    by_choice(clamped, choices, |x| {
+        let sum = x.clone().sum_dim(3).detach();
+        let nothing = sum.clone().equal_elem(0.0);
+        x / sum.mask_fill(nothing, 1.0)
+    })
 }
 
 /// A mask of the environment, `[B, L, A]`, for `n_gammas` discounts. A choice without a legal option

@@ -26,7 +26,8 @@ pub enum PolicyConfig {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CategoricalConfig {
-    /// Smallest probability of a legal option before renormalising.
+    /// Smallest probability of a legal option before renormalising. At 0 an option can get out of reach: where
+    /// its probability is zero it has no gradient.
     pub min_prob: f32,
     /// Largest probability of an option before renormalising.
     pub max_prob: f32,
@@ -40,7 +41,7 @@ impl Default for CategoricalConfig {
     }
 }
 
-/// How an actor output becomes a standard deviation between two bounds.
+/// How an actor output becomes a positive number between two bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StdActivation {
@@ -51,7 +52,7 @@ pub enum StdActivation {
 }
 
 impl StdActivation {
-    /// Deviations from raw outputs of any shape.
+    /// From raw outputs of any shape.
     pub(super) fn forward(self, raw: Tensor<4>, low: f32, high: f32) -> Tensor<4> {
         match self {
             Self::Tanh => {
@@ -94,15 +95,28 @@ impl Default for TanhGaussianConfig {
 pub struct BetaConfig {
     /// Smallest first concentration; above one the density has a single peak.
     pub alpha_low: f32,
+    /// Largest first concentration.
+    pub alpha_high: f32,
     /// Smallest second concentration.
     pub beta_low: f32,
+    /// Largest second concentration.
+    pub beta_high: f32,
+    /// How the concentrations are kept within their bounds.
+    pub std_activation: StdActivation,
     /// Bounds of an action whose density is asked for.
     pub clip_actions: [f32; 2],
 }
 
 impl Default for BetaConfig {
     fn default() -> Self {
-        Self { alpha_low: 1.0001, beta_low: 1.0001, clip_actions: [-0.99, 0.99] }
+        Self {
+            alpha_low: 1.0001,
+            alpha_high: f32::MAX,
+            beta_low: 1.0001,
+            beta_high: f32::MAX,
+            std_activation: StdActivation::Softplus,
+            clip_actions: [-0.99, 0.99],
+        }
     }
 }
 
@@ -131,7 +145,7 @@ impl Default for GmmConfig {
 pub enum PolicyError {
     /// Clamps that leave no distribution.
     #[error(
-        "actor.policy.min_prob = {min} and actor.policy.max_prob = {max} must satisfy 0 < min < max <= 1"
+        "actor.policy.min_prob = {min} and actor.policy.max_prob = {max} must satisfy 0 <= min < max <= 1"
     )]
     ProbRange {
         /// Lower bound.
@@ -139,13 +153,23 @@ pub enum PolicyError {
         /// Upper bound.
         max: f32,
     },
-    /// Bounds of the deviation that are not positive or not in order.
-    #[error("actor.policy.std_low = {low} and actor.policy.std_high = {high} must satisfy 0 < low < high")]
-    StdRange {
+    /// Bounds that are not positive or not in order.
+    #[error(
+        "actor.policy.{name}_low = {low} and actor.policy.{name}_high = {high} must satisfy 0 < low < high < infinity"
+    )]
+    Bounds {
+        /// What is bounded: the first part of both settings.
+        name: &'static str,
         /// Lower bound.
         low: f32,
         /// Upper bound.
         high: f32,
+    },
+    /// A range that is laid out from end to end, but has no end.
+    #[error("actor.policy.std_activation = \"tanh\" needs actor.policy.{name}_high")]
+    OpenRange {
+        /// What is bounded.
+        name: &'static str,
     },
     /// Bounds of actions that are not inside `[-1, 1]` or not in order.
     #[error("actor.policy.clip_actions = [{low}, {high}] must satisfy -1 < low < high < 1")]
@@ -221,22 +245,22 @@ impl PolicyConfig {
         match self {
             Self::Auto {} | Self::Bernoulli {} => {}
             Self::Categorical(c) => {
-                if !(c.min_prob > 0.0 && c.min_prob < c.max_prob && c.max_prob <= 1.0) {
+                if !(c.min_prob >= 0.0 && c.min_prob < c.max_prob && c.max_prob <= 1.0) {
                     return Err(PolicyError::ProbRange { min: c.min_prob, max: c.max_prob });
                 }
                 positive("temperature", c.temperature)?;
             }
             Self::TanhGaussian(c) => {
-                std_range(c.std_low, c.std_high)?;
+                bounds("std", c.std_low, c.std_high, c.std_activation)?;
                 clip_range(c.clip_actions)?;
             }
             Self::Beta(c) => {
-                positive("alpha_low", c.alpha_low)?;
-                positive("beta_low", c.beta_low)?;
+                bounds("alpha", c.alpha_low, c.alpha_high, c.std_activation)?;
+                bounds("beta", c.beta_low, c.beta_high, c.std_activation)?;
                 clip_range(c.clip_actions)?;
             }
             Self::Gmm(c) => {
-                std_range(c.std_low, c.std_high)?;
+                bounds("std", c.std_low, c.std_high, c.std_activation)?;
                 if c.modes == 0 {
                     return Err(PolicyError::NoModes);
                 }
@@ -254,9 +278,13 @@ fn positive(name: &'static str, value: f32) -> Result<(), PolicyError> {
     if value > 0.0 && value.is_finite() { Ok(()) } else { Err(PolicyError::NotPositive { name, value }) }
 }
 
-fn std_range(low: f32, high: f32) -> Result<(), PolicyError> {
-    let usable = low > 0.0 && low < high && high.is_finite();
-    if usable { Ok(()) } else { Err(PolicyError::StdRange { low, high }) }
+fn bounds(name: &'static str, low: f32, high: f32, activation: StdActivation) -> Result<(), PolicyError> {
+    if !(low > 0.0 && low < high && high.is_finite()) {
+        return Err(PolicyError::Bounds { name, low, high });
+    }
+    // The largest number stands for no bound.
+    let open = activation == StdActivation::Tanh && high == f32::MAX;
+    if open { Err(PolicyError::OpenRange { name }) } else { Ok(()) }
 }
 
 fn clip_range([low, high]: [f32; 2]) -> Result<(), PolicyError> {

@@ -100,6 +100,16 @@ impl PolicyHead {
         categorical::soften(actions, legal.as_ref(), self.choices(), config)
     }
 
+    /// The options of the largest choice, and the largest probability that one of them can have where all are legal:
+    /// what the floor of the others leaves. Absent where actions are no choices.
+    pub fn largest_prob(&self) -> Option<(usize, f32)> {
+        let PolicyConfig::Categorical(CategoricalConfig { min_prob, max_prob, .. }) = &self.config else {
+            return None;
+        };
+        let options = *self.choices().iter().max()?;
+        Some((options, max_prob / (max_prob + min_prob * (options - 1) as f32)))
+    }
+
     fn legal(&self, mask: Tensor<3>, n_gammas: usize) -> Tensor<4> {
         categorical::legal(mask, n_gammas, self.choices())
     }

@@ -27,12 +27,14 @@ fn critic(case: &Case, kind: CriticKind, action: fn(usize) -> Space) -> Critic {
         n_layers: case.need("n_layers"),
         d_hidden: case.need("d_hidden"),
         activation: case.hyper("activation").unwrap_or_default(),
+        dropout: 0.0,
         bins: BinConfig {
             count: case.hyper("output_bins").unwrap_or(bins.count),
             min: case.hyper("min_return").unwrap_or(bins.min),
             max: case.hyper("max_return").unwrap_or(bins.max),
             symlog: case.hyper("use_symlog").unwrap_or(bins.symlog),
             labels: labels(case.hyper("label_type")),
+            sigma: case.hyper("sigma").unwrap_or(bins.sigma),
             init_value: case.hyper("init_value"),
         },
     };

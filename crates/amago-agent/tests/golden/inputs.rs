@@ -11,11 +11,7 @@ use super::{device, recorded, shaped};
 
 /// The agent with the weights of the first prefix under which each is recorded.
 pub fn agent(setup: &Setup, case: &Case, prefixes: &[&str]) -> Agent {
-    let mut agent = Agent::new(&setup.config, &setup.spec, &device());
-    if let Some(beta) = setup.popart_beta {
-        agent.popart = agent.popart.with_beta(beta);
-    }
-    modules::load(agent, case, prefixes)
+    modules::load(Agent::new(&setup.config, &setup.spec, &device()), case, prefixes)
 }
 
 /// The recorded batch of an update, pad values and all.

@@ -16,8 +16,6 @@ pub struct Setup {
     pub config: AgentConfig,
     pub optim: OptimConfig,
     pub spec: ObsSpec,
-    /// Step size of PopArt where the default was changed.
-    pub popart_beta: Option<f64>,
 }
 
 /// Why a case cannot be run.
@@ -49,7 +47,6 @@ struct Draft {
     /// Kind of policy over numbers, by its name in the original.
     continuous: String,
     filter_options: BTreeMap<String, Value>,
-    popart_beta: Option<f64>,
 }
 
 /// Reads everything from the JSON and the shapes of the tensors.
@@ -72,11 +69,10 @@ pub fn setup(case: &Case, start: &Case) -> Result<Setup, Refusal> {
         grad_clip: case.need("grad_clip"),
         ..OptimConfig::default()
     };
-    let (config, popart_beta) = config;
     let spec = ObsSpec { obs: observations(start), action };
     let usable = config.validate().and_then(|()| Ok(config.policy_head(&spec.action)?));
     match usable {
-        Ok(_) => Ok(Setup { config, optim, spec, popart_beta }),
+        Ok(_) => Ok(Setup { config, optim, spec }),
         Err(e) => Err(Refusal::Broken(e.to_string())),
     }
 }
@@ -99,7 +95,6 @@ fn draft(case: &Case, start: &Case) -> Draft {
         policies: BTreeMap::new(),
         continuous: "TanhGaussian".to_owned(),
         filter_options: BTreeMap::new(),
-        popart_beta: None,
         config,
     }
 }
@@ -154,14 +149,18 @@ impl Draft {
             ("NCritics", _) if classification => {}
             ("NCriticsTwoHot", _) if !classification => {}
             ("NCritics" | "NCriticsTwoHot", _) => self.set_critic(option, value),
-            ("PopArtLayer", "beta") => self.popart_beta = value.as_f64(),
+            ("PopArtLayer", "beta") => self.config.popart_beta = value.as_f64().expect("a number"),
+            ("PopArtLayer", "init_nu") => {
+                self.config.popart_init_nu = value.as_f64().expect("a number") as f32
+            }
+            ("InputNorm", _) => self.tstep_encoder["input_norm"][option] = value.clone(),
             ("binary_filter" | "exp_filter" | "leaky_relu_filter", _) => {
                 self.filter_options.insert(option.to_owned(), value.clone());
             }
             ("Agent" | "MultiTaskAgent", "num_critics") => self.config.n_critics = count(value),
             ("Agent" | "MultiTaskAgent", "num_critics_td") => self.config.n_critics_td = count(value),
             // Recorded once more in their final form, or only for a fresh agent.
-            ("Agent" | "MultiTaskAgent" | "Multigammas", _) | ("PopArtLayer", "init_nu") => {}
+            ("Agent" | "MultiTaskAgent" | "Multigammas", _) => {}
             _ => return Err(Refusal::Broken(format!("unknown option {class}.{option}"))),
         }
         Ok(())
@@ -202,6 +201,8 @@ impl Draft {
             }
             // Only fresh weights depend on it, and these are recorded.
             "init_value" => {}
+            "sigma" => self.critic["bins"]["sigma"] = value.clone(),
+            "dropout_p" => self.critic["dropout"] = value.clone(),
             other => self.critic[other] = value.clone(),
         }
     }
@@ -217,6 +218,7 @@ impl Draft {
                 "feature_dim" => "d_hidden",
                 "residual_ff_dim" => "d_ff",
                 "normalization" => "norm",
+                "dropout_p" => "dropout",
                 other => other,
             };
             self.actor[ours] = value.clone();
@@ -264,7 +266,7 @@ fn count(value: &Value) -> usize {
 }
 
 /// Puts the parts together with the settings that were recorded in their final form.
-fn finish(mut draft: Draft, case: &Case, action: &Space) -> Result<(AgentConfig, Option<f64>), Refusal> {
+fn finish(mut draft: Draft, case: &Case, action: &Space) -> Result<AgentConfig, Refusal> {
     fn part<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Refusal> {
         serde_json::from_value(value).map_err(|e| Refusal::Broken(e.to_string()))
     }
@@ -272,7 +274,7 @@ fn finish(mut draft: Draft, case: &Case, action: &Space) -> Result<(AgentConfig,
     draft.finish_cnn();
     let mut gammas: Vec<f32> = case.need("gammas");
     let gamma = gammas.pop().expect("at least one discount");
-    let config = AgentConfig {
+    Ok(AgentConfig {
         gamma,
         multi_gammas: gammas,
         reward_multiplier: case.need("reward_multiplier"),
@@ -292,6 +294,5 @@ fn finish(mut draft: Draft, case: &Case, action: &Space) -> Result<(AgentConfig,
         tstep_encoder: part(draft.tstep_encoder)?,
         traj_encoder: part(draft.traj_encoder)?,
         ..draft.config
-    };
-    Ok((config, draft.popart_beta))
+    })
 }

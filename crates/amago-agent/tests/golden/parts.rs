@@ -27,8 +27,14 @@ pub fn multigamma(case: &Case, report: &mut Report) {
 }
 
 pub fn popart(case: &Case, report: &mut Report) {
-    let fresh = PopArt::new(case.need("gammas"), true, &device()).with_beta(case.need("beta"));
-    let mut module = modules::load(fresh, case, &["before.buffer."]);
+    let defaults = AgentConfig::amago();
+    let config = AgentConfig {
+        multi_gammas: vec![0.5; case.need::<usize>("gammas") - 1],
+        popart_beta: case.need("beta"),
+        popart_init_nu: case.hyper("init_nu").unwrap_or(defaults.popart_init_nu),
+        ..defaults
+    };
+    let mut module = modules::load(PopArt::new(&config, &device()), case, &["before.buffer."]);
     for i in (0..).take_while(|i| case.has(&format!("in.val{i}"))) {
         let name = format!("in.val{i}");
         let shape = case.get(&name).shape.clone();

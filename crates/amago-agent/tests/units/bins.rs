@@ -1,12 +1,14 @@
-use amago_agent::{BinConfig, Bins, CriticConfig, CriticKind, Labels};
+use amago_agent::{AgentConfig, BinConfig, Bins, CriticConfig, CriticKind, Labels};
 use amago_env::Space;
 use amago_golden::modules::{device, values};
 use burn::tensor::Tensor;
 
+use super::learner::{ACTIONS, L, batch};
 use super::{assert_close, row};
+use crate::support::{FirstOnly, agent_in, small};
 
 fn bins(labels: Labels) -> Bins {
-    Bins::new(&BinConfig { count: 5, min: -2.0, max: 2.0, symlog: false, labels, init_value: None })
+    Bins::new(&BinConfig { count: 5, min: -2.0, max: 2.0, symlog: false, labels, ..BinConfig::default() })
 }
 
 fn label(bins: &Bins, target: f32) -> Vec<f32> {
@@ -40,6 +42,20 @@ fn hl_gauss_labels_are_distributions_for_every_target() {
     assert!(label(&bins, 5.5)[4] > 0.99);
 }
 
+/// The middle bin has what lies within half a bin of the target: `erf(1 / (2 √2 σ))`.
+#[test]
+fn sigma_is_the_width_of_hl_gauss_labels() {
+    for (sigma, expected) in [(0.3, 0.904419), (0.75, 0.495015), (0.9, 0.421478), (2.0, 0.197413)] {
+        let (labels, symlog) = (Labels::HlGauss, false);
+        let config =
+            BinConfig { count: 41, min: -20.0, max: 20.0, symlog, labels, sigma, ..BinConfig::default() };
+        assert_close(&[label(&Bins::new(&config), 3.0)[23]], &[expected], 1e-4);
+        // Two-hot labels have no width.
+        let two_hot = Bins::new(&BinConfig { labels: Labels::TwoHot, ..config });
+        assert_close(&[label(&two_hot, 3.0)[23]], &[1.0], 1e-6);
+    }
+}
+
 #[test]
 fn decoding_inverts_the_label() {
     for symlog in [false, true] {
@@ -69,5 +85,29 @@ fn fresh_critics_predict_the_chosen_value() {
         let predicted = values(&critic.values(states, Tensor::zeros([1, 1, 1, 1, 2], &device)));
         let width = if symlog { 0.5 * (1.0 + value) } else { 20.0 };
         assert_close(&predicted, &[value; 3], width);
+    }
+}
+
+/// Rewards of one, ten times as large in the loss, and a bootstrap of nearly nothing.
+#[test]
+fn targets_outside_the_bins_are_counted() {
+    let device = device();
+    let mut batch = batch(&device);
+    // The padding counts neither here nor there.
+    batch.mask = batch.mask.slice_fill([1..2, L..L + 1], 0.0);
+    let real = (2 * L - 1) as f32;
+    batch.rewards = batch.rewards.slice_fill([0..1, 0..2], 100.0).slice_fill([0..1, 2..3], -100.0);
+    batch.rewards = batch.rewards.slice_fill([1..2, L - 1..L], 100.0);
+    batch.terminals = batch.terminals.ones_like();
+    for (preset, max, expected) in [
+        (AgentConfig::amago2(), 500.0, 3.0 / real),
+        (AgentConfig::amago2(), 2000.0, 1.0 / real),
+        (AgentConfig::amago(), 500.0, 0.0),
+    ] {
+        let mut config = small(preset);
+        (config.critic.bins.min, config.critic.bins.max) = (-500.0, max);
+        let agent = agent_in(&config, Space::Discrete { n: ACTIONS }, &device);
+        let loss = amago_agent::loss(&agent, &config, &batch, &mut FirstOnly);
+        assert_close(&[loss.report.read().bins_left], &[expected], 1e-5);
     }
 }

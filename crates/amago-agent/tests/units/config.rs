@@ -122,10 +122,29 @@ fn numbers_must_be_in_range() {
     for tau in [-0.1, 1.1, f32::NAN] {
         out_of_range(error(|c| c.tau = tau), "tau");
     }
+    for dropout in [-0.1, 1.0, f64::NAN] {
+        out_of_range(error(|c| c.actor.dropout = dropout), "actor.dropout");
+        out_of_range(error(|c| c.critic.dropout = dropout), "critic.dropout");
+    }
+    for beta in [0.0, 1.0, f64::NAN] {
+        out_of_range(error(|c| c.popart_beta = beta), "popart_beta");
+    }
+    for nu in [0.0, -1.0, 1e9, f32::NAN] {
+        out_of_range(error(|c| c.popart_init_nu = nu), "popart_init_nu");
+    }
     for beta in [-0.1, 1.0, f32::NAN] {
         out_of_range(optim_error(|c| c.betas[0] = beta), "betas");
         out_of_range(optim_error(|c| c.betas[1] = beta), "betas");
     }
+}
+
+#[test]
+fn a_target_has_no_more_critics_than_there_are() {
+    let refused = error(|c| (c.n_critics, c.n_critics_td) = (4, 9));
+    assert_eq!(refused, ConfigError::TooManyCritics { td: 9, all: 4 });
+    assert_eq!(refused.to_string(), "n_critics_td = 9 must not be above n_critics = 4");
+    let all = AgentConfig { n_critics: 4, n_critics_td: 4, ..AgentConfig::amago() };
+    all.validate().expect("as many as there are");
 }
 
 #[test]
@@ -155,6 +174,13 @@ fn classification_has_its_own_rules() {
         });
         assert!(matches!(out, ConfigError::InitValue { min: -1.0, .. }), "{out}");
         assert!(out.to_string().contains("init_value") && out.to_string().contains("critic.bins.max"));
+    }
+    for sigma in [0.0, -1.0, 129.0, f32::NAN] {
+        let width = error(|c| {
+            classify(c);
+            c.critic.bins.sigma = sigma;
+        });
+        assert!(matches!(width, ConfigError::Range { name: "critic.bins.sigma", .. }), "{width}");
     }
     // Regression never looks at the bins.
     let mut regression = AgentConfig::amago();

@@ -13,7 +13,7 @@ use crate::support::{FirstOnly, agent_in, small};
 
 /// Statistics that are not the identity.
 fn moved(mut agent: Agent, config: &AgentConfig, device: &Device) -> Agent {
-    let mut popart = PopArt::new(config.gammas().len(), config.popart, device).with_beta(0.3);
+    let mut popart = PopArt::new(&AgentConfig { popart_beta: 0.3, ..config.clone() }, device);
     let targets = |x: f32| Tensor::full([B, L, config.gammas().len()], x, device);
     for x in [3.0, 8.0, 5.0] {
         popart.update(targets(x), Tensor::ones([B, L, 1], device));

@@ -3,11 +3,14 @@
 mod bins;
 mod config;
 mod draws;
+mod dropout;
 mod inspect;
 mod learner;
 mod optim;
 mod policies;
+mod policy_bounds;
 mod policy_config;
+mod popart;
 #[path = "../support/mod.rs"]
 mod support;
 

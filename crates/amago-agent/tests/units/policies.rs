@@ -19,11 +19,11 @@ pub fn pair() -> Space {
 }
 
 /// One policy from outputs of one state.
-fn policy(config: PolicyConfig, space: &Space, outputs: &[f32]) -> Policy {
+pub fn policy(config: PolicyConfig, space: &Space, outputs: &[f32]) -> Policy {
     head(config, space).policy(row(outputs).reshape([1, 1, 1, outputs.len()]), None)
 }
 
-fn head(config: PolicyConfig, space: &Space) -> PolicyHead {
+pub fn head(config: PolicyConfig, space: &Space) -> PolicyHead {
     PolicyHead::new(&config, space).expect("a policy of this space")
 }
 

@@ -2,7 +2,7 @@
 
 use amago_agent::{
     AgentConfig, BetaConfig, CategoricalConfig, GmmConfig, PolicyConfig, PolicyError, PolicyHead,
-    TanhGaussianConfig,
+    StdActivation, TanhGaussianConfig,
 };
 use amago_env::Space;
 
@@ -63,7 +63,7 @@ fn numbers_of_a_policy_must_be_usable() {
     let probs = |min_prob, max_prob| {
         PolicyConfig::Categorical(CategoricalConfig { min_prob, max_prob, ..CategoricalConfig::default() })
     };
-    for (min, max) in [(0.0, 0.99), (0.5, 0.5), (0.6, 0.5), (0.1, 1.1), (f32::NAN, 0.99)] {
+    for (min, max) in [(-0.1, 0.99), (0.0, 0.0), (0.5, 0.5), (0.6, 0.5), (0.1, 1.1), (f32::NAN, 0.99)] {
         assert!(matches!(refused(probs(min, max)), PolicyError::ProbRange { .. }));
     }
     let categorical = CategoricalConfig { temperature: 0.0, ..CategoricalConfig::default() };
@@ -71,9 +71,10 @@ fn numbers_of_a_policy_must_be_usable() {
     assert_eq!(error, PolicyError::NotPositive { name: "temperature", value: 0.0 });
     for (std_low, std_high) in [(0.0, 1.0), (1.0, 1.0), (f32::NAN, 1.0), (0.1, f32::INFINITY)] {
         let gaussian = TanhGaussianConfig { std_low, std_high, ..TanhGaussianConfig::default() };
-        assert!(matches!(refused(PolicyConfig::TanhGaussian(gaussian)), PolicyError::StdRange { .. }));
+        let error = refused(PolicyConfig::TanhGaussian(gaussian));
+        assert!(matches!(error, PolicyError::Bounds { name: "std", .. }), "{error}");
         let gmm = GmmConfig { std_low, std_high, ..GmmConfig::default() };
-        assert!(matches!(refused(PolicyConfig::Gmm(gmm)), PolicyError::StdRange { .. }));
+        assert!(matches!(refused(PolicyConfig::Gmm(gmm)), PolicyError::Bounds { name: "std", .. }));
     }
     for clip_actions in [[-1.0, 0.99], [0.5, 0.5], [-0.99, f32::NAN]] {
         let gaussian = TanhGaussianConfig { clip_actions, ..TanhGaussianConfig::default() };
@@ -81,9 +82,21 @@ fn numbers_of_a_policy_must_be_usable() {
         let beta = BetaConfig { clip_actions, ..BetaConfig::default() };
         assert!(matches!(refused(PolicyConfig::Beta(beta)), PolicyError::ClipRange { .. }));
     }
-    let beta = BetaConfig { beta_low: -1.0, ..BetaConfig::default() };
-    let error = refused(PolicyConfig::Beta(beta));
-    assert_eq!(error, PolicyError::NotPositive { name: "beta_low", value: -1.0 });
+    let beta = |change: fn(&mut BetaConfig)| {
+        let mut config = BetaConfig::default();
+        change(&mut config);
+        refused(PolicyConfig::Beta(config))
+    };
+    let error = beta(|c| c.beta_low = -1.0);
+    assert_eq!(error, PolicyError::Bounds { name: "beta", low: -1.0, high: f32::MAX });
+    assert!(error.to_string().contains("actor.policy.beta_low = -1 and actor.policy.beta_high"), "{error}");
+    let error = beta(|c| (c.alpha_low, c.alpha_high) = (2.0, 2.0));
+    assert_eq!(error, PolicyError::Bounds { name: "alpha", low: 2.0, high: 2.0 });
+    // Between ends there must be ends.
+    let error = beta(|c| (c.std_activation, c.alpha_high) = (StdActivation::Tanh, 9.0));
+    assert_eq!(error, PolicyError::OpenRange { name: "beta" });
+    let gmm = GmmConfig { std_activation: StdActivation::Tanh, ..GmmConfig::default() };
+    assert_eq!(refused(PolicyConfig::Gmm(gmm)), PolicyError::OpenRange { name: "std" });
     let gmm = GmmConfig { modes: 0, ..GmmConfig::default() };
     assert_eq!(refused(PolicyConfig::Gmm(gmm)), PolicyError::NoModes);
 }

@@ -5,44 +5,51 @@ use super::rows::add_scaled;
 use super::simd::vectorized;
 use super::softmax::dot;
 
-/// Inputs `W [I, O]`, `γ [1]`, `u [O]`, `v [I]`; output `γ W / (vᵀ W u)`. No gradient for `u` and `v`.
+/// Inputs `W [I, O]`, `γ [1]`, `u [O]`, `v [I]`; output `γ W / (vᵀ W u)`, or `γ W` where `vᵀ W u` is zero. No gradient
+/// for `u` and `v`.
 #[derive(Debug)]
 pub(crate) struct SigmaReparam;
 
 impl Kernel<4> for SigmaReparam {
     /// The spectral norm.
-    type Saved = f32;
+    type Saved = Option<f32>;
 
-    fn forward(&self, [w, gamma, u, v]: [&Array; 4]) -> (Array, f32) {
-        let sigma = bilinear(w.data(), u.data(), v.data());
+    fn forward(&self, [w, gamma, u, v]: [&Array; 4]) -> (Array, Option<f32>) {
+        let sigma = Some(bilinear(w.data(), u.data(), v.data())).filter(|sigma| *sigma != 0.0);
         let mut out = w.data().to_vec();
-        scale(&mut out, gamma.data()[0] / sigma);
+        scale(&mut out, gamma.data()[0] / sigma.unwrap_or(1.0));
         (Array::new(out, &w.dims()), sigma)
     }
 
     fn backward(
         &self,
         [w, gamma, u, v]: [&Array; 4],
-        sigma: f32,
+        sigma: Option<f32>,
         mut grad: Array,
         _: [bool; 4],
     ) -> [Option<Array>; 4] {
         let along = product_sum(grad.data(), w.data());
-        let factor = gamma.data()[0] / sigma;
-        weight_gradient(grad.data_mut(), u.data(), v.data(), [factor, factor * along / sigma]);
-        [Some(grad), Some(Array::new(vec![along / sigma], &[1])), None, None]
+        let size = sigma.unwrap_or(1.0);
+        let factor = gamma.data()[0] / size;
+        // A norm that was put in for zero is a constant.
+        let by_norm = if sigma.is_some() { factor * along / size } else { 0.0 };
+        weight_gradient(grad.data_mut(), u.data(), v.data(), [factor, by_norm]);
+        [Some(grad), Some(Array::new(vec![along / size], &[1])), None, None]
     }
 }
 
-/// `u ← Wᵀ v / ‖·‖`, then `v ← W u / ‖·‖`.
+/// `u ← Wᵀ v / ‖·‖`, then `v ← W u / ‖·‖`, or `v` where that is zero.
 pub(crate) fn power_iteration(w: &Array, v: &Array) -> [Array; 2] {
     let mut u = vec![0.0; w.dims()[1]];
     weighted_rows(w.data(), v.data(), &mut u);
     unit(&mut u);
-    let mut v = vec![0.0; v.data().len()];
-    products(w.data(), &u, &mut v);
-    unit(&mut v);
-    [u, v].map(|x| {
+    let mut next = vec![0.0; v.data().len()];
+    products(w.data(), &u, &mut next);
+    unit(&mut next);
+    if next.iter().all(|x| *x == 0.0) {
+        next.copy_from_slice(v.data());
+    }
+    [u, next].map(|x| {
         let len = x.len();
         Array::new(x, &[len])
     })

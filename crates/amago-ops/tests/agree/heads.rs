@@ -26,7 +26,24 @@ fn head(
         layers: (0..depth).map(layer).collect(),
         activation: |x| leaky(x, 0.01),
         slope: Some(0.01),
+        dropout: 0.0,
     }
+}
+
+/// The mean over many draws is what comes out without dropout, where the last layer alone follows.
+#[test]
+fn a_head_with_dropout_is_unbiased() {
+    let _alone = seeded();
+    let (n, k) = (1, 4000);
+    let head = head(2, n, 1, 3, 1);
+    let actions = random([1, n, 1, 3]).expand([k, n, 1, 3]);
+    let plain = head.clone().logits(actions.clone()).mean_dim(1);
+    let dropped = ClassifierHead { dropout: 0.3, ..head }.logits(actions);
+    let spread = (dropped.clone().max_dim(1) - dropped.clone().min_dim(1)).min().into_scalar::<f32>();
+    assert!(spread > 0.1, "nothing was dropped");
+    let apart = (dropped.mean_dim(1) - plain.clone()).abs().max().into_scalar::<f32>();
+    let size = plain.abs().max().into_scalar::<f32>();
+    assert!(apart < 0.1 * size.max(1.0), "{apart} of {size}");
 }
 
 fn bins() -> Vec<f32> {

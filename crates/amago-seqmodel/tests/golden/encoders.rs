@@ -6,8 +6,8 @@ use amago_seqmodel::*;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::layers::transformer_config;
-use super::{FORWARD, device, forward_backward, ints, norm_kind, parse};
+use super::layers::{feed_forward, transformer_config};
+use super::{FORWARD, device, forward_backward, ints, norm_kind};
 
 fn traj_encoder(case: &Case) -> TrajEncoder {
     let config = TrajEncoderConfig::Transformer(transformer_config(case));
@@ -86,13 +86,31 @@ pub fn gru_traj_encoder(case: &Case, report: &mut Report) {
 }
 
 pub fn ff_traj_encoder(case: &Case, report: &mut Report) {
-    let config = FeedForwardConfig {
-        d_model: case.need("d_model"),
-        d_ff: case.need("d_ff"),
-        n_layers: case.need("n_layers"),
-        activation: parse(case, "activation"),
-        norm: norm_kind(case, "norm"),
-    };
+    let config = feed_forward(case);
+    config.validate().expect("a recorded configuration is legal");
     let module = modules::load(config.init(case.need("tstep_dim"), &device()), case, &["param."]);
     forward_backward::<_, 3, 3>(&module, (case, report), "seq", |m, x| m.forward(x));
+}
+
+pub fn mamba(case: &Case, report: &mut Report) {
+    let config = MambaConfig {
+        d_model: case.need("d_model"),
+        d_state: case.need("d_state"),
+        d_conv: case.need("d_conv"),
+        expand: case.need("expand"),
+        n_layers: case.need("n_layers"),
+        norm: norm_kind(case, "norm"),
+    };
+    config.validate().expect("a recorded configuration is legal");
+    let module = modules::load(config.init(case.need("tstep_dim"), &device()), case, &["param."]);
+    let seq = modules::tensor::<3>(case.get("in.seq"), &device());
+    let [batch, len, _] = seq.dims();
+    // Without meaning for a recurrent network.
+    let times = Tensor::<2, Int>::zeros([batch, len], &device());
+    forward_backward::<_, 3, 3>(&module, (case, report), "seq", |m, x| m.forward_seq(x, times.clone()));
+    let mut state = module.rollout_state(batch, len, &device());
+    let step =
+        |t| module.forward_step(seq.clone().narrow(1, t, 1), times.clone().narrow(1, t, 1), &mut state);
+    let steps = Tensor::cat((0..len).map(step).collect(), 1);
+    report.close("out.y by steps", &modules::values(&steps), &case.get("out.y").f32(), FORWARD);
 }

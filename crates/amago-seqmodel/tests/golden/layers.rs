@@ -32,7 +32,11 @@ pub fn symlog_symexp(case: &Case, report: &mut Report) {
 
 pub fn input_norm(case: &Case, report: &mut Report) {
     let device = modules::device();
-    let mut module = InputNorm::new(case.need("dim"), &device);
+    let mut module = InputNormConfig {
+        beta: case.hyper("beta").unwrap_or(1e-4),
+        init_nu: case.hyper("init_nu").unwrap_or(1.0),
+    }
+    .init(case.need("dim"), &device);
     module = modules::load(module, case, &["before.buffer."]);
     for i in (0..).take_while(|i| case.has(&format!("in.x{i}"))) {
         let x = modules::tensor::<3>(case.get(&format!("in.x{i}")), &device);
@@ -91,10 +95,25 @@ pub fn mlp(case: &Case, report: &mut Report) {
 }
 
 pub fn ffblock(case: &Case, report: &mut Report) {
-    let dims = [case.need("d_model"), case.need("d_ff")];
-    let module = ResidualBlock::new(dims, norm_kind(case, "norm"), parse(case, "activation"), &device());
-    let module = modules::load(module, case, &["param."]);
+    let module = modules::load(feed_forward(case).block(&device()), case, &["param."]);
     forward_backward::<_, 3, 3>(&module, (case, report), "x", |m, x| m.forward(x));
+}
+
+/// The recorded settings of a block, or of all blocks of an encoder.
+pub fn feed_forward(case: &Case) -> FeedForwardConfig {
+    FeedForwardConfig {
+        d_model: case.need("d_model"),
+        d_ff: case.hyper("d_ff"),
+        n_layers: case.hyper("n_layers").unwrap_or(1),
+        dropout: 0.0,
+        activation: parse(case, "activation"),
+        norm: norm_kind(case, "norm"),
+        out_norm: match case.meta["hyperparameters"].get("out_norm") {
+            Some(_) => norm_kind(case, "out_norm"),
+            None => NormKind::default(),
+        },
+        sigma_reparam: false,
+    }
 }
 
 pub fn attention_core(case: &Case, report: &mut Report) {

@@ -35,6 +35,7 @@ pub fn ff_tstep_encoder(case: &Case, report: &mut Report) {
         norm: norm_kind(case, "norm"),
         out_norm: case.hyper("out_norm").unwrap_or_default(),
         normalize_inputs: case.hyper("normalize_inputs").unwrap_or(true),
+        input_norm: InputNormConfig::default(),
         hide_rl2s: case.hyper("hide_rl2s").unwrap_or(false),
         hide_rewards: case.hyper("hide_rewards").unwrap_or(false),
         obs_keys: case.hyper("specify_obs_keys"),
@@ -67,6 +68,16 @@ pub fn ff_tstep_encoder(case: &Case, report: &mut Report) {
     }
     let out = module.forward(&obs, rl2s);
     report.close("y_eval", &values(&out), &case.get("out.y_eval").f32(), FORWARD);
+}
+
+/// The augmentation alone. Ours picks whole pixels, the original interpolates at whole positions.
+pub fn shifted_images(case: &Case, report: &mut Report) {
+    let ints = |name: &str| case.get(name).f64().into_iter().map(|x| x as i64).collect::<Vec<_>>();
+    let images = TensorData::new(ints("in.images"), case.get("in.images").shape.clone());
+    let shifts = TensorData::new(ints("in.shifts"), case.get("in.shifts").shape.clone());
+    let (images, shifts) = (Tensor::from_data(images, &device()), Tensor::from_data(shifts, &device()));
+    let shifted = shift_images(images, shifts, case.need("channels_first"));
+    report.close("out.y", &values(&shifted.float()), &case.get("out.y").f32(), FORWARD);
 }
 
 /// The network, by the name of the case and the recorded weights.

@@ -152,8 +152,13 @@ pub fn windowed(n_layers: usize, [window_size, sink_size]: [usize; 2]) -> Transf
 
 /// Encoders without any memory.
 pub fn memory_free() -> Vec<TrajEncoderConfig> {
-    let deep = FeedForwardConfig { d_model: 12, d_ff: 20, n_layers: 3, ..FeedForwardConfig::default() };
-    let normed = FeedForwardConfig { norm: NormKind::Layer, ..FeedForwardConfig::default() };
+    let deep = FeedForwardConfig { d_model: 12, d_ff: Some(20), n_layers: 3, ..FeedForwardConfig::default() };
+    let normed = FeedForwardConfig {
+        norm: NormKind::Layer,
+        out_norm: NormKind::Rmsnorm,
+        sigma_reparam: true,
+        ..FeedForwardConfig::default()
+    };
     vec![
         TrajEncoderConfig::FeedForward(deep),
         TrajEncoderConfig::FeedForward(normed),

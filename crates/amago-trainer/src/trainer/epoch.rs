@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use amago_agent::Agent;
+use amago_agent::{Agent, UpdateReport};
 
 use super::Trainer;
 use crate::faults::replaced;
@@ -14,6 +14,9 @@ use crate::{CollectReport, ContextRefresh, EpochRecord, Event, Mode, Observer, S
 
 /// How often the progress of the other thread is looked at.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// A larger share of targets outside the bins is worth a warning.
+const MOST_LEFT: f32 = 0.01;
 
 impl Trainer {
     /// Collects, drops the oldest, learns; what was already done of the epoch is not done again.
@@ -45,6 +48,8 @@ impl Trainer {
             (self.meta.epoch, self.meta.collected, self.meta.learned) = (epoch, 0, 0);
         }
         self.tell_damage(observer);
+        let train_report = mean_report(&learned.reports);
+        self.tell_bins(train_report.as_ref(), observer);
         let wall = self.seconds();
         let time = TimeRecord {
             wall,
@@ -59,7 +64,7 @@ impl Trainer {
             env_steps: self.meta.env_steps,
             updates: self.meta.updates,
             rollout: collected,
-            train: mean_report(&learned.reports),
+            train: train_report,
             skipped_updates: learned.skipped,
             eval: None,
             time,
@@ -160,6 +165,21 @@ impl Trainer {
         let collected = collected?;
         self.collected(&collected, policy_updates, observer);
         Ok((collected, learned?, seconds))
+    }
+
+    /// Says once that the critics cannot learn what they are to learn: their loss does not tell.
+    fn tell_bins(&mut self, report: Option<&UpdateReport>, observer: &mut dyn Observer) {
+        let Some(report) = report.filter(|report| !self.bins_told && report.parts.bins_left > MOST_LEFT)
+        else {
+            return;
+        };
+        self.bins_told = true;
+        let (share, bins) = (100.0 * report.parts.bins_left, &self.plan.config.agent.critic.bins);
+        observer.event(Event::Warning(format!(
+            "{share:.0} % of the TD targets (mean {:.3e}) are outside agent.critic.bins.min = {} and max = {}, which \
+             are in units of the reward times agent.reward_multiplier: widen them",
+            report.parts.td_target, bins.min, bins.max
+        )));
     }
 
     fn tell_damage(&mut self, observer: &mut dyn Observer) {

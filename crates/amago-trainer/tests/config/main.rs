@@ -7,9 +7,9 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use amago_agent::{AgentConfig, CriticKind, Filter};
+use amago_agent::{AgentConfig, CriticKind, Filter, PolicyConfig, StdActivation};
 use amago_env::exploration::ExplorationConfig;
-use amago_seqmodel::{CnnConfig, ImpalaConfig, TrajEncoderConfig, TstepEncoderConfig};
+use amago_seqmodel::{CnnConfig, ImpalaConfig, NormKind, TrajEncoderConfig, TstepEncoderConfig};
 use amago_trainer::{Plan, RunConfig, RunDir};
 use refused::check_refused;
 use support::{TINY, load, tiny};
@@ -197,6 +197,52 @@ fn overrides_reach_nested_keys_and_take_plain_text() {
     assert_eq!((config.train.batch_size, config.seed), (1000, 8));
     let TrajEncoderConfig::Transformer(encoder) = &config.agent.traj_encoder else { panic!("{config:?}") };
     assert_eq!((encoder.dropout_ff, encoder.d_model), (0.0, 8));
+}
+
+#[test]
+fn settings_of_networks_are_read() {
+    let config = tiny(&[
+        "agent.popart_beta=0.1",
+        "agent.popart_init_nu=7",
+        "agent.tstep_encoder.input_norm={ beta = 0.2, init_nu = 3 }",
+        "agent.actor.dropout=0.3",
+        "agent.actor.policy={kind=\"beta\", alpha_high=9, beta_high=8, std_activation=\"tanh\"}",
+        "agent.critic.dropout=0.4",
+        "agent.critic.bins.sigma=0.9",
+        "agent.traj_encoder={kind=\"feed_forward\", d_model=8, dropout=0.5, norm=\"layer\", out_norm=\"rmsnorm\"}",
+    ]);
+    assert_eq!(reload(&config), config);
+    let agent = &config.agent;
+    assert_eq!((agent.popart_beta, agent.popart_init_nu), (0.1, 7.0));
+    assert_eq!((agent.actor.dropout, agent.critic.dropout, agent.critic.bins.sigma), (0.3, 0.4, 0.9));
+    let TstepEncoderConfig::FeedForward(tstep) = &agent.tstep_encoder else { panic!("{config:?}") };
+    assert_eq!((tstep.input_norm.beta, tstep.input_norm.init_nu), (0.2, 3.0));
+    let PolicyConfig::Beta(policy) = &agent.actor.policy else { panic!("{config:?}") };
+    assert_eq!((policy.alpha_high, policy.beta_high), (9.0, 8.0));
+    assert_eq!(policy.std_activation, StdActivation::Tanh);
+    let TrajEncoderConfig::FeedForward(traj) = &agent.traj_encoder else { panic!("{config:?}") };
+    assert_eq!((traj.d_ff, traj.width_of_blocks(), traj.dropout), (None, 32, 0.5));
+    assert_eq!((traj.norm, traj.out_norm), (NormKind::Layer, NormKind::Rmsnorm));
+    // The defaults are those of the original.
+    let config = tiny(&[]).agent;
+    assert_eq!((config.popart_beta, config.popart_init_nu), (5e-4, 100.0));
+    assert_eq!((config.actor.dropout, config.critic.dropout, config.critic.bins.sigma), (0.0, 0.0, 0.75));
+    let TstepEncoderConfig::FeedForward(tstep) = &config.tstep_encoder else { panic!("{config:?}") };
+    assert_eq!((tstep.input_norm.beta, tstep.input_norm.init_nu), (1e-4, 1.0));
+}
+
+/// What folders of older versions hold: settings that came later have their defaults.
+#[test]
+fn a_config_without_newer_settings_still_loads() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = RunDir::create(&dir.path().join("run"), &tiny(&[])).expect("a run folder");
+    let text = fs::read_to_string(run.config_file()).expect("the config");
+    let newer =
+        ["popart_beta", "popart_init_nu", "dropout =", "sigma =", "beta = 0.0001", "init_nu", ".input_norm]"];
+    let old: Vec<&str> = text.lines().filter(|line| !newer.iter().any(|new| line.contains(new))).collect();
+    assert!(old.len() + 7 < text.lines().count() + 1, "{text}");
+    fs::write(run.config_file(), old.join("\n")).expect("an older config");
+    assert_eq!(RunDir::open(run.path()).expect("it loads").1, tiny(&[]));
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use amago_agent::LossMask;
+use amago_env::{Action, DictSpace, Env, EnvError, Observation, Space, Step, registry};
 use amago_seqmodel::{Identity, TrajEncoder};
-use amago_trainer::{EncoderFactory, OwnParts, Plan};
+use amago_trainer::{EncoderFactory, EnvFactory, OwnParts, Plan};
 
-use crate::support::{TINY, load, tiny};
+use crate::support::{Recorder, TINY, load, tiny, train};
 
 /// Every part of the message must be there, and it is one line.
 pub fn check_refused(text: &str, overrides: &[&str], parts: &[&str]) {
@@ -113,11 +115,36 @@ fn broken_toml_names_the_source_and_the_line() {
 
 #[test]
 fn a_plan_refuses_settings_that_cannot_work() {
-    let cases: [(&[&str], &[&str]); 21] = [
+    let cases: [(&[&str], &[&str]); 31] = [
         (&["agent.traj_encoder.n_heads=3"], &["[agent]", "traj_encoder", "n_heads = 3", "d_model = 8"]),
         (
             &["agent.traj_encoder.pos_emb=rope", "agent.traj_encoder.n_heads=8"],
             &["[agent]", "pos_emb = \"rope\"", "d_model = 8", "n_heads = 8"],
+        ),
+        (
+            &["agent.traj_encoder.pos_emb=learned", "agent.traj_encoder.max_time=3"],
+            &["agent.traj_encoder.max_time = 3", "train.max_seq_len, 4", "pos_emb = \"learned\""],
+        ),
+        (
+            &["agent.traj_encoder.pos_emb=learned", "env.options.corridor_length=2000"],
+            &["agent.traj_encoder.max_time = 1024", "the horizon of env.id = \"tmaze-passive\", 2"],
+        ),
+        (&["agent.n_critics_td=3"], &["[agent]", "n_critics_td = 3", "n_critics = 2"]),
+        (&["agent.popart_beta=0"], &["[agent]", "popart_beta = 0 must be above 0"]),
+        (&["agent.popart_init_nu=-1"], &["[agent]", "popart_init_nu = -1 must be"]),
+        (
+            &["agent.tstep_encoder.input_norm.beta=2"],
+            &["tstep_encoder", "input_norm.beta = 2 must be above 0"],
+        ),
+        (&["agent.actor.dropout=1"], &["[agent]", "actor.dropout = 1 must be at least 0 and below 1"]),
+        (&["agent.critic.dropout=-0.5"], &["[agent]", "critic.dropout = -0.5 must be"]),
+        (
+            &["agent.preset=amago2", "agent.critic.bins.sigma=0"],
+            &["[agent]", "critic.bins.sigma = 0 must be above 0 and at most critic.bins.count"],
+        ),
+        (
+            &["agent.actor.policy={kind=\"categorical\", min_prob=-0.1}"],
+            &["actor.policy.min_prob = -0.1", "0 <= min"],
         ),
         (&["agent.traj_encoder.sink_size=2"], &["sink_size = 2", "window_size = 0"]),
         (&["agent.traj_encoder.sink_bias=1.5"], &["sink_bias = 1.5", "sink_size = 0"]),
@@ -167,4 +194,94 @@ fn an_encoder_that_nobody_asked_for_is_refused() {
     assert!(error.contains("OwnParts::encoder") && error.contains("agent.traj_encoder.kind"), "{error}");
     let own = "agent.traj_encoder={kind=\"own\", name=\"mine\"}";
     Plan::with_parts(tiny(&[own]), parts).expect("a legal plan");
+}
+
+/// A table of learned positions that is long enough for the task, and one that nobody reads.
+#[test]
+fn positions_need_a_vector_for_every_timestep() {
+    let learned = "agent.traj_encoder.pos_emb=learned";
+    let horizon = Plan::new(tiny(&[])).and_then(|plan| plan.make_envs(1)).expect("a task")[0].horizon();
+    let horizon = horizon.expect("a corridor ends");
+    let plan =
+        |max_time: usize| Plan::new(tiny(&[learned, &format!("agent.traj_encoder.max_time={max_time}")]));
+    plan(horizon + 1).expect("the observation after the last step has one");
+    let error = plan(horizon).map(|_| ()).expect_err("it has none").to_string();
+    assert!(error.contains(&format!("agent.traj_encoder.max_time = {horizon} must be above")), "{error}");
+    Plan::new(tiny(&["agent.traj_encoder.max_time=1"])).expect("sinusoids need no table");
+}
+
+/// A task that names no horizon may last longer than any table.
+#[test]
+fn learned_positions_of_an_endless_task_are_worth_a_warning() {
+    struct Endless(Box<dyn Env>);
+    impl Env for Endless {
+        fn name(&self) -> &str {
+            self.0.name()
+        }
+        fn observation_space(&self) -> &DictSpace {
+            self.0.observation_space()
+        }
+        fn action_space(&self) -> &Space {
+            self.0.action_space()
+        }
+        fn horizon(&self) -> Option<usize> {
+            None
+        }
+        fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
+            self.0.reset(seed, obs)
+        }
+        fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
+            self.0.step(action, obs)
+        }
+    }
+    let learned = ["agent.traj_encoder.pos_emb=learned", "agent.traj_encoder.max_time=9"];
+    for (settings, told) in [(&learned[..], 1), (&[], 0)] {
+        let config = tiny(settings);
+        let task = config.env.clone();
+        let make: EnvFactory =
+            Arc::new(move || Ok(Box::new(Endless(registry::make(&task.id, &task.options)?))));
+        let plan = Plan::with_env(config, make).expect("a legal plan");
+        assert_eq!(plan.warnings().len(), told);
+        assert!(plan.warnings().iter().all(|text| text.contains("agent.traj_encoder.max_time = 9")));
+    }
+}
+
+/// Told once at the start of a run, and only where the floor reaches that high.
+#[test]
+fn a_floor_that_hides_the_best_option_is_worth_a_warning() {
+    let policy = |min_prob: f32| format!("agent.actor.policy={{kind=\"categorical\", min_prob={min_prob}}}");
+    let warnings = |overrides: &[&str]| Plan::new(tiny(overrides)).expect("a legal plan").warnings().to_vec();
+    assert!(warnings(&[]).is_empty());
+    assert!(warnings(&[&policy(0.0)]).is_empty());
+    // Four options: 0.99 / (0.99 + 3 · 0.3).
+    let high = policy(0.3);
+    let told = warnings(&[&high]);
+    assert_eq!(told.len(), 1);
+    for part in ["agent.actor.policy.min_prob", "best of 4 options", "at most 0.52"] {
+        assert!(told[0].contains(part), "{part} is not in: {told:?}");
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let (plan, mut seen) = (Plan::new(tiny(&[&high])).expect("a legal plan"), Recorder::default());
+    train(&plan, &dir.path().join("run"), &mut seen).expect("it runs");
+    assert_eq!(seen.warnings.iter().filter(|text| **text == told[0]).count(), 1, "{:?}", seen.warnings);
+}
+
+/// Masks that look at the batch alone are exact in any number of parts.
+#[test]
+fn a_mask_that_sees_the_losses_excludes_micro_batches() {
+    #[derive(Debug)]
+    struct Sees(bool);
+    impl LossMask for Sees {
+        fn sees_losses(&self) -> bool {
+            self.0
+        }
+    }
+    let plan = |sees, micro_batches| {
+        let parts = OwnParts { loss_mask: Some(Arc::new(Sees(sees))), ..OwnParts::default() };
+        Plan::with_parts(tiny(&[&format!("optim.micro_batches={micro_batches}")]), parts).map(|_| ())
+    };
+    plan(false, 2).expect("it sees the batch alone");
+    plan(true, 1).expect("the whole batch is there");
+    let error = plan(true, 2).expect_err("the losses come one part after the other").to_string();
+    assert!(error.contains("optim.micro_batches = 2") && error.contains("LossMask::sees_losses"), "{error}");
 }
