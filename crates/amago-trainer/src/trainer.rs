@@ -1,5 +1,6 @@
 //! The loop: evaluate, collect, drop, learn, checkpoint.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::time::Instant;
 
@@ -39,6 +40,8 @@ pub struct Trainer {
     /// Seconds before `start`, in earlier processes.
     earlier: f64,
     damage_seen: usize,
+    /// Keys of the observation whose outliers were told of.
+    outliers_told: BTreeSet<String>,
     /// An epoch whose evaluation was cut short.
     unevaluated: Option<EpochRecord>,
     /// What a resumed run has to say before it goes on.
@@ -99,6 +102,7 @@ impl Trainer {
             start: Instant::now(),
             earlier: 0.0,
             damage_seen: 0,
+            outliers_told: BTreeSet::new(),
             unevaluated: None,
             notes: Vec::new(),
         }

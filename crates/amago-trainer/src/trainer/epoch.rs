@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use amago_agent::Agent;
+use amago_agent::{Agent, UpdateReport};
 
 use super::Trainer;
 use crate::faults::replaced;
-use crate::learn::{Learned, Learning, mean_report};
+use crate::learn::{Learned, Learning};
 use crate::metrics::{ReplayRecord, TimeRecord};
 use crate::{CollectReport, ContextRefresh, EpochRecord, Event, Mode, Observer, StopFlag, TrainError};
 
@@ -45,6 +45,7 @@ impl Trainer {
             (self.meta.epoch, self.meta.collected, self.meta.learned) = (epoch, 0, 0);
         }
         self.tell_damage(observer);
+        self.tell_outliers(observer);
         let wall = self.seconds();
         let time = TimeRecord {
             wall,
@@ -59,7 +60,8 @@ impl Trainer {
             env_steps: self.meta.env_steps,
             updates: self.meta.updates,
             rollout: collected,
-            train: mean_report(&learned.reports),
+            train: UpdateReport::mean(&learned.reports),
+            batch: learned.batch,
             skipped_updates: learned.skipped,
             eval: None,
             time,
@@ -160,6 +162,21 @@ impl Trainer {
         let collected = collected?;
         self.collected(&collected, policy_updates, observer);
         Ok((collected, learned?, seconds))
+    }
+
+    /// Names every key of the observation that has absurd values, once.
+    fn tell_outliers(&mut self, observer: &mut dyn Observer) {
+        for (key, _, columns) in self.plan.spec.obs.vectors() {
+            // Empty where nothing is normalised.
+            let found: u64 = self.learner.outliers.iter().take(columns.end).skip(columns.start).sum();
+            if found > 0 && self.outliers_told.insert(key.to_owned()) {
+                observer.event(Event::Warning(format!(
+                    "{found} values of the observation {key:?} in the batches so far lie so far from the others that \
+                     the input statistics leave them out: only their own timesteps suffer, but the environment may \
+                     have a fault"
+                )));
+            }
+        }
     }
 
     fn tell_damage(&mut self, observer: &mut dyn Observer) {
