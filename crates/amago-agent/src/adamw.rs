@@ -106,7 +106,8 @@ impl Optimizer for Relative {
             None => (0, [grad.zeros_like(), grad.zeros_like()]),
         };
         let time = steps + 1;
-        let step = AdamWStep { rate, weight_decay, betas, epsilon, time: time as i32 };
+        let counted = i32::try_from(time).unwrap_or(i32::MAX);
+        let step = AdamWStep { rate, weight_decay, betas, epsilon, time: counted };
         let (tensor, [first, second]) = adamw(tensor, grad, moments, &step);
         (tensor, Some(AdamWState::new(AdaptiveMomentumState::new(time, first, second))))
     }

@@ -92,11 +92,14 @@ impl Agent {
         TrainBatch { obs: self.tstep_encoder.augment(batch.obs.clone(), draw), ..batch.clone() }
     }
 
-    /// What changes before the forward pass of an update: input statistics and power iterations.
-    pub fn begin_update(&mut self, batch: &TrainBatch) {
+    /// What changes before the forward pass of an update: input statistics and power iterations. Gives the number of
+    /// outliers in every column of the observation's vectors, where those are normalised: see
+    /// [`InputNorm`](amago_seqmodel::InputNorm).
+    pub fn begin_update(&mut self, batch: &TrainBatch) -> Option<Tensor<1>> {
         let mask = batch.mask.clone().unsqueeze_dim(2);
-        self.tstep_encoder.begin_update(&batch.obs, batch.rl2s.clone(), mask);
+        let outliers = self.tstep_encoder.begin_update(&batch.obs, batch.rl2s.clone(), mask);
         self.traj_encoder.begin_update();
+        outliers
     }
 
     /// State representations of a batch, `[B, L+1, D]`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 
+use crate::last_batch::{BatchReport, LastBatch};
 use crate::loss::differentiate;
 use crate::{
     Agent, AgentConfig, Draws, GradNorms, LossMask, OptimConfig, PaddingMask, TrainBatch, UpdateReport,
@@ -22,6 +23,10 @@ pub struct Learner {
     pub updates: u64,
     /// A loss, or a norm of its gradient, above this is as bad as one that is no number.
     pub limit: f32,
+    /// Outliers that batches had so far in every column of the observation's vectors, where those are normalised: see
+    /// [`InputNorm`](amago_seqmodel::InputNorm).
+    pub outliers: Vec<u64>,
+    last: Option<LastBatch>,
     config: AgentConfig,
     optim: OptimConfig,
     mask: Arc<dyn LossMask>,
@@ -36,7 +41,8 @@ impl Learner {
     /// A learner that has done no update.
     pub fn new(agent: Agent, config: AgentConfig, optim: OptimConfig) -> Self {
         let (optimizer, limit) = (optim.init(), f32::INFINITY);
-        Self { agent, optimizer, updates: 0, limit, config, optim, mask: Arc::new(PaddingMask) }
+        let (outliers, mask) = (Vec::new(), Arc::new(PaddingMask));
+        Self { agent, optimizer, updates: 0, limit, outliers, last: None, config, optim, mask }
     }
 
     /// The same with another mask in the loss. An update panics when that mask changes a shape, or sees losses while
@@ -55,10 +61,15 @@ impl Learner {
         amago_ops::on_pool(&batch.mask.device(), || self.update_here(batch, draws))
     }
 
+    /// What was seen in the batch of the last update that changed something, once.
+    pub fn last_batch(&mut self) -> Option<BatchReport> {
+        self.last.take().map(|last| last.read(&self.config.gammas()))
+    }
+
     fn update_here(&mut self, batch: &TrainBatch, draws: &mut dyn Draws) -> UpdateReport {
         let mut agent = self.agent.clone();
         let batch = agent.augment(batch, draws);
-        agent.begin_update(&batch);
+        let outliers = agent.begin_update(&batch);
         let how = (&self.optim, self.mask.as_ref());
         let (loss, mut grads) = differentiate(&agent, &self.config, &batch, how, draws);
         let (norm, part_norms) = gradient_norms(&agent, &grads, &loss.total.device().inner());
@@ -66,8 +77,12 @@ impl Learner {
         // One transfer for all numbers, after the backward pass. The step counts of the running
         // statistics are the only other values that the host reads.
         let [tstep, traj, actor, critics] = part_norms;
-        let (parts, read) = loss.report.read_with([loss.total, norm, tstep, traj, actor, critics]);
-        let [total, grad_norm, tstep_encoder, traj_encoder, actor, critics] = read;
+        let others = [loss.total.clone(), norm, tstep, traj, actor, critics].into_iter().chain(outliers);
+        let (parts, mut read) = loss.report.read_with(others);
+        self.count(read.split_off(6));
+        let [total, grad_norm, tstep_encoder, traj_encoder, actor, critics] = read[..] else {
+            unreachable!("as many numbers as were read")
+        };
         let grad_norms = GradNorms { tstep_encoder, traj_encoder, actor, critics };
         let learning_rate = warmup(self.optim.learning_rate, self.optim.warmup, self.updates);
         let report = UpdateReport { loss: total, grad_norm, grad_norms, learning_rate, parts };
@@ -75,11 +90,19 @@ impl Learner {
         if !(usable(total) && usable(grad_norm)) {
             return report;
         }
-        agent.popart = loss.popart;
+        agent.popart = loss.popart.clone();
+        self.last = Some(LastBatch::new(loss, &batch));
         agent = agent.update_targets(self.config.tau);
         self.agent = self.optimizer.step(learning_rate, agent, grads);
         self.updates += 1;
         report
+    }
+
+    fn count(&mut self, outliers: Vec<f32>) {
+        self.outliers.resize(outliers.len(), 0);
+        for (sum, found) in self.outliers.iter_mut().zip(outliers) {
+            *sum += found as u64;
+        }
     }
 }
 

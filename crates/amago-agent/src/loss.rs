@@ -7,11 +7,12 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
 use crate::inspect::deviation;
+use crate::last_batch::Seen;
 use crate::mask::{Weighting, Weights};
 use crate::side;
 use crate::terms::{Pass, in_return_units, popart_after};
 use crate::{
-    Agent, AgentConfig, CriticKind, Draws, LossMask, LossTensors, LossTerms, OptimConfig, PaddingMask,
+    Agent, AgentConfig, CriticKind, Draws, LossMask, LossReport, LossTensors, LossTerms, OptimConfig, PaddingMask,
     PopArt, TrainBatch, loss_terms,
 };
 
@@ -113,42 +114,34 @@ pub(crate) fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) 
         let last = x.dims()[2] - 1;
         (x.detach().narrow(2, last, 1) * weights.step.clone()).sum()
     };
-    let (mut critic_loss, mut q_value, mut td_target) = (zero(), zero(), zero());
-    let (mut q_std, mut advantage_std, mut bins_left) = (zero(), zero(), zero());
     let over_all = |x: Tensor<3>| (x.mean_dim(2) * weights.step.clone()).sum();
+    let mut parts = LossReport::from_list(std::iter::repeat_with(zero));
+    let mut seen =
+        Seen { filter: actor.filter.clone(), log_prob: actor.log_prob, q_value: None, td_target: None };
     if let Some(critic) = critic {
         // Only the acting discount: `[C, B, L, 1]`.
         let last = critic.value.dims()[2] - 1;
         let returns = |x: Tensor<4>| in_return_units(config, &popart, x.detach()).narrow(3, last, 1);
         let q = returns(critic.values);
-        q_std = acting(deviation(q.clone()));
+        parts.q_std = acting(deviation(q.clone()));
         if let Some(sampled) = actor.values {
             let v = returns(sampled.mean_dim(1).squeeze_dim(1));
-            advantage_std = acting(deviation(q - v));
+            parts.advantage_std = acting(deviation(q - v));
         }
-        critic_loss = (critic.loss * weights.critic.clone()).sum();
-        q_value = acting(in_return_units(config, &popart, critic.value));
-        td_target = acting(critic.target.clone());
+        parts.critic_loss = (critic.loss * weights.critic.clone()).sum();
+        let value = in_return_units(config, &popart, critic.value);
+        parts.q_value = acting(value.clone());
+        parts.td_target = acting(critic.target.clone());
         if config.critic.kind == CriticKind::Classification {
-            bins_left = over_all(config.critic.bins.outside(critic.target));
+            parts.bins_left = over_all(config.critic.bins.outside(critic.target.clone()));
         }
+        (seen.q_value, seen.td_target) = (Some(value), Some(critic.target));
     }
-    let actor_loss = (actor.loss * weights.actor.clone()).sum();
-    let total = actor_loss.clone() + critic_loss.clone() * config.critic_loss_weight;
-    let entropy = acting(entropy);
-    let advantage = actor.advantage.map_or_else(zero, acting);
-    let filter_pass = over_all(actor.filter.greater_elem(0.0).float());
-    let parts = [
-        actor_loss,
-        critic_loss,
-        entropy,
-        q_value,
-        td_target,
-        advantage,
-        filter_pass,
-        q_std,
-        advantage_std,
-        bins_left,
-    ];
-    Loss { total, popart, report: LossTensors { parts: parts.map(Tensor::detach) } }
+    parts.actor_loss = (actor.loss * weights.actor.clone()).sum();
+    let total = parts.actor_loss.clone() + parts.critic_loss.clone() * config.critic_loss_weight;
+    parts.entropy = acting(entropy);
+    parts.advantage = actor.advantage.map_or_else(zero, acting);
+    parts.filter_pass = over_all(actor.filter.greater_elem(0.0).float());
+    let parts = LossReport::from_list(parts.into_list().into_iter().map(Tensor::detach));
+    Loss { total, popart, report: LossTensors { parts, seen: vec![seen.detach()] } }
 }

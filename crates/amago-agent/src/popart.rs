@@ -41,6 +41,14 @@ impl PopArt {
         sigma(self.mu.val(), self.nu.val()).squeeze_dim(1)
     }
 
+    /// Every statistic by name, `[G]` each; none where they are not used.
+    pub(crate) fn statistics(&self) -> Vec<(&'static str, Tensor<1>)> {
+        let row = |x: &Param<Tensor<2>>| x.val().squeeze_dim::<1>(1);
+        let all = [("mu", row(&self.mu)), ("nu", row(&self.nu)), ("w", row(&self.w)), ("b", row(&self.b))];
+        let all = all.into_iter().chain([("sigma", self.sigma())]);
+        if self.enabled { all.collect() } else { Vec::new() }
+    }
+
     /// Moves the statistics towards targets `[B, L, G]`; `mask` is `[B, L, 1]`.
     pub fn update(&mut self, targets: Tensor<3>, mask: Tensor<3>) {
         if !self.enabled {

@@ -44,6 +44,8 @@ pub struct ActorTerms {
     pub advantage: Option<Tensor<3>>,
     /// Weight of each imitated action, `[B, L, G]`.
     pub filter: Tensor<3>,
+    /// Log-probability of each imitated action, `[B, L, G]`; absent where none is imitated.
+    pub log_prob: Option<Tensor<3>>,
     /// Values of the policy's own actions in the critics' units, without gradient, `[C, K, B, L, G]`:
     /// `V(s)` is their mean. Absent where the actor asks no critic.
     pub values: Option<Tensor<5>>,
@@ -216,11 +218,12 @@ impl<'a> Pass<'a> {
             Some(advantage) => config.filter.weight(advantage.clone()),
             None => loss.ones_like().detach(),
         };
-        if config.offline_coeff > 0.0 {
-            let log_prob = self.acting.log_prob(agent.head.in_range(self.batch_actions()));
+        let imitates = config.offline_coeff > 0.0;
+        let log_prob = imitates.then(|| self.acting.log_prob(agent.head.in_range(self.batch_actions())));
+        if let Some(log_prob) = log_prob.clone() {
             loss = loss - filter.clone() * log_prob * config.offline_coeff;
         }
-        ActorTerms { loss, advantage, filter, values }
+        ActorTerms { loss, advantage, filter, log_prob, values }
     }
 
     /// Values of the policy's own actions for the advantage, `[C, K, B, L, G]`, without gradient.

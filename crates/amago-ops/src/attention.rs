@@ -4,25 +4,27 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Int, Tensor, module};
 
 use crate::AttentionPattern;
-use crate::pattern::split_heads;
+use crate::pattern::{head_size, split_heads};
 use crate::precision::product;
+use crate::shapes::require;
 
 /// `softmax(q kᵀ / √E + mask) v` per head, where the mask hides the future and what the pattern hides, with dropout on
 /// the weights. `qkv` is `[B, L, 3·E·H]`, laid out as `(three, head size E, heads H)` with heads fastest; gives
 /// `[B, L, H, E]`. With a window, time and memory grow with `L`.
 ///
 /// # Panics
-/// When the width of `qkv` is no multiple of `3·H`.
+/// When the width of `qkv` is no multiple of `3·H`, or zero; when `dropout` is no probability below one.
 pub fn causal_attention(
     qkv: Tensor<3>,
     n_heads: usize,
     pattern: &AttentionPattern,
     dropout: f64,
 ) -> Tensor<4> {
-    assert!(
-        n_heads > 0 && qkv.dims()[2].is_multiple_of(3 * n_heads),
-        "queries, keys and values of every head"
-    );
+    let [batch, len, _] = qkv.dims();
+    let size = head_size("causal_attention", qkv.dims(), n_heads);
+    if batch == 0 || len == 0 {
+        return Tensor::zeros([batch, len, n_heads, size], &qkv.device());
+    }
     let simple = dropout == 0.0 && pattern.keeps_scores();
     #[cfg(feature = "flex")]
     if simple && crate::cpu::runs_on(&qkv.device()) {
@@ -45,20 +47,44 @@ pub fn causal_attention(
 /// `softmax(q kᵀ / √E) v` for one query per head, `[B, H, 1, E]`, over cached keys and values `[B, H, S, E]`, of
 /// which row `b` has the first `used[b]`; `unused` says the same, `[B, 1, 1, S]`. The cache holds no key that the
 /// pattern hides, and begins with its sinks. Gives `[B, H, 1, E]`.
+///
+/// # Panics
+/// When the shapes do not fit, a row has used no slot or more than there are, or heads have no width.
 pub fn cached_attention(
     query: Tensor<4>,
     [keys, values]: [Tensor<4>; 2],
     (used, unused): (&[usize], Tensor<4, Bool>),
     pattern: &AttentionPattern,
 ) -> Tensor<4> {
+    let ([b, h, _, e], slots) = (query.dims(), keys.dims()[2]);
+    let shapes = [query.dims(), keys.dims(), values.dims(), unused.dims()];
+    require!(
+        shapes == [[b, h, 1, e], [b, h, slots, e], [b, h, slots, e], [b, 1, 1, slots]] && e > 0,
+        "cached_attention",
+        "one query per head [B, H, 1, E] and keys and values [B, H, S, E] with unused slots [B, 1, 1, S]",
+        shapes
+    );
+    require!(
+        used.len() == b && used.iter().all(|used| (1..=slots).contains(used)),
+        "cached_attention",
+        "the number of used slots of every row",
+        slots,
+        used,
+        b
+    );
+    if b == 0 || h == 0 {
+        return query;
+    }
     #[cfg(feature = "flex")]
     if pattern.keeps_scores() && crate::cpu::runs_on(&query.device()) && !query.device().is_autodiff() {
         let device = query.device();
         let [query, keys, values] = [query, keys, values].map(crate::cpu::constant);
         return crate::cpu::attend(&query, &keys, &values, used).on(&device);
     }
-    let _ = used;
-    let (slots, device) = (keys.dims()[2] as i64, keys.device());
-    let sinks = || Tensor::<1, Int>::arange(0..slots, &device).lower_elem(pattern.sink_size as i64);
+    let device = keys.device();
+    let sinks = || {
+        Tensor::<1, Int>::arange(0..slots as i64, &device)
+            .lower_elem(crate::pattern::whole(pattern.sink_size))
+    };
     product(pattern.softmax(query, keys, unused, sinks), values)
 }

@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::shapes::require;
+
 /// Settings of one step of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamWStep {
@@ -18,12 +20,19 @@ pub struct AdamWStep {
 }
 
 /// New weight and moments, all of one shape; the moments before the first step are zero. Of plain tensors.
+///
+/// # Panics
+/// When the shapes differ, or the step has no number from one on.
 pub fn adamw<const D: usize>(
     weight: Tensor<D>,
     grad: Tensor<D>,
     moments: [Tensor<D>; 2],
     step: &AdamWStep,
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let shapes = [weight.dims(), grad.dims(), moments[0].dims(), moments[1].dims()];
+    require!(shapes == [weight.dims(); 4], "adamw", "weight, gradient and moments of one shape", shapes);
+    let time = step.time;
+    require!(time > 0, "adamw", "steps that are counted from one", time);
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&weight.device()) {
         let device = weight.device();
@@ -41,8 +50,13 @@ pub fn adamw<const D: usize>(
     (weight * keep - delta * step.rate, [m, v])
 }
 
-/// `(1 − tau) old + tau new`.
+/// `(1 − tau) old + tau new`, of one shape.
+///
+/// # Panics
+/// When the shapes differ.
 pub fn blend<const D: usize>(old: Tensor<D>, new: Tensor<D>, tau: f32) -> Tensor<D> {
+    let shapes = [old.dims(), new.dims()];
+    require!(shapes == [old.dims(); 2], "blend", "tensors of one shape", shapes);
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&old.device()) {
         let device = old.device();
@@ -53,7 +67,7 @@ pub fn blend<const D: usize>(old: Tensor<D>, new: Tensor<D>, tau: f32) -> Tensor
     old.detach() * (1.0 - tau) + new.detach() * tau
 }
 
-/// Sum of the squares of all entries, `[1]`.
+/// Sum of the squares of all entries of a tensor of any shape, `[1]`; zero where there are none.
 pub fn square_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&x.device()) {

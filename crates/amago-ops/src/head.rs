@@ -3,9 +3,14 @@
 use burn::tensor::{Tensor, activation};
 
 use crate::ensemble_linear;
+use crate::shapes::require;
 
 /// `C` networks whose input is the joined `[state, discount feature, action]`, with the first layer split by input:
 /// the state's share is computed once per state, not once per discount and action.
+///
+/// # Panics
+/// Every method panics when a shape does not fit the others, there is no layer after the first, a width or the number
+/// of networks is zero, or the slope is above one. Without actions the result is empty and has no gradient.
 #[derive(Clone)]
 pub struct ClassifierHead<F> {
     /// The state's share of the first layer with its bias, before the activation, `[C, N, H]`.
@@ -36,8 +41,13 @@ pub struct Classified {
 impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
     /// Expected bin of every action `[K, N, G, A]`, as `[C, K, N·G]`, without gradient. No logit is kept.
     pub fn expect(self, actions: Tensor<4>, bins: &[f32]) -> Tensor<3> {
+        const NAME: &str = "ClassifierHead::expect";
         let [k, n, g, _] = actions.dims();
-        let c = self.state.dims()[0];
+        let [c, outputs] = self.check(NAME, actions.dims());
+        check_bins(NAME, outputs, bins);
+        if [k, n, g].contains(&0) {
+            return Tensor::zeros([c, k, n * g], &actions.device());
+        }
         let (head, actions) = (self.detach(), actions.detach());
         #[cfg(feature = "flex")]
         if let Some((inputs, slope)) = head.inputs() {
@@ -53,8 +63,24 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
     /// Cross-entropy of the actions `[N, G, A]` to `labels [N·G, bins]` that the ensemble shares, and the expected
     /// bins. The gradient flows to the head, not to the actions.
     pub fn classify(self, actions: Tensor<3>, labels: Tensor<2>, bins: &[f32]) -> Classified {
-        let [n, g, _] = actions.dims();
-        let c = self.state.dims()[0];
+        const NAME: &str = "ClassifierHead::classify";
+        let [n, g, a] = actions.dims();
+        let [c, outputs] = self.check(NAME, [1, n, g, a]);
+        check_bins(NAME, outputs, bins);
+        let labelled = labels.dims();
+        require!(
+            labelled == [n * g, outputs],
+            NAME,
+            "one label [N G, bins] per action",
+            labelled,
+            n,
+            g,
+            outputs
+        );
+        if n * g == 0 {
+            let [loss, value] = [(); 2].map(|()| Tensor::zeros([c, 0], &actions.device()));
+            return Classified { loss, value };
+        }
         let (actions, labels) = (actions.unsqueeze::<4>().detach(), labels.detach());
         #[cfg(feature = "flex")]
         if let Some((inputs, slope)) = self.inputs() {
@@ -73,6 +99,13 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
     /// Values `[C, K·N·G]` of the actions `[K, N, G, A]`, where the last layer has one output. The gradient flows to
     /// the actions as well.
     pub fn values(self, actions: Tensor<4>) -> Tensor<2> {
+        const NAME: &str = "ClassifierHead::values";
+        let dims = actions.dims();
+        let [c, outputs] = self.check(NAME, dims);
+        require!(outputs == 1, NAME, "a last layer with one output", outputs);
+        if dims.contains(&0) {
+            return Tensor::zeros([c, 0], &actions.device());
+        }
         #[cfg(feature = "flex")]
         if let Some((mut inputs, slope)) = self.inputs() {
             inputs.push(actions.into());
@@ -85,7 +118,11 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
     /// Logits `[C, K·N·G, bins]`, composed; the gradient flows to the actions `[K, N, G, A]` as well.
     pub fn logits(self, actions: Tensor<4>) -> Tensor<3> {
         let [k, n, g, a] = actions.dims();
-        let [c, _, hidden] = self.state.dims();
+        let [c, outputs] = self.check("ClassifierHead::logits", actions.dims());
+        if [k, n, g].contains(&0) {
+            return Tensor::zeros([c, 0, outputs], &actions.device());
+        }
+        let hidden = self.state.dims()[2];
         let by_action = actions.reshape([1, k * n * g, a]).matmul(self.action_weight);
         let joined = by_action.reshape([c, k, n, g, hidden])
             + self.gamma.reshape([c, 1, 1, g, hidden])
@@ -101,6 +138,35 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
             };
         }
         x
+    }
+
+    /// Refuses parts that do not fit each other or the actions; gives the number of networks and of outputs.
+    fn check(&self, function: &str, actions: [usize; 4]) -> [usize; 2] {
+        let [state, gamma, weight] = [&self.state, &self.gamma, &self.action_weight].map(|x| x.dims());
+        let layers: Vec<_> = self.layers.iter().map(|(w, b)| (w.dims(), b.dims())).collect();
+        let [c, n, hidden] = state;
+        let mut outputs = hidden;
+        let chained = layers.iter().all(|([networks, d_in, d_out], bias)| {
+            let fits = [*networks, *d_in] == [c, outputs] && *bias == [c, *d_out] && *d_out > 0;
+            outputs = *d_out;
+            fits
+        });
+        let joined = [gamma[0], gamma[2], weight[0], weight[2]] == [c, hidden, c, hidden];
+        let covered = actions[1..] == [n, gamma[1], weight[1]] && ![c, hidden, weight[1]].contains(&0);
+        require!(
+            chained && joined && covered && !layers.is_empty(),
+            function,
+            "a state [C, N, H], discounts [C, G, H], weights of actions [C, A, H], layers ([C, H, H'], [C, H']) and \
+             actions [K, N, G, A]",
+            state,
+            gamma,
+            weight,
+            layers,
+            actions
+        );
+        let slope = self.slope;
+        require!(slope.is_none_or(|slope| slope <= 1.0), function, "a slope of at most one", slope);
+        [c, outputs]
     }
 
     fn detach(self) -> Self {
@@ -124,6 +190,11 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
         let rest = self.layers.iter().flat_map(|(w, b)| [w.clone().into(), b.clone().into()]);
         Some((first.into_iter().chain(rest).collect(), slope as f32))
     }
+}
+
+fn check_bins(function: &str, outputs: usize, bins: &[f32]) {
+    let bins = bins.len();
+    require!(outputs == bins, function, "as many bins as outputs of the last layer", outputs, bins);
 }
 
 /// `Σ softmax(logits) · bins` over the last dimension, kept with size one.

@@ -4,6 +4,9 @@
 //! it runs as one fused kernel with a hand-written gradient instead: fewer passes over memory, matrix products
 //! split over threads by rows, and no intermediate that the backward pass does not need. Other backends run the
 //! composition. The tests hold both ways against each other, values and gradients.
+//!
+//! Every function checks the shapes that it gets, once per call, and panics with its name and the shapes where they
+//! do not fit. No rows, sequences or samples give an empty result, without gradient where nothing has one.
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod attention;
@@ -17,6 +20,7 @@ mod pattern;
 mod precision;
 mod random;
 mod reparam;
+mod shapes;
 
 #[cfg(feature = "flex")]
 mod cpu;

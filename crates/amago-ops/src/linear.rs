@@ -3,6 +3,7 @@
 use burn::tensor::{Tensor, activation};
 
 use crate::precision::product;
+use crate::shapes::{entries, require};
 
 /// `f(x W + b)` with `f(y) = y` where `y > 0`, else `slope · y`: slope 1 is the identity, 0 ReLU, 0.01 the usual
 /// leaky ReLU. `x` is `[..., d_in]`, `weight` is `[d_in, d_out]`, `bias` is `[d_out]`; gives `[..., d_out]`.
@@ -17,12 +18,28 @@ pub fn linear<const D: usize>(
 ) -> Tensor<D> {
     let mut dims = x.dims();
     let [d_in, d_out] = weight.dims();
-    assert_eq!(dims[D - 1], d_in, "inputs as wide as the weight");
-    let rows = dims[..D - 1].iter().product::<usize>();
     let bias = bias.unwrap_or_else(|| Tensor::zeros([d_out], &weight.device()));
+    let (inputs, weights, biases) = (dims, [d_in, d_out], bias.dims());
+    require!(
+        inputs[D - 1] == d_in && biases == [d_out],
+        "linear",
+        "inputs and a bias as wide as the weight",
+        inputs,
+        weights,
+        biases
+    );
+    let empty = dims.contains(&0) || d_out == 0;
+    dims[D - 1] = d_out;
+    if empty {
+        // Without inputs only the biases are left; a reshape would take a zero for the size before.
+        return match entries(&dims) {
+            0 => Tensor::zeros(dims, &x.device()),
+            _ => leaky(bias.unsqueeze::<D>().expand(dims), slope),
+        };
+    }
+    let rows = entries(&dims[..D - 1]);
     let x = x.reshape([1, rows, d_in]);
     let y = ensemble_linear(x, weight.unsqueeze(), bias.unsqueeze(), slope);
-    dims[D - 1] = d_out;
     y.reshape(dims)
 }
 
@@ -30,17 +47,31 @@ pub fn linear<const D: usize>(
 /// `[C, d_in, d_out]`, `bias` is `[C, d_out]`; gives `[C, N, d_out]`.
 ///
 /// # Panics
-/// When the shapes do not fit, or the slope is above one.
+/// When the shapes do not fit, there is no network, or the slope is above one.
 pub fn ensemble_linear(x: Tensor<3>, weight: Tensor<3>, bias: Tensor<2>, slope: f64) -> Tensor<3> {
-    let ([inputs, _, width], [networks, d_in, d_out]) = (x.dims(), weight.dims());
-    assert!(inputs == 1 || inputs == networks, "{inputs} inputs for {networks} networks");
-    assert_eq!((width, bias.dims()), (d_in, [networks, d_out]), "inputs and biases as wide as the weights");
+    let (inputs, weights, biases) = (x.dims(), weight.dims(), bias.dims());
+    let [networks, d_in, d_out] = weights;
+    require!(
+        networks > 0
+            && [1, networks].contains(&inputs[0])
+            && inputs[2] == d_in
+            && biases == [networks, d_out],
+        "ensemble_linear",
+        "one input or one for every network, and inputs and biases as wide as the weights",
+        inputs,
+        weights,
+        biases
+    );
+    require!(slope <= 1.0, "ensemble_linear", "a slope of at most one", slope);
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&x.device()) {
         let kernel = crate::cpu::Linear { slope: slope as f32 };
         return crate::cpu::apply(kernel, [x.into(), weight.into(), bias.into()]);
     }
-    let y = product(x, weight) + bias.unsqueeze_dim(1);
-    // Burn's own leaky ReLU has slope one at zero; the original has the small slope there.
+    leaky(product(x, weight) + bias.unsqueeze_dim(1), slope)
+}
+
+/// Burn's own leaky ReLU has slope one at zero; the original has the small slope there.
+fn leaky<const D: usize>(y: Tensor<D>, slope: f64) -> Tensor<D> {
     if slope == 1.0 { y } else { y.clone() * slope + activation::relu(y) * (1.0 - slope) }
 }

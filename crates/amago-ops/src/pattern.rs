@@ -3,6 +3,7 @@
 use burn::tensor::{Bool, Device, Int, Tensor, activation};
 
 use crate::precision::product;
+use crate::shapes::require;
 
 /// Which keys a query sees, beside those in the future, and how its scores are changed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -23,14 +24,27 @@ impl AttentionPattern {
     pub fn keys_kept(&self, context: usize) -> usize {
         match self.window_size {
             0 => context,
-            size => context.min(size + 1),
+            size => context.min(size.saturating_add(1)),
         }
     }
 
     /// How much each query attends to each key, `[B, H, L, L]`, from queries and keys `[B, H, L, E]`.
+    ///
+    /// # Panics
+    /// When their shapes differ, or heads have no width.
     pub fn weights(&self, query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
-        let [_, _, len, _] = query.dims();
+        let shapes = [query.dims(), key.dims()];
+        let [b, h, len, size] = shapes[0];
+        require!(
+            shapes[0] == shapes[1] && size > 0,
+            "AttentionPattern::weights",
+            "queries and keys of one shape [B, H, L, E]",
+            shapes
+        );
         let device = query.device();
+        if [b, h, len].contains(&0) {
+            return Tensor::zeros([b, h, len, len], &device);
+        }
         let keys = times(len, &device).unsqueeze::<2>();
         let (hidden, sinks) = self.near(times(len, &device).unsqueeze_dim(1), keys);
         self.softmax(query, key, hidden, || sinks)
@@ -61,7 +75,7 @@ impl AttentionPattern {
     pub(crate) fn attention(&self, [query, key, value]: [Tensor<4>; 3], dropout: f64) -> Tensor<4> {
         let [b, h, len, size] = query.dims();
         let window = self.window_size;
-        if window == 0 || len <= window + 1 {
+        if window == 0 || len - 1 <= window {
             return product(crate::dropout(self.weights(query, key), dropout), value);
         }
         let (n, sinks, device) = (len.div_ceil(window), self.sink_size.min(len), query.device());
@@ -105,12 +119,12 @@ impl AttentionPattern {
         key: Tensor<S, Int>,
     ) -> (Tensor<S, Bool>, Tensor<S, Bool>) {
         let age = query - key.clone();
-        let sinks = key.lower_elem(self.sink_size as i64);
+        let sinks = key.lower_elem(whole(self.sink_size));
         let future = age.clone().lower_elem(0);
         if self.window_size == 0 {
             return (future, sinks);
         }
-        let left = age.greater_elem(self.window_size as i64);
+        let left = age.greater_elem(whole(self.window_size));
         let no_sink = sinks.clone().bool_not().expand(left.dims());
         (future.bool_or(left.bool_and(no_sink)), sinks)
     }
@@ -135,14 +149,31 @@ impl AttentionPattern {
     }
 }
 
+/// A bound of positions as a tensor compares with it, on devices with short integers too.
+pub(crate) fn whole(n: usize) -> i64 {
+    n.min(i32::MAX as usize) as i64
+}
+
 fn times(n: usize, device: &Device) -> Tensor<1, Int> {
     Tensor::arange(0..n as i64, device)
 }
 
 /// Queries, keys and values from a packed projection, `[B, L, 3·E·H]` with heads fastest, each
 /// `[B, H, L, E]`.
+///
+/// # Panics
+/// When the width of `qkv` is no multiple of `3·H`, or zero.
 pub fn split_heads(qkv: Tensor<3>, n_heads: usize) -> [Tensor<4>; 3] {
-    let [batch, len, packed] = qkv.dims();
-    let qkv = qkv.reshape([batch, len, 3, packed / (3 * n_heads), n_heads]).permute([2, 0, 4, 1, 3]);
+    let [batch, len, _] = qkv.dims();
+    let size = head_size("split_heads", qkv.dims(), n_heads);
+    let qkv = qkv.reshape([batch, len, 3, size, n_heads]).permute([2, 0, 4, 1, 3]);
     std::array::from_fn(|i| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0))
+}
+
+/// Width of a head in a packed projection.
+pub(crate) fn head_size(function: &str, qkv: [usize; 3], n_heads: usize) -> usize {
+    let packed = n_heads.checked_mul(3).filter(|packed| *packed > 0);
+    let fits = qkv[2] > 0 && packed.is_some_and(|packed| qkv[2].is_multiple_of(packed));
+    require!(fits, function, "queries, keys and values [B, L, 3 E H] of every head", qkv, n_heads);
+    qkv[2] / 3 / n_heads
 }

@@ -5,6 +5,8 @@ use std::cell::Cell;
 
 use burn::tensor::{Device, Distribution, Tensor};
 
+use crate::shapes::{entries, require};
+
 /// Increment of the generator SplitMix64 (Steele et al. 2014).
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -82,12 +84,13 @@ pub fn random_key(device: &Device) -> u64 {
 /// Zero with probability `prob`, else divided by `1 − prob`: entries of any shape, each on its own.
 ///
 /// # Panics
-/// When `prob` is not in `[0, 1)`.
+/// When `prob` is not in `[0, 1)`, or `x` has more than 2³² entries.
 pub fn dropout<const D: usize>(x: Tensor<D>, prob: f64) -> Tensor<D> {
     assert!((0.0..1.0).contains(&prob), "{prob} is no probability to drop something with");
     if prob == 0.0 {
         return x;
     }
+    placed("dropout", &x.dims());
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&x.device()) {
         let key = random_key(&x.device());
@@ -97,8 +100,18 @@ pub fn dropout<const D: usize>(x: Tensor<D>, prob: f64) -> Tensor<D> {
     x * kept * (1.0 - prob).recip()
 }
 
+/// Refuses more draws than have a place of their own: beyond it they would come again.
+fn placed(function: &str, shape: &[usize]) {
+    let draws = entries(shape);
+    require!(draws <= 1 << 32, function, "at most 2^32 draws", shape);
+}
+
 /// Uniform draws in `[0, 1)`.
+///
+/// # Panics
+/// When there are more than 2³².
 pub fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    placed("uniform", &shape);
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(device) {
         return crate::cpu::uniform(random_key(device), &shape).on(device);
@@ -107,7 +120,11 @@ pub fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> 
 }
 
 /// Draws of zero mean and unit variance.
+///
+/// # Panics
+/// When there are more than 2³².
 pub fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    placed("normal", &shape);
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(device) {
         return crate::cpu::normal(random_key(device), &shape).on(device);

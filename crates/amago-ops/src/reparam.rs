@@ -2,9 +2,23 @@
 
 use burn::tensor::Tensor;
 
+use crate::shapes::require;
+
 /// `γ W / (vᵀ W u)`: a weight `[d_in, d_out]` of spectral norm `γ [1]`, where `u [d_out]` and `v [d_in]` are its
 /// first singular vectors. These get no gradient. Where `vᵀ W u` is zero, as it is of zeros, it counts as one.
+///
+/// # Panics
+/// When the shapes do not fit, or the weight has no entries.
 pub fn sigma_reparam(weight: Tensor<2>, gamma: Tensor<1>, u: Tensor<1>, v: Tensor<1>) -> Tensor<2> {
+    let ([d_in, d_out], vectors) = (weight.dims(), [gamma.dims(), u.dims(), v.dims()]);
+    let weights = [d_in, d_out];
+    require!(
+        !weights.contains(&0) && vectors == [[1], [d_out], [d_in]],
+        "sigma_reparam",
+        "a weight [d_in, d_out] with gamma [1], u [d_out] and v [d_in]",
+        weights,
+        vectors
+    );
     let (u, v) = (u.detach(), v.detach());
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&weight.device()) {
@@ -20,7 +34,18 @@ pub fn sigma_reparam(weight: Tensor<2>, gamma: Tensor<1>, u: Tensor<1>, v: Tenso
 /// One step towards the first singular vectors of a weight, `u [d_out]` and `v [d_in]`, from the last `v`:
 /// `u ← Wᵀv / ‖·‖`, `v ← W u / ‖·‖`. Without gradient. Where `W u` is zero `v` stays, or a weight of zeros would end
 /// the iteration for good.
+///
+/// # Panics
+/// When the shapes do not fit, or the weight has no entries.
 pub fn power_iteration(weight: Tensor<2>, v: Tensor<1>) -> [Tensor<1>; 2] {
+    let (weights, vector) = (weight.dims(), v.dims());
+    require!(
+        !weights.contains(&0) && vector == [weights[0]],
+        "power_iteration",
+        "a weight [d_in, d_out] with v [d_in]",
+        weights,
+        vector
+    );
     let (weight, v) = (weight.detach(), v.detach());
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&weight.device()) {

@@ -224,11 +224,12 @@ impl CnnTstepEncoder {
     }
 
     /// Moves the statistics of the vectors towards a training batch; `mask` is `[B, L, 1]`, one where a
-    /// timestep is real.
-    pub fn begin_update(&mut self, obs: &ObsTensors, mask: Tensor<3>) {
-        if let Some(norm) = &mut self.vector_norm {
-            norm.update(Tensor::cat(self.columns.of(obs), 2), mask);
-        }
+    /// timestep is real. Gives the number of outliers in every column of the vectors (see [`InputNorm`]), where those
+    /// are normalised.
+    pub fn begin_update(&mut self, obs: &ObsTensors, mask: Tensor<3>) -> Option<Tensor<1>> {
+        let norm = self.vector_norm.as_mut()?;
+        let outliers = norm.update(Tensor::cat(self.columns.of(obs), 2), mask);
+        self.columns.spread(outliers, obs)
     }
 
     /// `rl2s` is `[B, L, 1+A]`; gives `[B, L, d_output]`.

@@ -152,10 +152,13 @@ impl FfTstepEncoder {
     }
 
     /// Moves the input statistics towards a training batch; `rl2s` is `[B, L, 1+A]`, `mask` is
-    /// `[B, L, 1]`, one where a timestep is real.
-    pub fn begin_update(&mut self, obs: &ObsTensors, rl2s: Tensor<3>, mask: Tensor<3>) {
+    /// `[B, L, 1]`, one where a timestep is real. Gives the number of outliers in every column of the observation's
+    /// vectors (see [`InputNorm`]), where those are normalised.
+    pub fn begin_update(&mut self, obs: &ObsTensors, rl2s: Tensor<3>, mask: Tensor<3>) -> Option<Tensor<1>> {
+        let trusted = rl2s.dims()[2];
         let x = self.join(obs, rl2s);
-        self.in_norm.update(x, mask);
+        let outliers = self.in_norm.update_trusting(x, mask, trusted);
+        self.normalize_inputs.then(|| self.columns.spread(outliers, obs)).flatten()
     }
 
     /// `rl2s` is `[B, L, 1+A]`; gives `[B, L, d_output]`.

@@ -1,7 +1,7 @@
 //! Running normalisation of input features.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use crate::{ModelError, buffer, set_buffer};
 
@@ -52,8 +52,29 @@ impl InputNormConfig {
         }
     }
 }
+/// A value this many times as large as what is usual in its batch is far from the others. Bytes never are.
+const FAR: f32 = 300.0;
+/// Values that are far are outliers where no larger share of a feature's values is: a feature may be zero most of the
+/// time.
+const RARE: f32 = 0.05;
+/// Squares of larger values, added up over a batch, are no number.
+const LARGEST: f32 = 1e15;
 
 /// Keeps running first and second moments of each feature and normalises with them.
+///
+/// Ordinary data move them as in the original. One absurd value would spoil them there: 1e4 among values of one
+/// raises σ to hundreds, which switches the feature off for as long as σ remembers, and 1e20 makes it infinite. An
+/// outlier therefore takes no part in the statistics, as if its timestep were padding for this feature. What is one
+/// is decided within the batch, so that a mistake is forgotten with it, and large features are learned at once:
+///
+/// - `|x| > 300 exp(mean ln(1 + |x|))`: the mean runs over the feature's values in the batch, all of them. A mean of
+///   logarithms hardly moves with one value of any size (the geometric mean as a robust scale), and the one under it
+///   keeps every value up to 300 ordinary.
+/// - At most one value in 20 (or one alone) is that far. Otherwise large values belong to the feature.
+/// - NaN, infinities and values beyond 1e15 are outliers in any case.
+///
+/// The rule is ours; masked and trimmed moments are standard in robust statistics (Huber 1981). Finite outliers
+/// are still normalised like other values, clamp included: they cost their own timestep.
 #[derive(Module, Debug)]
 pub struct InputNorm {
     /// Mean, `[d]`.
@@ -78,21 +99,34 @@ pub fn adaptive_rate<const D: usize>(beta: f64, t: Tensor<D>) -> Tensor<D> {
 impl InputNorm {
     /// Moves the statistics towards this batch. `x` is `[B, L, d]`, `mask` is `[B, L, 1]` with one
     /// for real timesteps. The step size `β / (1 − (1−β)^t)` starts near one half, so that the
-    /// initial values are forgotten at once.
-    pub fn update(&mut self, x: Tensor<3>, mask: Tensor<3>) {
-        let x = x.detach();
-        let count = mask.clone().sum();
+    /// initial values are forgotten at once. Gives the number of outliers of every feature, `[d]`.
+    pub fn update(&mut self, x: Tensor<3>, mask: Tensor<3>) -> Tensor<1> {
+        self.update_trusting(x, mask, 0)
+    }
+
+    /// The same where the last `trusted` features have no outliers up to 1e15: a reward that is rare and large is
+    /// what matters.
+    pub(crate) fn update_trusting(&mut self, x: Tensor<3>, mask: Tensor<3>, trusted: usize) -> Tensor<1> {
+        let (dims, x) = (x.dims(), x.detach());
+        let real = mask.clone().sum();
+        let out = outliers(x.clone(), mask.clone(), trusted);
+        let (x, mask) = (x.mask_fill(out.clone(), 0.0), mask.expand(dims).mask_fill(out, 0.0));
+        let counted = over_batch(mask.clone());
+        // A feature of which nothing counts stays as it is.
+        let seen = counted.clone().greater_elem(0.0).float();
+        let count = counted.clone().clamp_min(1.0);
         let t = self.t.val() + 1.0;
-        let beta = adaptive_rate(self.beta, t.clone());
+        let beta = adaptive_rate(self.beta, t.clone()) * seen;
         let masked = x * mask;
-        let mean = masked.clone().sum_dims_squeeze::<1, _>(&[0, 1]) / count.clone();
-        let mean_square = masked.square().sum_dims_squeeze::<1, _>(&[0, 1]) / count;
+        let mean = over_batch(masked.clone()) / count.clone();
+        let mean_square = over_batch(masked.square()) / count;
         let keep = beta.clone().neg() + 1.0;
         let mu = self.mu.val() * keep.clone() + mean * beta.clone();
         let nu = self.nu.val() * keep + mean_square * beta;
         set_buffer(&mut self.mu, mu);
         set_buffer(&mut self.nu, nu);
         set_buffer(&mut self.t, t);
+        real - counted
     }
 
     /// Standard deviation of each feature, `[d]`; the smallest where the estimate of the variance is
@@ -107,16 +141,50 @@ impl InputNorm {
         sigma.ones_like().mask_where(sigma.clone().greater_elem(0.01), sigma)
     }
 
-    /// `[..., d] → [..., d]`. A feature that hardly varies (σ ≤ 0.01) is only centred, without the clamp.
+    /// `[..., d] → [..., d]`. A feature that hardly varies (σ ≤ 0.01) is only centred, without the clamp of the
+    /// others at 1e4: its bound is 1e15, whose square a norm behind it can hold. What is not finite becomes NaN: the
+    /// clamp would hide from the loss that it was no observation.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let infinite = x.clone().is_inf();
         let varies = self.sigma().greater_elem(0.01).unsqueeze::<D>();
         let centred = x - self.mu.val().unsqueeze();
         let scaled = (centred.clone() / self.divisor().unsqueeze()).clamp(-1e4, 1e4);
-        centred.clone().mask_where(varies.expand(centred.dims()), scaled)
+        let bounded = centred.clone().clamp(-LARGEST, LARGEST);
+        bounded.mask_where(varies.expand(centred.dims()), scaled).mask_fill(infinite, f32::NAN)
     }
 
     /// Inverse of [`forward`](Self::forward) inside the clamp.
     pub fn denormalize<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         x * self.divisor().unsqueeze() + self.mu.val().unsqueeze()
     }
+}
+
+/// True where a real value is none of its feature's, by the rule of [`InputNorm`]; `[B, L, d]` as `x`.
+fn outliers(x: Tensor<3>, mask: Tensor<3>, trusted: usize) -> Tensor<3, Bool> {
+    let [b, l, d] = x.dims();
+    let size = x.abs();
+    // Not so for NaN.
+    let unusable = size.clone().lower_equal_elem(LARGEST).bool_not();
+    let judged = d - trusted.min(d);
+    if judged == 0 {
+        return unusable;
+    }
+    let real = mask.expand([b, l, d]).mask_fill(unusable.clone(), 0.0);
+    let size = size.mask_fill(unusable.clone(), 0.0);
+    let count = over_batch(real.clone());
+    let usual = (over_batch((size.clone() + 1.0).log() * real.clone()) / count.clone().clamp_min(1.0)).exp();
+    let limit = (usual * FAR).unsqueeze::<3>().expand([b, l, d]);
+    let far = size.greater(limit);
+    let most = (count * RARE).clamp_min(1.0);
+    let common = over_batch(far.clone().float() * real).greater(most);
+    let ordinary = match trusted {
+        0 => common,
+        _ => Tensor::cat(vec![common.narrow(0, 0, judged), Tensor::ones([d - judged], &far.device())], 0),
+    };
+    far.bool_and(ordinary.bool_not().unsqueeze::<3>().expand([b, l, d])).bool_or(unusable)
+}
+
+/// Sums over all timesteps, `[d]`.
+fn over_batch(x: Tensor<3>) -> Tensor<1> {
+    x.sum_dims_squeeze::<1, _>(&[0, 1])
 }

@@ -78,6 +78,20 @@ impl Columns {
         let Some(all) = &obs.vectors else { return Vec::new() };
         self.0.iter().map(|columns| all.clone().slice_dim(2, columns.clone())).collect()
     }
+
+    /// What was found of each column, `[width]`, as figures of all columns of the observation; zero for the others.
+    pub fn spread(&self, found: Tensor<1>, obs: &ObsTensors) -> Option<Tensor<1>> {
+        let all = obs.vectors.as_ref()?.dims()[2];
+        let gap = |from: usize, to: usize| Tensor::zeros([to - from], &found.device());
+        let (mut parts, mut end, mut taken) = (Vec::new(), 0, 0);
+        for columns in &self.0 {
+            parts.extend((columns.start > end).then(|| gap(end, columns.start)));
+            parts.push(found.clone().narrow(0, taken, columns.len()));
+            (end, taken) = (columns.end, taken + columns.len());
+        }
+        parts.extend((all > end).then(|| gap(end, all)));
+        Some(Tensor::cat(parts, 0))
+    }
 }
 
 /// What an encoder sees of the previous reward and action.

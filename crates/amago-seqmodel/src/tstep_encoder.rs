@@ -94,8 +94,10 @@ impl TstepEncoder {
     }
 
     /// Moves the input statistics towards a training batch; `rl2s` is `[B, L, 1+A]`, `mask` is
-    /// `[B, L, 1]`, one where a timestep is real. Called before the forward pass of an update.
-    pub fn begin_update(&mut self, obs: &ObsTensors, rl2s: Tensor<3>, mask: Tensor<3>) {
+    /// `[B, L, 1]`, one where a timestep is real. Called before the forward pass of an update. Gives the number of
+    /// outliers in every column of the observation's vectors (see [`InputNorm`](crate::InputNorm)), where those are
+    /// normalised.
+    pub fn begin_update(&mut self, obs: &ObsTensors, rl2s: Tensor<3>, mask: Tensor<3>) -> Option<Tensor<1>> {
         match self {
             Self::FeedForward(m) => m.begin_update(obs, rl2s, mask),
             Self::Cnn(m) => m.begin_update(obs, mask),

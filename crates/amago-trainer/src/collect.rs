@@ -46,6 +46,9 @@ pub struct CollectReport {
     pub episodes: usize,
     /// Mean return of those, if any.
     pub return_mean: Option<f64>,
+    /// Mean return of the lowest fifth of those, rounded up to whole episodes, if any.
+    #[serde(default)]
+    pub return_bottom_fifth: Option<f64>,
     /// Share of those that solved the task, where the task defines it.
     pub success: Option<f64>,
     /// Means of the environments' own metrics.
@@ -155,6 +158,7 @@ impl Collector {
             env_steps: done * self.envs.len(),
             episodes: episodes.len(),
             return_mean: (!episodes.is_empty()).then_some(summary.return_mean),
+            return_bottom_fifth: (!episodes.is_empty()).then_some(summary.return_bottom_fifth),
             success: summary.success,
             metrics: summary.metrics,
             tasks: summary.tasks,

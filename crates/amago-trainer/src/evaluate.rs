@@ -20,6 +20,9 @@ pub struct EvalReport {
     pub return_mean: f64,
     /// Standard deviation of the return (of the sample, divisor `n − 1`).
     pub return_std: f64,
+    /// Mean return of the lowest fifth of the episodes, rounded up to whole ones.
+    #[serde(default)]
+    pub return_bottom_fifth: f64,
     /// Mean length in steps.
     pub length_mean: f64,
     /// Share of solved episodes, where the task defines success.
@@ -148,6 +151,7 @@ pub(crate) fn summarize(episodes: &[EpisodeStats]) -> EvalReport {
     EvalReport {
         return_mean,
         return_std: if returns.len() > 1 { (squares / (returns.len() - 1) as f64).sqrt() } else { 0.0 },
+        return_bottom_fifth: bottom_fifth(&returns),
         length_mean: mean(&lengths.iter().map(|l| *l as f64).collect::<Vec<_>>()),
         success: (!successes.is_empty()).then(|| mean(&successes)),
         metrics: named.into_iter().map(|(name, values)| (name, mean(&values))).collect(),
@@ -175,6 +179,26 @@ fn by_task(episodes: &[EpisodeStats]) -> BTreeMap<String, TaskReport> {
     tasks.into_iter().map(|(name, episodes)| (name.to_owned(), report(episodes))).collect()
 }
 
+fn bottom_fifth(returns: &[f64]) -> f64 {
+    let mut lowest = returns.to_vec();
+    lowest.sort_by(f64::total_cmp);
+    lowest.truncate(returns.len().div_ceil(5));
+    mean(&lowest)
+}
+
 fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_fifth_is_one_episode_at_least() {
+        assert_eq!(bottom_fifth(&[]), 0.0);
+        assert_eq!(bottom_fifth(&[3.0]), 3.0);
+        assert_eq!(bottom_fifth(&[3.0, -1.0, 5.0, 4.0, 9.0]), -1.0);
+        assert_eq!(bottom_fifth(&[3.0, -1.0, 5.0, 4.0, 9.0, 2.0]), 0.5);
+    }
 }

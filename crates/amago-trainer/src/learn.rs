@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use amago_agent::{GradNorms, Learner, LossReport, RandomDraws, TrainBatch, UpdateReport};
+use amago_agent::{BatchReport, Learner, RandomDraws, TrainBatch, UpdateReport};
 use amago_env::{Column, Role, rng, stream_seed};
 use amago_replay::{Batch, ReplayError};
 use burn::tensor::Device;
@@ -31,6 +31,8 @@ pub(crate) struct Learning<'a> {
 pub(crate) struct Learned {
     pub reports: Vec<UpdateReport>,
     pub skipped: u64,
+    /// The batch of the last of them.
+    pub batch: BatchReport,
 }
 
 impl Learning<'_> {
@@ -69,6 +71,7 @@ impl Learning<'_> {
                 observer.event(Event::Learn { done, total: updates, loss: report.loss });
                 learned.reports.push(report);
             }
+            learned.batch = self.learner.last_batch().unwrap_or_default();
             Ok(learned)
         })
     }
@@ -142,34 +145,4 @@ fn save_batch(batch: &Batch, dir: &Path, update: u64) -> Result<PathBuf, TrainEr
     let bytes = safetensors::serialize(views, None).map_err(fail)?;
     std::fs::write(&file, bytes).map_err(TrainError::io(&file))?;
     Ok(file)
-}
-
-/// Means over the updates of an epoch; the learning rate is the last one.
-pub(crate) fn mean_report(reports: &[UpdateReport]) -> Option<UpdateReport> {
-    let last = reports.last()?;
-    let n = reports.len() as f32;
-    let mean = |f: &dyn Fn(&UpdateReport) -> f32| reports.iter().map(f).sum::<f32>() / n;
-    Some(UpdateReport {
-        loss: mean(&|r| r.loss),
-        grad_norm: mean(&|r| r.grad_norm),
-        grad_norms: GradNorms {
-            tstep_encoder: mean(&|r| r.grad_norms.tstep_encoder),
-            traj_encoder: mean(&|r| r.grad_norms.traj_encoder),
-            actor: mean(&|r| r.grad_norms.actor),
-            critics: mean(&|r| r.grad_norms.critics),
-        },
-        learning_rate: last.learning_rate,
-        parts: LossReport {
-            actor_loss: mean(&|r| r.parts.actor_loss),
-            critic_loss: mean(&|r| r.parts.critic_loss),
-            entropy: mean(&|r| r.parts.entropy),
-            q_value: mean(&|r| r.parts.q_value),
-            td_target: mean(&|r| r.parts.td_target),
-            advantage: mean(&|r| r.parts.advantage),
-            filter_pass: mean(&|r| r.parts.filter_pass),
-            q_std: mean(&|r| r.parts.q_std),
-            advantage_std: mean(&|r| r.parts.advantage_std),
-            bins_left: mean(&|r| r.parts.bins_left),
-        },
-    })
 }

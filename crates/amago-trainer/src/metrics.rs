@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use amago_agent::UpdateReport;
+use amago_agent::{BatchReport, UpdateReport};
 use burn::tensor::Device;
 
 use crate::histogram::Histogram;
@@ -39,6 +39,9 @@ pub struct EpochRecord {
     pub rollout: CollectReport,
     /// Means over the epoch's updates; absent when there were none.
     pub train: Option<UpdateReport>,
+    /// The batch of the epoch's last update; empty when there was none.
+    #[serde(default, skip_serializing_if = "BatchReport::is_empty")]
+    pub batch: BatchReport,
     /// Updates of the epoch that could not be used.
     #[serde(default)]
     pub skipped_updates: u64,
@@ -108,6 +111,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("rollout.env_steps", "steps", "steps of this epoch's collecting, over all environments"),
     ("rollout.episodes", "count", "training episodes that ended in this epoch"),
     ("rollout.return_mean", "reward", "mean return of those, with exploration"),
+    ("rollout.return_bottom_fifth", "reward", "mean return of the lowest fifth of those"),
     ("rollout.success", "share", "share of those that solved the task"),
     ("rollout.metrics.*", "per metric", "means of the environment's own metrics"),
     ("rollout.faults", "count", "environments that failed and were replaced"),
@@ -131,8 +135,23 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("train.parts.q_std", "multiplied reward", "mean spread of Q(s,a) over the critics, acting discount"),
     ("train.parts.advantage_std", "multiplied reward", "the same of Q(s,a) - V(s)"),
     ("train.parts.bins_left", "share", "share of TD targets outside the critics' bins, over all discounts"),
+    (
+        "batch.q_value.*",
+        "multiplied reward",
+        "mean value of stored actions by discount, in the epoch's last batch",
+    ),
+    ("batch.td_target.*", "multiplied reward", "mean TD target by discount; min and max for the acting one"),
+    ("batch.filter_pass.*", "share", "share of stored actions that the filter passes, by discount"),
+    ("batch.filter.*", "none", "weights of stored actions over all discounts: min, max and percentiles"),
+    ("batch.log_prob.*", "nat", "log-probability of stored actions, acting discount: min, mean, max"),
+    ("batch.popart_*", "per statistic", "PopArt's mu, nu, w, b and sigma by discount, after the last update"),
+    ("batch.reward.*", "reward", "smallest and largest reward of that batch"),
+    ("batch.sequences.length_*", "steps", "transitions of a sequence of that batch: min, mean, max"),
+    ("batch.sequences.transitions", "count", "transitions of that batch without padding"),
+    ("batch.sequences.ended", "share", "share of its sequences in which an episode ends"),
     ("eval.return_mean", "reward", "mean return without exploration"),
     ("eval.return_std", "reward", "standard deviation of the return over episodes"),
+    ("eval.return_bottom_fifth", "reward", "mean return of the lowest fifth of the episodes"),
     ("eval.length_mean", "steps", "mean length of an episode"),
     ("eval.success", "share", "share of solved episodes"),
     ("eval.metrics.*", "per metric", "means of the environment's own metrics"),

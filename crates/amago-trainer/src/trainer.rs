@@ -1,5 +1,6 @@
 //! The loop: evaluate, collect, drop, learn, checkpoint.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::time::Instant;
 
@@ -41,6 +42,8 @@ pub struct Trainer {
     damage_seen: usize,
     /// That targets leave the bins was told.
     bins_told: bool,
+    /// Keys of the observation whose outliers were told of.
+    outliers_told: BTreeSet<String>,
     /// An epoch whose evaluation was cut short.
     unevaluated: Option<EpochRecord>,
     /// What a resumed run has to say before it goes on.
@@ -102,6 +105,7 @@ impl Trainer {
             earlier: 0.0,
             damage_seen: 0,
             bins_told: false,
+            outliers_told: BTreeSet::new(),
             unevaluated: None,
             notes: Vec::new(),
         }

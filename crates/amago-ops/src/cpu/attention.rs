@@ -38,7 +38,7 @@ impl Sizes {
 
     /// Operations per multiply-add of one sequence's scores.
     fn cost(self) -> usize {
-        self.len * self.visible.most_keys(self.len) * self.size * self.heads
+        self.len.saturating_mul(self.visible.most_keys(self.len)).saturating_mul(self.size * self.heads)
     }
 
     /// Queries (scaled), keys and values `[3, H, L, E]` of a packed sequence.
@@ -102,7 +102,9 @@ vectorized! {
 impl Attention {
     fn sizes(&self, qkv: &Array) -> Sizes {
         let dims = qkv.dims();
-        let size = dims[2] / (3 * self.n_heads);
+        let size = dims[2] / 3 / self.n_heads;
+        // What is written relies on it.
+        assert_eq!([size, self.n_heads, 3].iter().product::<usize>(), dims[2], "whole heads");
         Sizes { len: dims[1], size, heads: self.n_heads, visible: self.visible }
     }
 }
@@ -131,7 +133,7 @@ impl Kernel<1> for Attention {
                 out.par_chunks_mut(s.len * width)
                     .zip(lse.par_chunks_mut(s.heads * s.len))
                     .zip(qkv.data().par_chunks(s.len * 3 * width))
-                    .with_min_len(least_per_task(4 * s.cost()))
+                    .with_min_len(least_per_task(s.cost().saturating_mul(4)))
                     .for_each(|((out, lse), packed)| of_sequence(out, lse, packed));
             })
         };
@@ -165,7 +167,7 @@ impl Kernel<1> for Attention {
                     .zip(qkv.data().par_chunks(s.len * 3 * width))
                     .zip(grad.data().par_chunks(s.len * width))
                     .zip(lse.par_chunks(s.heads * s.len))
-                    .with_min_len(least_per_task(10 * s.cost()))
+                    .with_min_len(least_per_task(s.cost().saturating_mul(10)))
                     .for_each(|(((out, packed), grad), lse)| of_sequence(out, packed, [grad, lse]));
             })
         };

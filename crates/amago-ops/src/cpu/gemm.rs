@@ -41,7 +41,7 @@ pub(crate) struct Mat<'a> {
 impl<'a> Mat<'a> {
     /// `rows × cols` entries of `data`.
     pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        assert!(data.len() >= rows * cols, "a matrix lies within its data");
+        assert!(holds(data.len(), rows, cols), "a matrix lies within its data");
         Self { data, rows, cols, strides: [cols, 1] }
     }
 
@@ -104,7 +104,7 @@ pub(crate) fn gemm_leaky<'c>(a: Mat, b: Mat, start: Start, slope: f32, c: impl I
     let c = c.into();
     thread_local!(static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new()) });
     assert_eq!(a.cols, b.rows, "inner dimensions agree");
-    assert!(c.len >= a.rows * b.cols, "the result fits");
+    assert!(holds(c.len, a.rows, b.cols), "the result fits");
     assert!(c.written || !matches!(start, Start::Result), "what is added to must be there");
     assert!(slope <= 1.0, "the activation is a maximum");
     if let Start::Row(row) = start {
@@ -115,6 +115,11 @@ pub(crate) fn gemm_leaky<'c>(a: Mat, b: Mat, start: Start, slope: f32, c: impl I
     }
     FLOPS.fetch_add(2 * (a.rows * a.cols * b.cols) as u64, Ordering::Relaxed);
     BUFFERS.with_borrow_mut(|buffers| dispatch(Product { a, b, start, slope, c, buffers }));
+}
+
+/// Whether so many numbers hold a matrix. The product of its sizes may be more than a number can be.
+fn holds(len: usize, rows: usize, cols: usize) -> bool {
+    rows.checked_mul(cols).is_some_and(|entries| entries <= len)
 }
 
 /// Copies of parts of both matrices.

@@ -12,13 +12,15 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, DispatchDevice, Flex};
 use burn::tensor::{Bytes, DType, Device, Shape, Tensor};
 
+use crate::shapes::entries;
+
 /// A contiguous array of `f32`, row-major.
 #[derive(Debug, Clone)]
 pub(crate) struct Array(FlexTensor);
 
 impl Array {
     pub(crate) fn new(data: Vec<f32>, dims: &[usize]) -> Self {
-        assert_eq!(data.len(), dims.iter().product::<usize>(), "data and dims agree");
+        assert_eq!(data.len(), entries(dims), "data and dims agree");
         let layout = Layout::contiguous(Shape::from(dims.to_vec()));
         Self(FlexTensor::new(Bytes::from_elems(data), layout, DType::F32))
     }
@@ -29,7 +31,7 @@ impl Array {
     /// `write` must write every number.
     pub(crate) unsafe fn written(dims: &[usize], write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Self {
         // SAFETY: the caller's.
-        Self::new(unsafe { written(dims.iter().product(), write) }, dims)
+        Self::new(unsafe { written(entries(dims), write) }, dims)
     }
 
     pub(crate) fn data(&self) -> &[f32] {

@@ -58,7 +58,7 @@ impl Kernel<3> for Linear {
     ) -> [Option<Array>; 3] {
         let [e, c, n, i, o] = sizes(x, weight);
         if let Some(output) = output {
-            let block = ROW_BLOCK * o;
+            let block = (ROW_BLOCK * o).max(1);
             let blocks = grad.data_mut().par_chunks_mut(block).zip(output.data().par_chunks(block));
             let blocks = blocks.with_min_len(least_per_task(8 * block));
             blocks.for_each(|(grad, output)| leaky_backward(grad, output, self.slope));
@@ -114,7 +114,7 @@ fn weight_gradient(grad: &[f32], x: &[f32], [e, c, n, i, o]: [usize; 5]) -> Arra
     // SAFETY: a product writes all of its result.
     unsafe {
         Array::written(&[c, i, o], |dw| {
-            let networks = dw.par_chunks_mut(i * o).enumerate();
+            let networks = dw.par_chunks_mut((i * o).max(1)).enumerate();
             networks.with_min_len(least_per_task(2 * n * i * o)).for_each(of_critic);
         })
     }
@@ -122,7 +122,7 @@ fn weight_gradient(grad: &[f32], x: &[f32], [e, c, n, i, o]: [usize; 5]) -> Arra
 
 fn bias_gradient(grad: &[f32], [c, n, o]: [usize; 3]) -> Vec<f32> {
     let mut db = vec![0.0; c * o];
-    db.par_chunks_mut(o).enumerate().with_min_len(least_per_task(8 * n * o)).for_each(|(k, db)| {
+    db.par_chunks_mut(o.max(1)).enumerate().with_min_len(least_per_task(8 * n * o)).for_each(|(k, db)| {
         add_rows(db, &grad[k * n * o..(k + 1) * n * o]);
     });
     db

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::kernel::{Array, Kernel};
 use super::rows::ROW_BLOCK;
 use super::simd::vectorized;
+use crate::shapes::entries;
 
 /// Numbers per task.
 const BLOCK: usize = 64 * ROW_BLOCK;
@@ -43,7 +44,7 @@ pub(crate) fn normal(key: u64, dims: &[usize]) -> Array {
 }
 
 fn filled(dims: &[usize], value: impl Fn(u32) -> f32 + Sync) -> Array {
-    let mut out = vec![0.0; dims.iter().product()];
+    let mut out = vec![0.0; entries(dims)];
     out.par_chunks_mut(BLOCK).enumerate().for_each(|(block, out)| fill((block * BLOCK) as u32, out, &value));
     Array::new(out, dims)
 }

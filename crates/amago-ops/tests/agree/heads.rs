@@ -5,9 +5,9 @@ use burn::tensor::{Tensor, activation};
 
 use super::*;
 
-const BINS: usize = 11;
+pub const BINS: usize = 11;
 
-fn head(
+pub fn head(
     c: usize,
     n: usize,
     g: usize,
@@ -46,11 +46,11 @@ fn a_head_with_dropout_is_unbiased() {
     assert!(apart < 0.1 * size.max(1.0), "{apart} of {size}");
 }
 
-fn bins() -> Vec<f32> {
+pub fn bins() -> Vec<f32> {
     (0..BINS).map(|i| i as f32 - 4.0).collect()
 }
 
-fn expected(logits: Tensor<3>) -> Tensor<3> {
+pub fn expected(logits: Tensor<3>) -> Tensor<3> {
     let bins = Tensor::<1>::from_floats(bins().as_slice(), &logits.device()).unsqueeze::<3>();
     (activation::softmax(logits, 2) * bins).sum_dim(2)
 }

@@ -8,7 +8,7 @@ use amago_agent::{Agent, UpdateReport};
 
 use super::Trainer;
 use crate::faults::replaced;
-use crate::learn::{Learned, Learning, mean_report};
+use crate::learn::{Learned, Learning};
 use crate::metrics::{ReplayRecord, TimeRecord};
 use crate::{CollectReport, ContextRefresh, EpochRecord, Event, Mode, Observer, StopFlag, TrainError};
 
@@ -48,8 +48,9 @@ impl Trainer {
             (self.meta.epoch, self.meta.collected, self.meta.learned) = (epoch, 0, 0);
         }
         self.tell_damage(observer);
-        let train_report = mean_report(&learned.reports);
+        let train_report = UpdateReport::mean(&learned.reports);
         self.tell_bins(train_report.as_ref(), observer);
+        self.tell_outliers(observer);
         let wall = self.seconds();
         let time = TimeRecord {
             wall,
@@ -65,6 +66,7 @@ impl Trainer {
             updates: self.meta.updates,
             rollout: collected,
             train: train_report,
+            batch: learned.batch,
             skipped_updates: learned.skipped,
             eval: None,
             time,
@@ -180,6 +182,21 @@ impl Trainer {
              are in units of the reward times agent.reward_multiplier: widen them",
             report.parts.td_target, bins.min, bins.max
         )));
+    }
+
+    /// Names every key of the observation that has absurd values, once.
+    fn tell_outliers(&mut self, observer: &mut dyn Observer) {
+        for (key, _, columns) in self.plan.spec.obs.vectors() {
+            // Empty where nothing is normalised.
+            let found: u64 = self.learner.outliers.iter().take(columns.end).skip(columns.start).sum();
+            if found > 0 && self.outliers_told.insert(key.to_owned()) {
+                observer.event(Event::Warning(format!(
+                    "{found} values of the observation {key:?} in the batches so far lie so far from the others that \
+                     the input statistics leave them out: only their own timesteps suffer, but the environment may \
+                     have a fault"
+                )));
+            }
+        }
     }
 
     fn tell_damage(&mut self, observer: &mut dyn Observer) {

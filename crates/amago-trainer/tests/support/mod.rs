@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test binary uses some
 
 pub mod envs;
+pub mod glitch;
 pub mod lamp;
 pub mod tasks;
 
