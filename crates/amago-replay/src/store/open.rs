@@ -56,8 +56,9 @@ impl Store {
         config: StoreConfig,
         at: Option<&Snapshot>,
     ) -> Result<Self, ReplayError> {
-        fs::create_dir_all(root).map_err(ReplayError::io(root))?;
-        files::refuse_links(root)?;
+        if root.is_dir() {
+            files::refuse_links(root)?;
+        }
         for part in [Part::Fifo, Part::Protected] {
             let dir = files::part_dir(root, part);
             fs::create_dir_all(&dir).map_err(ReplayError::io(&dir))?;

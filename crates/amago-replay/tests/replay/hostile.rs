@@ -67,7 +67,7 @@ const MAKERS: [Maker; 9] = [
     ),
     (
         "two actions",
-        |path| fs::write(path, changed(|c| c.actions[8] = 1.0)).unwrap_or_default(),
+        |path| fs::write(path, changed(|c| c.actions[6] = 1.0)).unwrap(),
         "the action of step 2 is outside",
     ),
     (
@@ -208,7 +208,7 @@ fn links_in_an_own_folder_are_refused_and_nothing_outside_changes() {
 #[test]
 fn folders_in_the_place_of_files_do_no_harm() {
     let dir = tempfile::tempdir().unwrap();
-    fs::create_dir_all(dir.path().join("buffer/00000000000000000000.traj.tmp/deep")).unwrap();
+    fs::create_dir_all(dir.path().join("buffer/00000000000000000009.traj.tmp/deep")).unwrap();
     // Counting on from here would begin again at zero and write over the oldest.
     fs::write(file(dir.path(), u64::MAX), encode(&trajectory(3, 2))).unwrap();
     let own = store(dir.path(), StoreConfig::default());
