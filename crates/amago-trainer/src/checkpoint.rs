@@ -200,7 +200,7 @@ fn write(
     meta: CheckpointMeta,
     state: Option<&RunState>,
 ) -> Result<(), TrainError> {
-    fs::create_dir_all(temp).map_err(TrainError::io(temp))?;
+    fs::create_dir(temp).map_err(TrainError::io(temp))?;
     let fail = |file: &Path, e: String| TrainError::Checkpoint { path: file.to_owned(), reason: e };
     let (agent, optimizer) = (temp.join(AGENT), temp.join(OPTIMIZER));
     learner.agent.clone().save_file(&agent).map_err(|e| fail(&agent, e.to_string()))?;

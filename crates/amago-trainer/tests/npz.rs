@@ -49,14 +49,36 @@ fn a_run_learns_the_same_from_them_as_from_our_own() {
     fs::create_dir_all(dir.path().join("original/buffer/protected")).expect("a folder");
     let own = learn(dir.path(), "own", &replay, &[]).expect("a run");
     for folder in ["flat", "original"] {
-        let theirs =
-            learn(dir.path(), &format!("from-{folder}"), &dir.path().join(folder), &[]).unwrap_or_else(|e| panic!("{e}"));
+        let theirs = learn(dir.path(), &format!("from-{folder}"), &dir.path().join(folder), &[])
+            .unwrap_or_else(|e| panic!("{e}"));
         assert!(theirs == own, "{folder}");
     }
     // Of another task.
     let other = ["env={id=\"point-robot\"}"];
     let error = learn(dir.path(), "other", &dir.path().join("flat"), &other).map(drop);
     assert!(matches!(error, Err(TrainError::Replay(amago_replay::ReplayError::Layout { .. }))), "{error:?}");
+}
+
+#[test]
+fn what_cannot_be_learned_from_is_told_by_name() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let expert = dir.path().join("expert");
+    train(&Plan::new(tiny(&[])).expect("a plan"), &expert, &mut Recorder::default()).expect("a whole run");
+    let mixed = dir.path().join("mixed");
+    converted(&expert.join("replay"), &mixed);
+    let store = Store::read(expert.join("replay"), StoreConfig::default()).expect("a replay");
+    let id = store.sample_ids(1, &mut amago_env::rng(0, amago_env::Role::Replay, 0, 0)).expect("one")[0];
+    let mut arrays = npz_file::arrays(&store.get(id).expect("readable").expect("there"));
+    arrays[2].1.2[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    npz_file::write(&mixed.join("nan.npz"), &arrays, zip::CompressionMethod::Stored);
+    let set = format!("replay.datasets=[{{ path = '{}' }}]", mixed.display());
+    let config = tiny(&["train.mode=learn", "train.batches_per_epoch=40", &set]);
+    let mut seen = Recorder::default();
+    train(&Plan::new(config).expect("a plan"), &dir.path().join("run"), &mut seen).expect("a run");
+    let nan = mixed.join("nan.npz");
+    let told: Vec<_> = seen.warnings.iter().filter(|w| w.contains(&nan.display().to_string())).collect();
+    assert_eq!((told.len(), nan.exists()), (1, true), "{:?}", seen.warnings);
+    assert!(told[0].contains("\"rews\" holds NaN"), "{told:?}");
 }
 
 #[test]

@@ -114,18 +114,17 @@ impl Store {
     fn read_folders(&self) -> Result<Scan, ReplayError> {
         let foreign = self.writer.is_none() && self.read_npz_files()?;
         let mut all = Scan::default();
-        for part in [Part::Protected, Part::Fifo] {
-            let dir = files::part_dir(&self.root, part);
-            let scan = match fs::metadata(&dir) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound && foreign => {
-                    self.lock().keep_only(part, &[]);
-                    continue;
-                }
-                Err(e) if e.kind() == io::ErrorKind::NotFound && self.root.is_dir() => {
-                    return Err(ReplayError::NotADataset { dir: self.root.clone() });
-                }
-                _ => self.read_folder(part)?,
-            };
+        let parts = [Part::Protected, Part::Fifo].map(|part| (part, files::part_dir(&self.root, part)));
+        let missing = |dir: &Path| fs::metadata(dir).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+        if !foreign && self.root.is_dir() && parts.iter().all(|(_, dir)| missing(dir)) {
+            return Err(ReplayError::NotADataset { dir: self.root.clone() });
+        }
+        for (part, dir) in parts {
+            if foreign && missing(&dir) {
+                self.lock().keep_only(part, &[]);
+                continue;
+            }
+            let scan = self.read_folder(part)?;
             all.temp_files += scan.temp_files;
             all.foreign += scan.foreign;
         }
