@@ -124,15 +124,16 @@ impl Trajectory {
     /// Refuses NaN and infinity, which would spoil training for as long as the trajectory is kept.
     pub(crate) fn check_finite(&self) -> Result<(), FormatError> {
         let c = &self.columns;
-        let own = [("first rl2s row", &c.first_prev), ("actions", &c.actions), ("rewards", &c.rewards)];
-        let own = own.into_iter().map(|(name, values)| (name.to_owned(), values));
-        let obs = self.layout.columns.iter().zip(&c.obs).filter_map(|(spec, column)| match column {
-            Column::F32(values) => Some((format!("observation \"{}\"", spec.key), values)),
-            Column::U8(_) => None,
-        });
-        for (column, values) in own.chain(obs) {
-            if let Some(index) = first_not_finite(values) {
-                return Err(FormatError::NotFinite { column, index });
+        let check = |values: &[f32], column: &dyn Fn() -> String| match first_not_finite(values) {
+            Some(index) => Err(FormatError::NotFinite { column: column(), index }),
+            None => Ok(()),
+        };
+        check(&c.first_prev, &|| "first rl2s row".to_owned())?;
+        check(&c.actions, &|| "actions".to_owned())?;
+        check(&c.rewards, &|| "rewards".to_owned())?;
+        for (spec, column) in self.layout.columns.iter().zip(&c.obs) {
+            if let Column::F32(values) = column {
+                check(values, &|| format!("observation \"{}\"", spec.key))?;
             }
         }
         Ok(())

@@ -12,6 +12,9 @@ use crate::{FormatError, ReplayError};
 const TEMP_SUFFIX: &str = ".tmp";
 const SUFFIX: &str = ".traj";
 
+/// Bytes of a file that is read in one go, whatever it says of itself.
+const SHORT: u64 = 1 << 20;
+
 /// The greatest id of a file that is a trajectory, so that counting on never begins again at zero.
 pub(super) const MAX_ID: u64 = u64::MAX / 2;
 
@@ -51,7 +54,7 @@ fn parse_id(name: &str) -> Option<u64> {
 /// and remove the first one's temporary files. The operating system lets go when the process ends.
 ///
 /// # Errors
-/// When another one holds it, or the file `lock` in it cannot be written.
+/// When another one holds it, or the file `lock` in it cannot be written or is a link.
 pub fn lock(root: &Path) -> Result<File, ReplayError> {
     let path = root.join("lock");
     match fs::symlink_metadata(&path).map(|kind| kind.file_type()) {
@@ -163,16 +166,21 @@ impl Head {
         let header = Header::read(&prefix, &start[PREFIX..]).map_err(ReplayError::format(path))?;
         Ok(Self { file, start, len, header })
     }
+}
 
-    /// All bytes of the file.
-    pub fn bytes(self, path: &Path) -> Result<Vec<u8>, ReplayError> {
-        let Self { file, start: mut bytes, len, .. } = self;
-        let rest = len.saturating_sub(bytes.len() as u64);
-        let room = bytes.try_reserve_exact(usize::try_from(rest).unwrap_or(usize::MAX));
-        room.map_err(|_| ReplayError::io(path)(io::ErrorKind::OutOfMemory.into()))?;
-        file.take(rest).read_to_end(&mut bytes).map_err(ReplayError::io(path))?;
-        Ok(bytes)
+/// All bytes of a trajectory file; of a long one only when its header is right.
+pub(super) fn read(path: &Path, own: bool) -> Result<Vec<u8>, ReplayError> {
+    let (mut file, mut len) = open(path, own)?;
+    let mut bytes = Vec::new();
+    if len > SHORT {
+        let head = Head::read(path, own)?;
+        (file, len, bytes) = (head.file, head.len, head.start);
     }
+    let rest = len.saturating_sub(bytes.len() as u64);
+    let room = bytes.try_reserve_exact(usize::try_from(rest).unwrap_or(usize::MAX));
+    room.map_err(|_| ReplayError::io(path)(io::ErrorKind::OutOfMemory.into()))?;
+    file.take(rest).read_to_end(&mut bytes).map_err(ReplayError::io(path))?;
+    Ok(bytes)
 }
 
 /// Refuses symbolic links in a folder, at any depth. The folder itself may be reached through one.

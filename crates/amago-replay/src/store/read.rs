@@ -7,7 +7,6 @@ use std::sync::Arc;
 use amago_env::Rng;
 use rand::RngExt;
 
-use super::files::Head;
 use super::index::{Part, TrajectoryId};
 use super::{Inner, Store, files};
 use crate::{ReplayError, Trajectory, decode, read_npz};
@@ -90,8 +89,7 @@ impl Store {
         // The lock is free while the file is read: appending goes on.
         let read = match id.part {
             Part::Npz => read_npz(&path),
-            _ => Head::read(&path, self.writer.is_some())
-                .and_then(|head| head.bytes(&path))
+            _ => files::read(&path, self.writer.is_some())
                 .and_then(|bytes| decode(&bytes).map_err(ReplayError::format(&path))),
         };
         let mut inner = self.lock();

@@ -5,6 +5,7 @@ mod common;
 mod damage;
 mod disk_full;
 mod format;
+#[cfg(unix)]
 mod hostile;
 mod npz;
 mod npz_file;
