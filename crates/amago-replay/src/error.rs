@@ -71,9 +71,43 @@ pub enum FormatError {
         /// Byte in the file.
         value: u8,
     },
-    /// A first time index that is negative or so large that counting on overflows.
+    /// A first time index that is negative, or so large that the last one exceeds 2^31 - 1.
     #[error("the first time index {0} is out of range")]
     BadStartTime(i64),
+    /// NaN or infinity.
+    #[error("number {index} of the {column} is not finite")]
+    NotFinite {
+        /// Which column.
+        column: String,
+        /// Place in it, from 0.
+        index: usize,
+    },
+    /// An observation or an action that the task's spaces do not hold.
+    #[error("{what} of step {row} is outside its space {space}")]
+    OutOfSpace {
+        /// Which one.
+        what: String,
+        /// Row.
+        row: usize,
+        /// The space.
+        space: String,
+    },
+    /// An action that the action mask of its observation forbids.
+    #[error("the action of step {row} is one that its action mask forbids")]
+    ForbiddenAction {
+        /// Row.
+        row: usize,
+    },
+    /// A trajectory that is too long to be read back into memory.
+    #[error(
+        "the trajectory needs {bytes} bytes, more than the {limit} that one may (replay.traj_save_len cuts)"
+    )]
+    TooLarge {
+        /// Its bytes.
+        bytes: u64,
+        /// Bytes that are allowed.
+        limit: u64,
+    },
     /// A trajectory without transitions.
     #[error("the trajectory has no transitions")]
     Empty,
@@ -97,6 +131,24 @@ pub enum ReplayError {
         path: PathBuf,
         /// What is broken.
         cause: FormatError,
+    },
+    /// A folder, pipe, socket or device in the place of a file, which might never end.
+    #[error("{}: not a regular file", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// A symbolic link inside a folder that is written to: what it points to belongs to somebody else.
+    #[error("{}: a symbolic link, which a folder that is written to must not hold", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A folder without anything to learn from.
+    #[error("{}: neither a replay folder (buffer/ and protected/) nor a folder of .npz files", dir.display())]
+    NotADataset {
+        /// The folder.
+        dir: PathBuf,
     },
     /// The store was opened to draw from it only.
     #[error("{} was opened for reading only", dir.display())]
@@ -144,7 +196,7 @@ pub enum ReplayError {
         /// Entries needed.
         expected: usize,
     },
-    /// A trajectory without transitions, or with a time index out of range, cannot be stored.
+    /// A trajectory without transitions, too large, or with a time index out of range, cannot be stored.
     #[error("the trajectory cannot be stored: {0}")]
     Unstorable(FormatError),
     /// An `.npz` file that is not a trajectory.

@@ -26,6 +26,22 @@ pub const VERSION: u32 = 1;
 const MAGIC: &[u8; 8] = b"AMAGOTRJ";
 /// Bytes before the header.
 pub(crate) const PREFIX: usize = 36;
+/// Most bytes of a header: names and shapes of the columns.
+const MAX_HEADER: u64 = 1 << 20;
+/// Most bytes of a trajectory. A file that says more is refused before anything is allocated for it, whatever
+/// its length: a sparse one takes no room on the disk.
+pub(crate) const MAX_BODY: u64 = 4 << 30;
+
+/// Refuses a trajectory whose file [`decode`] would refuse.
+pub(crate) fn check_storable(trajectory: &Trajectory) -> Result<(), FormatError> {
+    let (bytes, start_time) = (trajectory.bytes(), trajectory.columns().start_time);
+    match trajectory.is_empty() {
+        true => Err(FormatError::Empty),
+        false if bytes > MAX_BODY => Err(FormatError::TooLarge { bytes, limit: MAX_BODY }),
+        false if start_time_fits(start_time, trajectory.len()) => Ok(()),
+        false => Err(FormatError::BadStartTime(start_time)),
+    }
+}
 
 /// The bytes of a trajectory file. Those of an empty trajectory are refused by [`decode`].
 pub fn encode(trajectory: &Trajectory) -> Vec<u8> {
@@ -99,7 +115,9 @@ pub fn decode(bytes: &[u8]) -> Result<Trajectory, FormatError> {
     }
     let terminals = flags.iter().map(|b| *b == 1).collect();
     let columns = Columns { obs, actions, rewards, terminals, start_time, first_prev };
-    Ok(Trajectory::from_checked(Arc::new(layout), columns))
+    let trajectory = Trajectory::from_checked(Arc::new(layout), columns);
+    trajectory.check_finite()?;
+    Ok(trajectory)
 }
 
 /// The fixed part at the start of a file.
@@ -134,8 +152,8 @@ impl Prefix {
         }
         let mut covered = [0; 24];
         covered.copy_from_slice(&fixed[8..32]);
-        let header_len =
-            usize::try_from(header_len).map_err(|_| FormatError::Lengths("the header is too long"))?;
+        let header_len = usize::try_from(header_len).ok().filter(|_| header_len <= MAX_HEADER);
+        let header_len = header_len.ok_or(FormatError::Lengths("the header is too long"))?;
         Ok(Self {
             covered,
             version: u32_at(8),
@@ -163,6 +181,9 @@ impl Header {
         check_crc("header", prefix.header_crc, crc_of(&[&prefix.covered, bytes]))?;
         if prefix.version != VERSION {
             return Err(FormatError::UnsupportedVersion { found: prefix.version, supported: VERSION });
+        }
+        if prefix.body_len > MAX_BODY {
+            return Err(FormatError::TooLarge { bytes: prefix.body_len, limit: MAX_BODY });
         }
         let mut r = Reader { rest: bytes };
         let transitions = r.length()?;

@@ -14,6 +14,7 @@ mod format;
 mod npz;
 pub mod relabel;
 mod sample;
+mod spaces;
 mod store;
 mod trajectory;
 
@@ -24,5 +25,8 @@ pub use format::{VERSION, decode, encode};
 pub use npz::{NpyError, NpzError, read_npz};
 pub use relabel::{RelabelError, Relabeler};
 pub use sample::{Padding, sample_mixture, slice_bounds, slice_start};
-pub use store::{Damage, OpenReport, Part, Snapshot, Store, StoreConfig, TrajectoryId, Written, lock};
+pub use spaces::Spaces;
+pub use store::{
+    Damage, OpenReport, Part, Snapshot, Store, StoreConfig, TrajectoryId, Written, lock, refuse_links,
+};
 pub use trajectory::{ColumnLayout, Columns, Layout, Trajectory};

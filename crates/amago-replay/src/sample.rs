@@ -7,22 +7,29 @@ use rand::distr::weighted::WeightedIndex;
 
 use crate::{Batch, ReplayError, Slice, Store, collate};
 
-/// Which start indices a slice of a longer trajectory may have.
+/// Which start indices a slice of a longer trajectory may have, each with the same chance.
 ///
 /// Without padding every slice is full, but the steps near the ends of a trajectory are in fewer
 /// slices than those in its middle. Padding allows slices that begin before the trajectory or end
-/// after it; the part outside is cut off, so these slices are shorter.
+/// after it; the part outside is cut off, so these slices are shorter. Of `n` transitions and slices of
+/// `l < n`, a start is drawn from the range below; transition `t` is in the slices that begin in
+/// `t - l + 1..=t`. A trajectory of no more than `l` transitions is always taken whole.
+///
+/// The ranges of the original end one earlier where slices may end late: its slices never begin at the last
+/// transition, so slices of one never hold it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Padding {
-    /// Only full slices.
+    /// Only full slices: starts `0..=n - l`.
     #[default]
     None,
-    /// Slices may stick out on both sides.
+    /// Slices may stick out on both sides, and every transition has the same chance: starts `1 - l..=n - 1`.
     Both,
-    /// Slices may begin early: the first steps are drawn more often.
+    /// Slices may begin early: starts `1 - l..=n - l`. The first transitions have the same chance as those in the
+    /// middle, the last `l - 1` a smaller one.
     Left,
-    /// Slices may end late: the last steps are drawn more often.
+    /// Slices may end late: starts `0..=n - 1`. The last transitions have the same chance as those in the middle,
+    /// the first `l - 1` a smaller one.
     Right,
 }
 
@@ -49,9 +56,9 @@ pub fn slice_start(len: usize, max_seq_len: usize, padding: Padding, rng: &mut R
     let (n, l) = (to_i64(len), to_i64(max_seq_len));
     let start = rng.random_range(match padding {
         Padding::None => 0..=n - l,
-        Padding::Both => 1 - l..=n - 2,
+        Padding::Both => 1 - l..=n - 1,
         Padding::Left => 1 - l..=n - l,
-        Padding::Right => 0..=n - 2,
+        Padding::Right => 0..=n - 1,
     });
     slice_bounds(start, len, max_seq_len)
 }

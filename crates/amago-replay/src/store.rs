@@ -3,25 +3,26 @@
 mod cache;
 mod files;
 mod index;
+mod open;
 mod read;
 mod snapshot;
 mod write;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cache::Cache;
-use files::Scan;
-pub use files::lock;
+pub(crate) use files::open;
+pub use files::{lock, refuse_links};
 use index::{Entry, Index};
 pub use index::{Part, TrajectoryId};
 pub use read::Damage;
 pub use snapshot::Snapshot;
 pub use write::Written;
 
-use crate::{Layout, Relabeler, ReplayError};
+use crate::{Layout, Relabeler, Spaces};
 
 /// Limits and habits of a [`Store`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -56,7 +57,8 @@ pub struct OpenReport {
     pub missing: usize,
 }
 
-/// A folder of trajectories, one file each: `buffer/` (FIFO) and `protected/` (never dropped).
+/// A folder of trajectories, one file each: `buffer/` (FIFO) and `protected/` (never dropped). Where it is only read,
+/// also a folder of `.npz` files of the original.
 ///
 /// All methods take `&self`: one thread may append while another samples. Memory does not grow
 /// with the contents, except for a few bytes per trajectory.
@@ -65,6 +67,8 @@ pub struct Store {
     root: PathBuf,
     config: StoreConfig,
     report: OpenReport,
+    /// What trajectories are checked against, where that is known.
+    spaces: Option<Spaces>,
     inner: Mutex<Inner>,
     /// Held for as long as the store lives; absent where it only reads.
     writer: Option<File>,
@@ -81,6 +85,8 @@ struct Inner {
     retired: Vec<Entry>,
     /// Stored after the snapshot that the store was opened at, by id.
     later: BTreeMap<u64, Entry>,
+    /// Files of the original, by the numbers they have at the moment.
+    npz: BTreeMap<u64, PathBuf>,
 }
 
 impl Inner {
@@ -100,116 +106,6 @@ impl Inner {
 }
 
 impl Store {
-    /// Opens a folder, creating what is missing, and reads the headers of all trajectories.
-    ///
-    /// # Errors
-    /// When the folder cannot be used, another live store uses it, or it holds trajectories of
-    /// different layouts or of another format version. Damaged files are set aside.
-    pub fn open(dir: impl AsRef<Path>, config: StoreConfig) -> Result<Self, ReplayError> {
-        Self::open_at(dir.as_ref(), config, None)
-    }
-
-    /// Opens a folder to draw from it only: nothing in it changes, and others may use it at the same time.
-    /// Damaged files are left out, and stay where they are. What others add is found by [`Store::refresh`].
-    ///
-    /// # Errors
-    /// As [`Store::open`], and when there is no such folder.
-    pub fn read(dir: impl AsRef<Path>, config: StoreConfig) -> Result<Self, ReplayError> {
-        Self::empty(dir.as_ref(), config, None).filled(None)
-    }
-
-    fn open_at(root: &Path, config: StoreConfig, at: Option<&Snapshot>) -> Result<Self, ReplayError> {
-        for part in [Part::Fifo, Part::Protected] {
-            let dir = files::part_dir(root, part);
-            fs::create_dir_all(&dir).map_err(ReplayError::io(&dir))?;
-        }
-        let lock = files::lock(root)?;
-        Self::empty(root, config, Some(lock)).filled(at)
-    }
-
-    fn empty(root: &Path, config: StoreConfig, writer: Option<File>) -> Self {
-        let inner = Inner {
-            index: Index::default(),
-            cache: Cache::new(config.cache_bytes),
-            layout: None,
-            damage: Vec::new(),
-            next_id: 0,
-            retired: Vec::new(),
-            later: BTreeMap::new(),
-        };
-        let (root, report) = (root.to_owned(), OpenReport::default());
-        Self { root, config, report, inner: Mutex::new(inner), writer }
-    }
-
-    fn filled(mut self, at: Option<&Snapshot>) -> Result<Self, ReplayError> {
-        let store = &mut self;
-        for part in [Part::Protected, Part::Fifo] {
-            let scan = store.read_folder(part)?;
-            store.report.temp_files += scan.temp_files;
-            store.report.foreign += scan.foreign;
-        }
-        if let Some(snapshot) = at {
-            let missing = store.lock().go_back(snapshot);
-            store.report.missing = missing;
-        }
-        let damaged = store.lock().damage.len();
-        store.report.damaged = damaged;
-        // The ids of files set aside are not given out again, so that names there never collide.
-        let damaged = files::damaged_dir(&store.root);
-        if damaged.is_dir() && at.is_none() {
-            let ids = files::scan(&damaged, false)?.ids;
-            let mut inner = store.lock();
-            inner.next_id = ids.last().map_or(0, |id| id.saturating_add(1)).max(inner.next_id);
-        }
-        Ok(self)
-    }
-
-    /// Looks again at a folder that others write to: from now on what came is drawn too, and what went is not.
-    ///
-    /// # Errors
-    /// As [`Store::read`].
-    pub fn refresh(&self) -> Result<(), ReplayError> {
-        [Part::Protected, Part::Fifo].into_iter().try_for_each(|part| self.read_folder(part).map(drop))
-    }
-
-    /// Makes the index that of the folder. Files that were found damaged are not looked at again.
-    fn read_folder(&self, part: Part) -> Result<Scan, ReplayError> {
-        let scan = files::scan(&files::part_dir(&self.root, part), self.writer.is_some())?;
-        self.lock().keep_only(part, &scan.ids);
-        for &id in &scan.ids {
-            let path = files::path(&self.root, part, id);
-            if self.lock().knows(TrajectoryId { part, number: id }, &path) {
-                continue;
-            }
-            let read = files::summary(&path, id);
-            let mut inner = self.lock();
-            inner.next_id = inner.next_id.max(id.saturating_add(1));
-            match read {
-                Ok((entry, layout)) => {
-                    self.adopt_layout(&mut inner, &Arc::new(layout), &path)?;
-                    inner.index.insert(part, entry);
-                }
-                Err(e) => self.handle_damage(&mut inner, TrajectoryId { part, number: id }, e)?,
-            }
-        }
-        Ok(scan)
-    }
-
-    /// The store's layout: the first one seen. Every other must be equal.
-    fn adopt_layout(
-        &self,
-        inner: &mut Inner,
-        found: &Arc<Layout>,
-        path: &Path,
-    ) -> Result<Arc<Layout>, ReplayError> {
-        let expected = inner.layout.get_or_insert_with(|| found.clone());
-        if expected == found {
-            return Ok(expected.clone());
-        }
-        let (expected, found) = (expected.to_string(), found.to_string());
-        Err(ReplayError::Layout { path: path.to_owned(), expected, found })
-    }
-
     /// Number of trajectories, FIFO and protected.
     pub fn len(&self) -> usize {
         self.lock().index.len()
@@ -227,14 +123,12 @@ impl Store {
 
     /// Bytes of all files, FIFO and protected.
     pub fn bytes(&self) -> u64 {
-        let inner = self.lock();
-        inner.index.fifo.bytes + inner.index.protected.bytes
+        self.lock().index.bytes()
     }
 
     /// Transitions of all trajectories, FIFO and protected.
     pub fn transitions(&self) -> u64 {
-        let inner = self.lock();
-        inner.index.fifo.transitions + inner.index.protected.transitions
+        self.lock().index.transitions()
     }
 
     /// Bytes of trajectories in memory; at most [`StoreConfig::cache_bytes`].

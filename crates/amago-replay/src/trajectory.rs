@@ -90,8 +90,8 @@ impl Trajectory {
     /// A trajectory from columns made elsewhere, for example by an import.
     ///
     /// # Errors
-    /// When a column is missing, of another type or of another length than the layout asks for, or
-    /// when the time indices are negative or overflow.
+    /// When a column is missing, of another type or of another length than the layout asks for, when it
+    /// holds NaN or infinity, or when the time indices are negative or overflow.
     pub fn new(layout: Arc<Layout>, columns: Columns) -> Result<Self, ReplayError> {
         let steps = columns.rewards.len();
         let need = |column: &str, got: usize, expected: Option<usize>| {
@@ -116,7 +116,27 @@ impl Trajectory {
         if !start_time_fits(columns.start_time, steps) {
             return Err(ReplayError::Unstorable(FormatError::BadStartTime(columns.start_time)));
         }
-        Ok(Self { layout, columns })
+        let trajectory = Self { layout, columns };
+        trajectory.check_finite().map_err(ReplayError::Unstorable)?;
+        Ok(trajectory)
+    }
+
+    /// Refuses NaN and infinity, which would spoil training for as long as the trajectory is kept.
+    pub(crate) fn check_finite(&self) -> Result<(), FormatError> {
+        let c = &self.columns;
+        let check = |values: &[f32], column: &dyn Fn() -> String| match first_not_finite(values) {
+            Some(index) => Err(FormatError::NotFinite { column: column(), index }),
+            None => Ok(()),
+        };
+        check(&c.first_prev, &|| "first rl2s row".to_owned())?;
+        check(&c.actions, &|| "actions".to_owned())?;
+        check(&c.rewards, &|| "rewards".to_owned())?;
+        for (spec, column) in self.layout.columns.iter().zip(&c.obs) {
+            if let Column::F32(values) = column {
+                check(values, &|| format!("observation \"{}\"", spec.key))?;
+            }
+        }
+        Ok(())
     }
 
     /// For callers inside the crate that have made sure of the lengths.
@@ -171,10 +191,17 @@ impl Trajectory {
     }
 }
 
-/// Whether all time indices of a trajectory are representable and none is negative.
+/// Whether no time index of a trajectory is negative, and all can be computed with on every device: those count
+/// in i32.
 pub(crate) fn start_time_fits(start_time: i64, steps: usize) -> bool {
     let end = i64::try_from(steps).ok().and_then(|n| start_time.checked_add(n));
-    start_time >= 0 && end.is_some()
+    start_time >= 0 && end.is_some_and(|end| end <= i64::from(i32::MAX))
+}
+
+fn first_not_finite(values: &[f32]) -> Option<usize> {
+    // No early exit: nearly always all are finite, and so the loop vectorises.
+    let finite = values.iter().fold(true, |ok, x| ok & x.is_finite());
+    if finite { None } else { values.iter().position(|x| !x.is_finite()) }
 }
 
 fn column_bytes(column: &Column) -> usize {

@@ -4,37 +4,24 @@
 #[path = "replay/common.rs"]
 #[allow(dead_code)] // the other tests use the rest
 mod common;
+#[path = "replay/largest.rs"]
+mod largest;
 #[path = "replay/mutate.rs"]
 mod mutate;
+#[path = "replay/npz_file.rs"]
+#[allow(dead_code)] // the other tests use the rest
+mod npz_file;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use amago_env::{Role, rng};
-use amago_replay::{decode, encode, read_npz};
+use amago_replay::{Store, StoreConfig, decode, encode, read_npz};
 use common::trajectory;
+use largest::{LARGEST, Largest};
 use mutate::mutate;
-
-/// Remembers the largest allocation.
-struct Largest;
-
-static LARGEST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Largest {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are those of `System`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are those of `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use zip::CompressionMethod;
 
 #[global_allocator]
 static ALLOCATOR: Largest = Largest;
@@ -117,4 +104,52 @@ fn mutated_files_are_refused_or_read() {
         read_npz(&file).is_ok()
     };
     check(&seeds, true, |_| (), archive);
+    small_files_stay_small(dir.path());
+}
+
+/// What takes no room on the disk takes none in memory.
+fn small_files_stay_small(dir: &Path) {
+    let largest = |f: &dyn Fn()| {
+        LARGEST.store(0, Ordering::Relaxed);
+        f();
+        LARGEST.load(Ordering::Relaxed)
+    };
+    // Zeros that say a thousand times what they are: 32 MB of one array in 32 kB, and an array of bytes that would
+    // be eight times as much in double precision.
+    for (name, shape, len) in
+        [("rews", "(8000000, 1)", 32 << 20), ("_OBS_KEY_image", "(9, 2000, 2000)", 36_000_000)]
+    {
+        let descr = if name == "rews" { "<f4" } else { "|u1" };
+        let mut arrays = npz_file::arrays(&trajectory(1, 8));
+        arrays.retain(|(other, _)| other != name);
+        arrays.push((name.to_owned(), (descr, shape.to_owned(), vec![0; len])));
+        let path = dir.join("bomb.npz");
+        npz_file::write(&path, &arrays, CompressionMethod::Deflated);
+        let size = fs::metadata(&path).expect("a file").len();
+        assert!(size < 200_000, "{size}");
+        let most = if name == "rews" { 1 << 20 } else { 80 << 20 };
+        let got = largest(&|| drop(read_npz(&path)));
+        assert!(got < most, "{name}: {got} bytes at once");
+    }
+    // A terabyte of nothing.
+    let buffer = dir.join("sparse/buffer");
+    fs::create_dir_all(&buffer).expect("a folder");
+    fs::create_dir_all(dir.join("sparse/protected")).expect("a folder");
+    for (name, at) in [("00000000000000000001.traj", 16), ("00000000000000000002.traj", 24)] {
+        let mut bytes = encode(&trajectory(1, 8));
+        let body = u64::from_le_bytes(bytes[24..32].try_into().expect("eight"));
+        let header = u64::from_le_bytes(bytes[16..24].try_into().expect("eight"));
+        bytes[at..at + 8].copy_from_slice(&(1_u64 << 40).to_le_bytes());
+        if at == 24 {
+            repair(&mut bytes);
+        }
+        fs::write(buffer.join(name), &bytes).expect("writable");
+        let file = File::options().write(true).open(buffer.join(name)).expect("there");
+        file.set_len(36 + (1 << 40) + if at == 16 { body } else { header }).expect("sparse");
+    }
+    let got = largest(&|| {
+        let store = Store::read(dir.join("sparse"), StoreConfig::default()).expect("a folder");
+        assert_eq!((store.len(), store.damage().len()), (0, 2), "{:?}", store.damage());
+    });
+    assert!(got < 1 << 20, "{got} bytes at once");
 }

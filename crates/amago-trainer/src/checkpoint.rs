@@ -9,9 +9,10 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 
-use crate::TrainError;
+use crate::{TrainError, files};
 
 mod state;
+mod tensors;
 pub use state::{CheckpointMeta, RunState};
 
 const VERSION: u32 = 2;
@@ -121,7 +122,7 @@ impl Checkpoint {
     pub fn open(path: &Path) -> Result<Self, TrainError> {
         let file = path.join(MANIFEST);
         let fail = |path: &Path, reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
-        let text = fs::read(&file).map_err(|e| fail(&file, e.to_string()))?;
+        let text = files::read(&file).map_err(|e| fail(&file, e.to_string()))?;
         let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| fail(&file, e.to_string()))?;
         if manifest.version != VERSION {
             let reason = format!("version {}, this program reads version {VERSION}", manifest.version);
@@ -132,7 +133,7 @@ impl Checkpoint {
         }
         let read = |name: &str| {
             let file = path.join(name);
-            let bytes = fs::read(&file).map_err(|e| fail(&file, e.to_string()))?;
+            let bytes = files::read(&file).map_err(|e| fail(&file, e.to_string()))?;
             match manifest.files.get(name) == Some(&crc32fast::hash(&bytes)) {
                 true => Ok(bytes),
                 false => Err(fail(&file, "damaged: its checksum does not match the manifest".to_owned())),
@@ -148,9 +149,15 @@ impl Checkpoint {
     /// # Errors
     /// When the file does not fit the agent.
     pub fn load_agent(&self, agent: Agent) -> Result<Agent, TrainError> {
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(self.agent.clone()));
-        let loaded = record.and_then(|record| agent.try_load_record(record));
-        loaded.map_err(|e| self.fault(AGENT, first_fault(&e.to_string())))
+        let bytes = Bytes::from_bytes_vec(self.agent.clone()).shared();
+        let checked = tensors::check_agent(&bytes);
+        let loaded = checked.and_then(|()| {
+            tensors::contain(|| {
+                let record = ModuleRecord::from_bytes(bytes).map_err(|e| e.to_string())?;
+                agent.try_load_record(record).map_err(|e| first_fault(&e.to_string()))
+            })
+        });
+        loaded.map_err(|reason| self.fault(AGENT, reason))
     }
 
     /// Loads networks, optimiser and counters into a fresh learner of the same shape.
@@ -159,8 +166,10 @@ impl Checkpoint {
     /// When a file does not fit the learner.
     pub fn load_learner(&self, mut learner: Learner) -> Result<Learner, TrainError> {
         learner.agent = self.load_agent(learner.agent)?;
-        let optimizer = learner.optimizer.from_bytes(Bytes::from_bytes_vec(self.optimizer.clone()));
-        learner.optimizer = optimizer.map_err(|e| self.fault(OPTIMIZER, e.to_string()))?;
+        let (bytes, optimizer) = (Bytes::from_bytes_vec(self.optimizer.clone()).shared(), learner.optimizer);
+        let loaded = tensors::check_optimizer(&bytes, &learner.agent)
+            .and_then(|()| tensors::contain(|| optimizer.from_bytes(bytes).map_err(|e| e.to_string())));
+        learner.optimizer = loaded.map_err(|reason| self.fault(OPTIMIZER, reason))?;
         learner.updates = self.meta.updates;
         Ok(learner)
     }
@@ -191,7 +200,7 @@ fn write(
     meta: CheckpointMeta,
     state: Option<&RunState>,
 ) -> Result<(), TrainError> {
-    fs::create_dir_all(temp).map_err(TrainError::io(temp))?;
+    fs::create_dir(temp).map_err(TrainError::io(temp))?;
     let fail = |file: &Path, e: String| TrainError::Checkpoint { path: file.to_owned(), reason: e };
     let (agent, optimizer) = (temp.join(AGENT), temp.join(OPTIMIZER));
     learner.agent.clone().save_file(&agent).map_err(|e| fail(&agent, e.to_string()))?;

@@ -172,9 +172,14 @@ pub struct ReplayConfig {
     pub traj_save_stagger: bool,
     /// Weight of the run's own trajectories among the datasets when a batch is drawn.
     pub weight: f64,
+    /// Their weight in the epoch in which enough are stored; from there it goes to `weight` over `anneal_epochs`.
+    /// Left out, it is `weight`, or grows from zero where other datasets were ready earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_weight: Option<f64>,
     /// Other folders of trajectories, drawn from and never changed.
     pub datasets: Vec<DatasetConfig>,
-    /// Epochs over which the weight of what becomes ready later than the rest grows to its full size.
+    /// Epochs over which the weight of what becomes ready later than the rest, and of what has an
+    /// `initial_weight`, comes to its full size.
     pub anneal_epochs: usize,
     /// How many goals that were not reached become places that the agent came to, in training alone.
     /// Needs a task whose observations are an instruction, see [`amago_replay::relabel`].
@@ -191,6 +196,7 @@ impl Default for ReplayConfig {
             traj_save_len: 0,
             traj_save_stagger: false,
             weight: 1.0,
+            initial_weight: None,
             datasets: Vec::new(),
             anneal_epochs: 0,
             relabel: Relabeler::None,
@@ -198,15 +204,20 @@ impl Default for ReplayConfig {
     }
 }
 
-/// A folder of trajectories that another run collected.
+/// A folder of trajectories that another run collected, or one of `.npz` files of the original.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetConfig {
-    /// The folder, for example `runs/expert-001/replay`.
+    /// The folder, for example `runs/expert-001/replay`. The original's files are in the folder itself, or in
+    /// `buffer`, `protected` or `fifo` in it.
     pub path: PathBuf,
     /// Its weight when a batch is drawn.
     #[serde(default = "one")]
     pub weight: f64,
+    /// Its weight in the epoch in which it becomes ready; from there it goes to `weight` over
+    /// `replay.anneal_epochs`. Left out, it is `weight`, or grows from zero where others were ready earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_weight: Option<f64>,
 }
 
 fn one() -> f64 {

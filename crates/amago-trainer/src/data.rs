@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use amago_env::Rng;
-use amago_replay::{Batch, Damage, Layout, ReplayError, Snapshot, Store, StoreConfig, sample_mixture};
+use amago_replay::{Batch, Damage, ReplayError, Snapshot, Store, sample_mixture};
 
 use crate::{Mode, Plan, RunDir, TrainError};
 
@@ -12,14 +12,19 @@ pub(crate) struct Data {
     /// Where the run collects to; absent where it only learns.
     pub own: Option<Store>,
     datasets: Vec<Store>,
-    /// Layout of the task's trajectories.
-    layout: Layout,
     /// Of the run's own replay, then of the datasets.
-    weights: Vec<f64>,
+    weights: Vec<Weight>,
     /// The epoch in which each became ready.
     since: Vec<Option<usize>>,
     min_own: usize,
     anneal_epochs: usize,
+}
+
+/// How often something is drawn from, against the others.
+struct Weight {
+    /// When it has just become ready, where the config says so.
+    initial: Option<f64>,
+    full: f64,
 }
 
 impl Data {
@@ -35,16 +40,16 @@ impl Data {
             (_, Some((snapshot, _))) => Some(Store::resume(run.replay(), config.store(), snapshot)?),
             (_, None) => Some(Store::open(run.replay(), config.store())?),
         };
-        let layout = plan.layout();
-        let open = |set: &crate::DatasetConfig| open_dataset(&set.path, config.store(), &layout);
+        let own = own.map(|store| store.keep_to(plan.spaces())).transpose()?;
+        let open = |set: &crate::DatasetConfig| open_dataset(&set.path, plan);
         let datasets = config.datasets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        let weights: Vec<f64> =
-            [config.weight].into_iter().chain(config.datasets.iter().map(|d| d.weight)).collect();
+        let sets = config.datasets.iter().map(|d| Weight { initial: d.initial_weight, full: d.weight });
+        let own_weight = Weight { initial: config.initial_weight, full: config.weight };
+        let weights: Vec<Weight> = [own_weight].into_iter().chain(sets).collect();
         let since = at.map(|(_, since)| since).filter(|since| since.len() == weights.len());
         Ok(Self {
             own,
             datasets,
-            layout,
             since: since.unwrap_or_else(|| vec![None; weights.len()]),
             weights,
             min_own: plan.config.train.min_trajectories,
@@ -66,7 +71,6 @@ impl Data {
     pub fn begin_epoch(&mut self, epoch: usize) -> Result<bool, TrainError> {
         for set in &self.datasets {
             set.refresh()?;
-            check_layout(set, &self.layout)?;
         }
         let need = [self.min_own].into_iter().chain(std::iter::repeat(1));
         let ready: Vec<bool> =
@@ -78,13 +82,22 @@ impl Data {
     }
 
     /// What is drawn in an epoch: nothing from what is not ready, and less, for some epochs, from what became
-    /// ready after the others.
+    /// ready after the others, unless it has an initial weight.
     fn weights(&self, epoch: usize) -> Vec<f64> {
         let first = self.since.iter().flatten().min();
-        let weight = |(weight, since): (&f64, &Option<usize>)| match since {
-            None => 0.0,
-            Some(since) if Some(since) == first => *weight,
-            Some(since) => weight * ((epoch - since + 1) as f64 / self.anneal_epochs.max(1) as f64).min(1.0),
+        let weight = |(weight, since): (&Weight, &Option<usize>)| {
+            let Some(since) = since else { return 0.0 };
+            // It comes from a checkpoint, which may be damaged.
+            let before = epoch.saturating_sub(*since);
+            let share = |epochs: usize| match self.anneal_epochs {
+                0 => 1.0,
+                all => (epochs as f64 / all as f64).min(1.0),
+            };
+            match weight.initial {
+                Some(initial) => initial + (weight.full - initial) * share(before),
+                None if Some(since) == first => weight.full,
+                None => weight.full * share(before + 1),
+            }
         };
         self.weights.iter().zip(&self.since).map(weight).collect()
     }
@@ -118,44 +131,48 @@ impl Data {
 }
 
 /// Opens a folder of trajectories of the task to draw from it only.
-pub(crate) fn open_dataset(dir: &Path, config: StoreConfig, expected: &Layout) -> Result<Store, TrainError> {
-    let store = Store::read(dir, config)?;
-    check_layout(&store, expected)?;
-    Ok(store)
-}
-
-fn check_layout(store: &Store, expected: &Layout) -> Result<(), TrainError> {
-    match store.layout() {
-        Some(found) if *found != *expected => {
-            let (expected, found) = (expected.to_string(), found.to_string());
-            Err(ReplayError::Layout { path: store.dir().to_owned(), expected, found }.into())
-        }
-        _ => Ok(()),
-    }
+pub(crate) fn open_dataset(dir: &Path, plan: &Plan) -> Result<Store, TrainError> {
+    Ok(Store::read(dir, plan.config.replay.store())?.keep_to(plan.spaces())?)
 }
 
 #[cfg(test)]
 mod tests {
-    use amago_env::{DictSpace, Space};
-
     use super::*;
+
+    fn data(weights: &[(Option<f64>, f64)], since: &[Option<usize>], anneal_epochs: usize) -> Data {
+        let weights = weights.iter().map(|(initial, full)| Weight { initial: *initial, full: *full });
+        let (weights, since) = (weights.collect(), since.to_vec());
+        Data { own: None, datasets: Vec::new(), weights, since, min_own: 1, anneal_epochs }
+    }
 
     #[test]
     fn what_becomes_ready_late_grows_to_its_weight() {
-        let mut data = Data {
-            own: None,
-            datasets: Vec::new(),
-            layout: Layout::new(&DictSpace::single(Space::Discrete { n: 2 }), &Space::Discrete { n: 2 }),
-            weights: vec![1.0, 0.5, 2.0],
-            since: vec![None, Some(1), Some(1)],
-            min_own: 1,
-            anneal_epochs: 4,
-        };
+        let weights = [(None, 1.0), (None, 0.5), (None, 2.0)];
+        let mut data = data(&weights, &[None, Some(1), Some(1)], 4);
         assert_eq!(data.weights(1), [0.0, 0.5, 2.0]);
         data.since[0] = Some(10);
         let own: Vec<f64> = (10..=15).map(|epoch| data.weights(epoch)[0]).collect();
         assert_eq!(own, [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]);
         data.anneal_epochs = 0;
         assert_eq!(data.weights(10), [1.0, 0.5, 2.0]);
+    }
+
+    #[test]
+    fn an_initial_weight_becomes_the_full_one() {
+        let weights = [(Some(0.0), 0.5), (Some(1.0), 0.25), (None, 2.0), (Some(4.0), 2.0)];
+        let mut data = data(&weights, &[Some(1), Some(1), Some(1), Some(3)], 4);
+        let of = |i: usize, data: &Data| (1..=8).map(|epoch| data.weights(epoch)[i]).collect::<Vec<_>>();
+        // From the first epoch on, also where all are ready at once; the default does not change.
+        assert_eq!(of(0, &data), [0.0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.5]);
+        assert_eq!(of(1, &data), [1.0, 0.8125, 0.625, 0.4375, 0.25, 0.25, 0.25, 0.25]);
+        assert_eq!(of(2, &data), [2.0; 8]);
+        // Late, it begins at its own, not at zero.
+        assert_eq!(of(3, &data)[2..], [4.0, 3.5, 3.0, 2.5, 2.0, 2.0]);
+        data.anneal_epochs = 0;
+        assert_eq!(data.weights(3), [0.5, 0.25, 2.0, 2.0]);
+        // A damaged checkpoint may say that it became ready later.
+        data.since[0] = Some(usize::MAX);
+        data.anneal_epochs = 4;
+        assert_eq!(data.weights(3)[0], 0.0);
     }
 }

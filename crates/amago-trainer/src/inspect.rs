@@ -64,7 +64,7 @@ impl<'a> Inspection<'a> {
         if !folder.is_dir() {
             return Err(TrainError::NoReplay(folder));
         }
-        let store = open_dataset(&folder, plan.config.replay.store(), &plan.layout())?;
+        let store = open_dataset(&folder, plan)?;
         Ok(Self { plan, agent, device, store })
     }
 

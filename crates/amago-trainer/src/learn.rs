@@ -143,6 +143,6 @@ fn save_batch(batch: &Batch, dir: &Path, update: u64) -> Result<PathBuf, TrainEr
     let file = dir.join(format!("update-{update:08}.safetensors"));
     let fail = |e: safetensors::SafeTensorError| TrainError::io(&file)(std::io::Error::other(e));
     let bytes = safetensors::serialize(views, None).map_err(fail)?;
-    std::fs::write(&file, bytes).map_err(TrainError::io(&file))?;
+    crate::files::write(&file, &bytes).map_err(TrainError::io(&file))?;
     Ok(file)
 }

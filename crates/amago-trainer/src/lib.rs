@@ -15,6 +15,7 @@ mod driver;
 mod error;
 mod evaluate;
 mod faults;
+mod files;
 mod histogram;
 mod inspect;
 mod learn;

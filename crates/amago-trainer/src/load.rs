@@ -74,11 +74,12 @@ struct Misfit {
 }
 
 /// Settings that have no default and so are not in the default table.
-const OPTIONAL: [&str; 4] = [
+const OPTIONAL: [&str; 5] = [
     "agent.tstep_encoder.obs_keys",
     "agent.tstep_encoder.goal",
     "agent.critic.bins.init_value",
     "exploration.horizon",
+    "replay.initial_weight",
 ];
 
 /// Reads a config.

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 
 use crate::histogram::Histogram;
 use crate::machine::Machine;
-use crate::{CollectReport, EvalReport, TrainError};
+use crate::{CollectReport, EvalReport, TrainError, files};
 
 /// Version of the file's layout.
 const VERSION: u32 = 2;
@@ -198,7 +198,7 @@ impl MetricsLog {
     /// # Errors
     /// When it cannot be read or written.
     pub fn resume(path: &Path, epoch: usize, device: &Device) -> Result<Self, TrainError> {
-        let text = match std::fs::read(path) {
+        let text = match files::read(path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             text => text.map_err(TrainError::io(path))?,
         };

@@ -8,7 +8,7 @@ use amago_env::exploration::Exploration;
 use amago_env::kshot::KShot;
 use amago_env::watchdog::Watchdog;
 use amago_env::{DictSpace, Env, EnvError, Space, registry, validate_spaces};
-use amago_replay::{Layout, Relabeler};
+use amago_replay::{Layout, Relabeler, Spaces};
 use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
@@ -149,9 +149,9 @@ impl Plan {
         Faults::new(Arc::new(move || Ok(watched(make_env()?, seconds))), self.config.train.max_fault_rate)
     }
 
-    /// What the columns of its trajectories mean.
-    pub(crate) fn layout(&self) -> Layout {
-        Layout::new(&self.observation_space, &self.action_space)
+    /// What its trajectories may hold.
+    pub(crate) fn spaces(&self) -> Spaces {
+        Spaces::new(&self.observation_space, &self.action_space)
     }
 
     /// A fresh agent for the task.
@@ -235,7 +235,12 @@ fn check_mixture(config: &RunConfig) -> Result<(), TrainError> {
     let replay = &config.replay;
     let sets = replay.datasets.iter().map(|set| ("replay.datasets.weight", set.weight));
     let weights = [("replay.weight", replay.weight)].into_iter().chain(sets);
-    if let Some((name, value)) = weights.clone().find(|(_, weight)| !(0.0..=1e9).contains(weight)) {
+    let own = replay.initial_weight.map(|weight| ("replay.initial_weight", weight));
+    let sets = replay.datasets.iter().filter_map(|set| set.initial_weight);
+    let initial = own.into_iter().chain(sets.map(|weight| ("replay.datasets.initial_weight", weight)));
+    if let Some((name, value)) =
+        weights.clone().chain(initial).find(|(_, weight)| !(0.0..=1e9).contains(weight))
+    {
         return Err(TrainError::Number { name, value, rule: "from 0 to 1e9" });
     }
     let offline = config.train.mode == Mode::Learn;

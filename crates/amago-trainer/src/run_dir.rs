@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{ConfigSource, RunConfig, TrainError, load_config};
+use amago_replay::refuse_links;
+
+use crate::{ConfigSource, RunConfig, TrainError, files, load_config};
 
 /// Last line of a resolved config: without it, a file that was cut would pass for one that leaves
 /// settings to their defaults.
@@ -60,7 +62,8 @@ impl RunDir {
     /// When it cannot be written; the one there stays.
     pub fn write_config(&self, config: &RunConfig) -> Result<(), TrainError> {
         let (file, temp) = (self.config_file(), self.0.join("config.toml.tmp"));
-        let written = fs::write(&temp, resolved(config)?).and_then(|()| fs::rename(&temp, &file));
+        let text = resolved(config)?;
+        let written = files::write(&temp, text.as_bytes()).and_then(|()| fs::rename(&temp, &file));
         written.map_err(TrainError::io(&file))
     }
 
@@ -73,7 +76,8 @@ impl RunDir {
     /// Opens an existing run and reads its config.
     ///
     /// # Errors
-    /// When the folder or its config is missing or broken.
+    /// When the folder or its config is missing or broken, or something in it is a symbolic link: a run that goes on
+    /// would write to where it points. The folder itself may be reached through one.
     pub fn open(path: &Path) -> Result<(Self, RunConfig), TrainError> {
         Self::open_with(path, &[])
     }
@@ -86,10 +90,11 @@ impl RunDir {
     pub fn open_with(path: &Path, overrides: &[String]) -> Result<(Self, RunConfig), TrainError> {
         let run = Self(path.to_owned());
         let file = run.config_file();
-        let text = fs::read_to_string(&file).map_err(|e| TrainError::NotARun {
+        let text = files::read_text(&file).map_err(|e| TrainError::NotARun {
             path: path.to_owned(),
             reason: format!("{}: {e}", file.display()),
         })?;
+        refuse_links(path)?;
         if !text.trim_end().ends_with(END) {
             let reason = format!("{} was cut: its last line must be \"{END}\"", file.display());
             return Err(TrainError::NotARun { path: path.to_owned(), reason });

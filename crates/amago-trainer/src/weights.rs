@@ -1,17 +1,17 @@
 //! Weights of the original: files of `torch.save(policy.state_dict())`, or the same as safetensors.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use amago_agent::{Agent, Misfit, load_state};
 use amago_seqmodel::{PositionKind, TrajEncoderConfig};
-use burn::tensor::{BoolStore, DType, Device, TensorData};
-use pytorch_reader::{DType as TorchType, PytorchReader};
-use safetensors::{Dtype as SafeType, SafeTensors};
+use burn::tensor::{Device, TensorData};
 
 use crate::checkpoint::{Checkpoint, CheckpointMeta};
 use crate::{Plan, RunDir, TrainError};
+
+mod stored;
+use stored::{Contents, Stored};
 
 /// A state dict: tensors by their names in the original.
 pub type StateDict = BTreeMap<String, TensorData>;
@@ -26,48 +26,52 @@ pub struct Imported {
 }
 
 /// Puts the weights of a file into an agent built from the plan, and makes a run folder of it with one
-/// checkpoint after no updates. Nothing is written when anything does not fit.
+/// checkpoint after no updates. Nothing is written when anything does not fit. Names and shapes are compared before any
+/// tensor is read.
 ///
 /// # Errors
-/// When the file cannot be read, when tensors do not fit (all are named), or when the folder cannot be
-/// written.
+/// When the file cannot be read, when tensors do not fit (all are named) or hold no finite numbers, or when the folder
+/// cannot be written.
 pub fn import(weights: &Path, plan: &Plan, run_dir: &Path, device: &Device) -> Result<Imported, TrainError> {
-    let state = read_state_dict(weights)?;
+    let contents = open(weights)?;
     let agent = plan.agent(&device.clone().autodiff());
-    let (agent, imported) = fill(agent, &state, &plan.config.agent.traj_encoder)
-        .map_err(|misfits| TrainError::Misfits { path: weights.to_owned(), misfits: Misfits(misfits) })?;
+    let misfit = |misfits| TrainError::Misfits { path: weights.to_owned(), misfits: Misfits(misfits) };
+    let imported = compare(&agent, &contents, &plan.config.agent.traj_encoder).map_err(misfit)?;
+    let asked = contents.into_iter().filter(|(name, _)| !imported.unused.contains(name));
+    let state = read_all(weights, asked)?;
+    let agent = load_state(agent, |name| state.get(name).cloned()).map_err(misfit)?;
     let run = RunDir::create(run_dir, &plan.config)?;
     Checkpoint::save(&run.checkpoints(), &plan.learner(agent), CheckpointMeta::default(), None, 1)?;
     Ok(imported)
 }
 
-/// Fills an agent from a state dict and insists that nothing is left over but what the config implies.
-fn fill(
-    agent: Agent,
-    state: &StateDict,
+/// Compares names and shapes with what an agent asks for, and insists that nothing is left over but what the config
+/// implies.
+fn compare(
+    agent: &Agent,
+    contents: &Contents,
     traj_encoder: &TrajEncoderConfig,
-) -> Result<(Agent, Imported), Vec<Misfit>> {
-    let entries = amago_agent::state_entries(&agent);
+) -> Result<Imported, Vec<Misfit>> {
+    let entries = amago_agent::state_entries(agent);
     let asked = |name: &str| entries.iter().any(|entry| entry.name == name);
     let implied = |name: &str| name.ends_with(".rope.inv_freq") && is_rotary(traj_encoder);
     let (unused, left): (Vec<_>, Vec<_>) =
-        state.iter().filter(|(name, _)| !asked(name)).partition(|(name, _)| implied(name));
-    let left = left.into_iter().map(|(name, data)| {
-        let (name, found) = (name.clone(), data.shape().to_vec());
+        contents.iter().filter(|(name, _)| !asked(name)).partition(|(name, _)| implied(name));
+    let differing = entries.iter().filter_map(|entry| {
+        let (name, needed) = (entry.name.clone(), entry.shape.clone());
+        match contents.get(&name).map(|stored| stored.shape.clone()) {
+            None => Some(Misfit::Missing { name, needed }),
+            Some(found) if found != needed => Some(Misfit::Shape { name, needed, found }),
+            Some(_) => None,
+        }
+    });
+    let left = left.into_iter().map(|(name, stored)| {
+        let (name, found) = (name.clone(), stored.shape.clone());
         Misfit::LeftOver { name, found }
     });
-    let imported = Imported {
-        tensors: entries.len(),
-        unused: unused.into_iter().map(|(name, _)| name.clone()).collect(),
-    };
-    match load_state(agent, |name| state.get(name).cloned()) {
-        Err(mut misfits) => {
-            misfits.extend(left);
-            Err(misfits)
-        }
-        Ok(_) if left.len() > 0 => Err(left.collect()),
-        Ok(agent) => Ok((agent, imported)),
-    }
+    let misfits: Vec<Misfit> = differing.chain(left).collect();
+    let unused = unused.into_iter().map(|(name, _)| name.clone()).collect();
+    if misfits.is_empty() { Ok(Imported { tensors: entries.len(), unused }) } else { Err(misfits) }
 }
 
 /// The wavelengths of rotary positions are saved there, once per layer, and constants here. That they
@@ -76,73 +80,45 @@ fn is_rotary(config: &TrajEncoderConfig) -> bool {
     matches!(config, TrajEncoderConfig::Transformer(c) if c.pos_emb == PositionKind::Rope)
 }
 
-/// Reads all tensors of a file: safetensors where its name ends so, else any container of PyTorch's.
+/// Reads all tensors of a file: safetensors where its name ends so, else a container of PyTorch's, ZIP or older.
 /// Training on several devices puts `module.` before every name, which is taken off.
 ///
 /// # Errors
-/// When the file is missing, damaged, empty of tensors or not such a file.
+/// When the file is missing, damaged, empty of tensors or not such a file, when its tensors are longer than the file, as
+/// expanded ones are, or when one of them holds NaN or infinity.
 pub fn read_state_dict(path: &Path) -> Result<StateDict, TrainError> {
+    read_all(path, open(path)?)
+}
+
+/// What tensors a file has, without reading them.
+fn open(path: &Path) -> Result<Contents, TrainError> {
     const WRAPPER: &str = "module.";
-    let read = match path.extension().is_some_and(|e| e == "safetensors") {
-        true => read_safetensors(path),
-        false => read_torch(path),
-    };
     let fail = |reason| TrainError::Weights { path: path.to_owned(), reason };
-    let state = read.map_err(|e| fail(e.to_string()))?;
-    if state.is_empty() {
+    let contents = stored::open(path).map_err(|e| fail(e.to_string()))?;
+    if contents.is_empty() {
         return Err(fail("it holds no tensors".to_owned()));
     }
-    if !state.keys().all(|name| name.starts_with(WRAPPER)) {
-        return Ok(state);
+    if !contents.keys().all(|name| name.starts_with(WRAPPER)) {
+        return Ok(contents);
     }
-    Ok(state.into_iter().map(|(name, data)| (name[WRAPPER.len()..].to_owned(), data)).collect())
+    Ok(contents.into_iter().map(|(name, stored)| (name[WRAPPER.len()..].to_owned(), stored)).collect())
 }
 
-type ReadError = Box<dyn std::error::Error>;
-
-fn read_torch(path: &Path) -> Result<StateDict, ReadError> {
-    let tensors = PytorchReader::new(path)?.into_tensors();
-    let read = |(name, tensor): (String, pytorch_reader::Tensor)| {
-        let dtype = match tensor.dtype() {
-            TorchType::F64 => DType::F64,
-            TorchType::F32 => DType::F32,
-            TorchType::F16 => DType::F16,
-            TorchType::BF16 => DType::BF16,
-            TorchType::I64 => DType::I64,
-            TorchType::I32 => DType::I32,
-            TorchType::I16 => DType::I16,
-            TorchType::I8 => DType::I8,
-            TorchType::U64 => DType::U64,
-            TorchType::U32 => DType::U32,
-            TorchType::U16 => DType::U16,
-            TorchType::U8 => DType::U8,
-            TorchType::Bool => DType::Bool(BoolStore::Native),
-        };
-        let data = TensorData::from_bytes_vec(tensor.read()?, tensor.shape().to_vec(), dtype);
-        Ok((name, data))
+/// Reads some tensors of a file.
+fn read_all(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (String, Stored)>,
+) -> Result<StateDict, TrainError> {
+    let fail = |reason| TrainError::Weights { path: path.to_owned(), reason };
+    let read = |(name, stored): (String, Stored)| {
+        let data = stored.read().map_err(|e| fail(format!("the tensor {name}: {e}")))?;
+        let bad = data.iter::<f32>().find(|x| !x.is_finite());
+        match bad {
+            Some(value) => Err(fail(format!("the tensor {name} holds {value}, not a finite number"))),
+            None => Ok((name, data)),
+        }
     };
     tensors.into_iter().map(read).collect()
-}
-
-fn read_safetensors(path: &Path) -> Result<StateDict, ReadError> {
-    let bytes = fs::read(path)?;
-    let file = SafeTensors::deserialize(&bytes)?;
-    let read = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
-        let dtype = match view.dtype() {
-            SafeType::F64 => DType::F64,
-            SafeType::F32 => DType::F32,
-            SafeType::F16 => DType::F16,
-            SafeType::BF16 => DType::BF16,
-            SafeType::I64 => DType::I64,
-            SafeType::I32 => DType::I32,
-            SafeType::U8 => DType::U8,
-            SafeType::BOOL => DType::Bool(BoolStore::Native),
-            other => return Err(format!("{name} is of the type {other:?}").into()),
-        };
-        let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
-        Ok((name.to_owned(), data))
-    };
-    file.iter().map(read).collect()
 }
 
 /// All tensors that do not fit, one per line.
@@ -156,6 +132,8 @@ impl std::fmt::Display for Misfits {
             1 => write!(f, "1 tensor does not fit, nothing was written")?,
             n => write!(f, "{n} tensors do not fit, nothing was written")?,
         }
-        misfits.iter().try_for_each(|misfit| write!(f, "\n  {misfit}"))
+        // A name from the file may hold anything; a line is one tensor's.
+        let line = |misfit: &Misfit| misfit.to_string().replace(char::is_control, "\u{fffd}");
+        misfits.iter().try_for_each(|misfit| write!(f, "\n  {}", line(misfit)))
     }
 }

@@ -7,7 +7,7 @@ use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use amago_trainer::{Checkpoint, CheckpointMeta, Plan};
-use support::{Recorder, device, tiny, train};
+use support::{Recorder, device, seal, tiny, train};
 
 /// A run with three checkpoints, newest last.
 fn run(dir: &Path) -> [PathBuf; 3] {
@@ -133,4 +133,52 @@ fn the_one_just_saved_is_the_newest_and_stays() {
     let saved = save(folder, meta, 1);
     let (newest, damaged) = Checkpoint::newest(folder).expect("just saved");
     assert_eq!((newest.path(), damaged.len()), (saved.as_path(), 1));
+}
+
+/// An optimiser's file, in which a tensor has lost the number of its parameter: Burn panics.
+const MUTANT: &[u8] = include_bytes!("corpus/optimizer-mutant.bpk");
+
+#[test]
+fn files_with_right_checksums_are_checked_before_burn_takes_them_in() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let [.., newest] = run(dir.path());
+    let plan = Plan::new(tiny(&[])).expect("a plan");
+    let load = || {
+        let checkpoint = Checkpoint::open(&newest).expect("the checksums are right");
+        let learner = plan.learner(plan.agent(&device().autodiff()));
+        checkpoint.load_learner(learner).map(drop).map_err(|e| e.to_string())
+    };
+    let check = |file: &str, bytes: &[u8], expected: &str| {
+        let path = newest.join(file);
+        let whole = fs::read(&path).expect("a file");
+        fs::write(&path, bytes).expect("writable");
+        seal(&newest);
+        let error = load().expect_err(expected);
+        assert!(error.contains(&path.display().to_string()) && error.contains(expected), "{error}");
+        fs::write(&path, &whole).expect("writable");
+        seal(&newest);
+        assert_eq!(load(), Ok(()));
+    };
+    let (agent, optimizer) = ("agent.bpk", "optimizer.bpk");
+    check(optimizer, MUTANT, "belongs to no parameter");
+    let whole = |file: &str| fs::read(newest.join(file)).expect("a file");
+    let (networks, moments) = (whole(agent), whole(optimizer));
+    let replaced = |bytes: &[u8], from: &[u8], to: &[u8]| {
+        assert_eq!(from.len(), to.len());
+        let at = bytes.windows(from.len()).position(|w| w == from).expect("it is there");
+        let mut bytes = bytes.to_vec();
+        bytes[at..at + to.len()].copy_from_slice(to);
+        bytes
+    };
+    // The file of another checkpoint's networks has the same numbers of parameters, but no state.
+    check(optimizer, &networks, "is no moment of a parameter");
+    check(agent, &moments, "numbered as another tensor is");
+    check(optimizer, &replaced(&moments, b"momentum.moment_2", b"momentum.moment_3"), "is no moment");
+    check(optimizer, &replaced(&moments, b".momentum.time", b".momentum.tome"), "no number of steps");
+    check(optimizer, &replaced(&moments, b".__rank", b".__rang"), "incomplete or of another rank");
+    check(optimizer, &replaced(&moments, b"cF32", b"cI32"), "is of the type I32, not F32");
+    // The last tensor of a file ends with it.
+    let with_last = |bytes: &[u8], last: f32| [&bytes[..bytes.len() - 4], &last.to_le_bytes()].concat();
+    check(optimizer, &with_last(&moments, f32::NAN), "holds NaN, not a finite number");
+    check(agent, &with_last(&networks, f32::INFINITY), "holds inf, not a finite number");
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use amago_agent::{Misfit, state_entries};
 use amago_golden::modules::weights;
 use amago_trainer::{Checkpoint, Plan, RunDir, StateDict, TrainError, import, read_state_dict};
+use burn::tensor::TensorData;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use support::{device, tiny};
@@ -160,6 +161,86 @@ fn broken_files_are_refused_by_name() {
         let error = read_state_dict(&path).expect_err(name).to_string();
         assert!(error.contains(name) && error.contains("not a file of weights"), "{error}");
     }
+    fs::create_dir(folder.path().join("folder.pt")).expect("a folder");
+    let error = read_state_dict(&folder.path().join("folder.pt")).expect_err("a folder").to_string();
+    assert!(error.contains("folder.pt") && error.contains("not a regular file"), "{error}");
+    let mut tar = vec![0; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    fs::write(folder.path().join("tar.pt"), tar).expect("writable");
+    let error = read_state_dict(&folder.path().join("tar.pt")).expect_err("TAR").to_string();
+    assert!(error.contains("a TAR container"), "{error}");
     let error = read_state_dict(&folder.path().join("none.pt")).expect_err("no file").to_string();
     assert!(error.contains("none.pt"), "{error}");
+}
+
+/// 582 bytes of PyTorch's that say one number two thousand million times, by a stride of zero.
+const EXPANDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/stride0_8g.pt");
+
+#[test]
+fn tensors_longer_than_their_file_are_refused_unread() {
+    let error = read_state_dict(Path::new(EXPANDED)).expect_err("it is not all there").to_string();
+    assert!(error.contains("stride0_8g.pt: ") && error.contains("bytes, but the file has 582"), "{error}");
+    let plan = Plan::new(tiny(&[])).expect("a plan");
+    let folder = tempfile::tempdir().expect("a folder");
+    let run_dir = folder.path().join("run");
+    let error = import(Path::new(EXPANDED), &plan, &run_dir, &device()).expect_err("the same");
+    assert!(matches!(error, TrainError::Weights { .. }) && !run_dir.exists(), "{error}");
+    // A terabyte that takes no room on the disk.
+    let header = format!(
+        "{{\"x\":{{\"dtype\":\"F32\",\"shape\":[{}],\"data_offsets\":[0,{}]}}}}",
+        1_u64 << 38,
+        1_u64 << 40
+    );
+    let file = folder.path().join("sparse.safetensors");
+    let start = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+    fs::write(&file, &start).expect("writable");
+    let grow =
+        |len: u64| fs::File::options().write(true).open(&file).and_then(|f| f.set_len(len)).expect("sparse");
+    let error = import(&file, &plan, &run_dir, &device()).expect_err("shorter").to_string();
+    assert!(error.contains(&format!("but the file has {}", start.len())), "{error}");
+    grow(start.len() as u64 + (1 << 40));
+    match import(&file, &plan, &run_dir, &device()).expect_err("no such tensor") {
+        TrainError::Misfits { misfits, .. } => assert!(misfits.0.len() > 60),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_refused_by_name() {
+    let mut state = read_state_dict(Path::new(TINY)).expect("a file of PyTorch");
+    let name = "actor.base.in_layer.bias";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("nan.safetensors");
+    let plan = Plan::new(tiny(&[])).expect("a plan");
+    for value in [f32::NAN, f32::INFINITY] {
+        let mut values = values(&state, name);
+        values[3] = value;
+        state.insert(name.to_owned(), TensorData::new(values, [8]));
+        save_safetensors(&file, &state, "");
+        let error =
+            import(&file, &plan, &folder.path().join("run"), &device()).expect_err("no number").to_string();
+        let expected = format!(
+            "nan.safetensors: not a file of weights that can be read: the tensor {name} holds {value}"
+        );
+        assert!(error.contains(&expected), "{error}");
+        assert!(!folder.path().join("run").exists());
+    }
+}
+
+#[test]
+fn names_from_a_file_stay_on_their_line() {
+    let mut state = read_state_dict(Path::new(TINY)).expect("a file of PyTorch");
+    let data = state["actor.base.in_layer.bias"].clone();
+    state.insert("x\n  y\u{1b}[2J".to_owned(), data);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("names.safetensors");
+    save_safetensors(&file, &state, "");
+    let plan = Plan::new(tiny(&[])).expect("a plan");
+    let error =
+        import(&file, &plan, &folder.path().join("run"), &device()).expect_err("left over").to_string();
+    assert_eq!(error.lines().count(), 2, "{error}");
+    assert!(
+        error.ends_with("\n  x\u{fffd}  y\u{fffd}[2J: [8] in the file, the config has no such tensor"),
+        "{error}"
+    );
 }

@@ -34,6 +34,10 @@ impl Run {
     /// When its config is missing, or a file is broken.
     pub fn open(path: &Path) -> Result<Self, ViewError> {
         let file = path.join("config.toml");
+        // A pipe in its place would wait for a writer.
+        if fs::metadata(&file).is_ok_and(|found| !found.is_file()) {
+            return Err(ViewError::format(&file, "not a regular file"));
+        }
         let config_text = fs::read_to_string(&file).map_err(|e| {
             let reason = format!("not a run folder: {}: {e}", file.display());
             ViewError::format(path, reason)

@@ -46,11 +46,13 @@ impl Tail {
     /// When the file cannot be read or a whole line is broken.
     pub fn poll(&mut self) -> Result<News, ViewError> {
         let mut news = News::default();
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
+        // A pipe in its place would wait for a writer.
+        match std::fs::metadata(&self.path) {
+            Ok(found) if !found.is_file() => return Err(ViewError::format(&self.path, "not a regular file")),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(news),
-            Err(e) => return Err(ViewError::io(&self.path)(e)),
-        };
+            _ => {}
+        }
+        let mut file = File::open(&self.path).map_err(ViewError::io(&self.path))?;
         let len = file.metadata().map_err(ViewError::io(&self.path))?.len();
         if len < self.offset {
             *self = Self::new(std::mem::take(&mut self.path));

@@ -15,7 +15,7 @@ use burn::tensor::Device;
 use clap::CommandFactory;
 
 use crate::args::{Cli, Command, EnvsArgs, EvalArgs, ImportArgs, InspectArgs, RolloutArgs};
-use crate::output::{complain, print, tell};
+use crate::output::{complain, print, print_raw, tell};
 use crate::progress::Progress;
 use crate::view_args::CompletionsArgs;
 use crate::{device, film, render, report, summary, train, views};
@@ -156,7 +156,7 @@ fn inspect(args: &InspectArgs) -> Result<Ending> {
 fn completions(args: &CompletionsArgs) -> Result<Ending> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "amago", &mut script);
-    print(String::from_utf8(script)?)?;
+    print_raw(String::from_utf8(script)?)?;
     Ok(Ending::Done)
 }
 

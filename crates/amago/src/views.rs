@@ -10,7 +10,7 @@ use amago_view::{Comparison, Run, Selection, ViewError, csv, picture_size};
 use anyhow::{Context, Result, bail};
 
 use crate::commands::Ending;
-use crate::output::{is_colored, print, tell};
+use crate::output::{is_colored, print, print_raw, tell};
 use crate::summary::align;
 use crate::view_args::{CompareArgs, ExportArgs, WatchArgs};
 
@@ -103,7 +103,9 @@ pub fn compare(args: &CompareArgs) -> Result<Ending> {
         if args.json {
             print(format_args!("{}\n", found.json(&runs)))?;
         } else {
-            print(format_args!("{}\n{}\n", align(&found.table()), found.plot([78, 16], is_colored())))?;
+            print(format_args!("{}\n", align(&found.table())))?;
+            // Signs and numbers, no names.
+            print_raw(format_args!("{}\n", found.plot([78, 16], is_colored())))?;
         }
     }
     Ok(Ending::Done)

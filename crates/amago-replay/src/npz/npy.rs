@@ -8,10 +8,17 @@
 //! | header | a Python dictionary with `descr`, `fortran_order` and `shape` |
 //! | rest | the numbers |
 
+use std::io::{self, Read};
+
 use amago_env::Dtype;
 
+/// Most bytes of a header; NumPy itself refuses more than 10 000 characters.
+const MAX_HEADER: usize = 1 << 16;
+/// Bytes that numbers are read in at a time.
+const CHUNK: usize = 1 << 16;
+
 /// One way in which an array cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum NpyError {
     /// The array does not begin as every array does.
     #[error("it has no readable header")]
@@ -25,54 +32,118 @@ pub enum NpyError {
         /// Bytes by its shape and type; absent when that does not fit in memory.
         expected: String,
         /// Bytes it has.
-        got: usize,
+        got: String,
     },
+    /// Bytes that cannot be unpacked.
+    #[error("{0}")]
+    Unpack(io::Error),
 }
 
-/// One array, row-major.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Array {
+/// What an array says of itself, before its numbers.
+#[derive(Debug)]
+pub(super) struct Header {
     pub shape: Vec<usize>,
-    /// Bytes stay bytes, all other numbers are meant to be floats.
-    pub dtype: Dtype,
-    /// Every supported type fits, except for integers beyond 2^53.
-    pub values: Vec<f64>,
+    kind: Kind,
+    fortran: bool,
+    /// Numbers.
+    pub len: usize,
 }
 
-impl Array {
-    /// Reads the bytes of an `.npy` file.
-    pub fn read(bytes: &[u8]) -> Result<Self, NpyError> {
-        let (header, numbers) = split(bytes).ok_or(NpyError::Header)?;
-        let kind = Kind::parse(text(header, "descr").ok_or_else(|| unquoted(header))?)?;
-        let fortran = match field(header, "fortran_order") {
+impl Header {
+    /// Reads what comes before the numbers of an `.npy` file.
+    pub fn read(reader: &mut impl Read) -> Result<Self, NpyError> {
+        let text = header(reader)?;
+        let kind = Kind::parse(quoted(&text, "descr").ok_or_else(|| unquoted(&text))?)?;
+        let fortran = match field(&text, "fortran_order") {
             Some(v) if v.starts_with("False") => false,
             Some(v) if v.starts_with("True") => true,
             _ => return Err(NpyError::Header),
         };
-        let shape = shape(header).ok_or(NpyError::Header)?;
-        let expected = shape.iter().try_fold(kind.size, |n, d| n.checked_mul(*d));
-        if expected != Some(numbers.len()) {
-            let expected = expected.map_or("more than fits in memory".to_owned(), |n| n.to_string());
-            return Err(NpyError::Length { expected, got: numbers.len() });
+        let shape = shape(&text).ok_or(NpyError::Header)?;
+        // In 64-bit numbers and bytes, whatever becomes of them.
+        let bytes = shape.iter().try_fold(8_usize, |n, d| n.checked_mul(*d));
+        match bytes.map(|bytes| bytes / 8) {
+            Some(len) => Ok(Self { shape, kind, fortran, len }),
+            None => {
+                let expected = "more than fits in memory".to_owned();
+                Err(NpyError::Length { expected, got: "fewer".to_owned() })
+            }
         }
-        let stored: Vec<_> = numbers.chunks_exact(kind.size).map(|bytes| kind.number(bytes)).collect();
-        let values = if fortran { row_major(&stored, &shape) } else { stored };
-        let dtype = if (kind.letter, kind.size) == ('u', 1) { Dtype::U8 } else { Dtype::F32 };
-        Ok(Self { shape, dtype, values })
+    }
+
+    /// Bytes stay bytes, all other numbers are meant to be floats.
+    pub fn dtype(&self) -> Dtype {
+        if (self.kind.letter, self.kind.size) == ('u', 1) { Dtype::U8 } else { Dtype::F32 }
+    }
+
+    /// Bytes of the numbers in the file.
+    pub fn bytes(&self) -> usize {
+        self.len.saturating_mul(self.kind.size)
+    }
+
+    /// Reads the numbers after the header, row-major. Memory grows with what is there, not with what the header says.
+    pub fn numbers<T: Copy + Default>(
+        &self,
+        reader: &mut impl Read,
+        convert: impl Fn(f64) -> T,
+    ) -> Result<Vec<T>, NpyError> {
+        let (size, expected) = (self.kind.size, self.bytes());
+        let mut chunk = vec![0; CHUNK.min(expected)];
+        let mut stored: Vec<T> = Vec::new();
+        let mut got = 0;
+        while got < expected {
+            let part = &mut chunk[..CHUNK.min(expected - got)];
+            let n = fill(reader, part).map_err(NpyError::Unpack)?;
+            got += n;
+            stored.extend(part[..n].chunks_exact(size).map(|bytes| convert(self.kind.number(bytes))));
+            if n < part.len() {
+                return Err(NpyError::Length { expected: expected.to_string(), got: got.to_string() });
+            }
+        }
+        // The end of a packed entry is where its checksum is verified.
+        if fill(reader, &mut [0]).map_err(NpyError::Unpack)? > 0 {
+            return Err(NpyError::Length { expected: expected.to_string(), got: "more".to_owned() });
+        }
+        Ok(if self.fortran { row_major(&stored, &self.shape) } else { stored })
     }
 }
 
-/// Header and numbers.
-fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let rest = bytes.strip_prefix(b"\x93NUMPY")?;
-    let (version, rest) = rest.split_at_checked(2)?;
-    let (len, rest) = match version[0] {
-        1 => rest.split_first_chunk::<2>().map(|(n, rest)| (usize::from(u16::from_le_bytes(*n)), rest))?,
-        2 | 3 => rest.split_first_chunk::<4>().map(|(n, rest)| (u32::from_le_bytes(*n) as usize, rest))?,
-        _ => return None,
+/// Fills as much of a buffer as the reader has.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match reader.read(&mut buffer[got..]) {
+            Ok(0) => break,
+            Ok(n) => got += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(got)
+}
+
+/// The header's text.
+fn header(reader: &mut impl Read) -> Result<String, NpyError> {
+    let mut start = [0; 8];
+    let mut take = |buffer: &mut [u8]| match fill(reader, buffer) {
+        Ok(n) if n == buffer.len() => Ok(()),
+        Ok(_) => Err(NpyError::Header),
+        Err(e) => Err(NpyError::Unpack(e)),
     };
-    let (header, numbers) = rest.split_at_checked(len)?;
-    Some((str::from_utf8(header).ok()?, numbers))
+    take(&mut start)?;
+    let mut len = [0; 4];
+    match (start.strip_prefix(b"\x93NUMPY"), start[6]) {
+        (Some(_), 1) => take(&mut len[..2])?,
+        (Some(_), 2 | 3) => take(&mut len)?,
+        _ => return Err(NpyError::Header),
+    }
+    let len = u32::from_le_bytes(len) as usize;
+    if len > MAX_HEADER {
+        return Err(NpyError::Header);
+    }
+    let mut text = vec![0; len];
+    take(&mut text)?;
+    String::from_utf8(text).map_err(|_| NpyError::Header)
 }
 
 /// What follows a key of the header.
@@ -82,7 +153,7 @@ fn field<'a>(header: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// A field that is a quoted text.
-fn text<'a>(header: &'a str, key: &str) -> Option<&'a str> {
+fn quoted<'a>(header: &'a str, key: &str) -> Option<&'a str> {
     field(header, key)?.strip_prefix('\'')?.split_once('\'').map(|(text, _)| text)
 }
 
@@ -101,6 +172,7 @@ fn shape(header: &str) -> Option<Vec<usize>> {
 }
 
 /// Type of the numbers.
+#[derive(Debug)]
 struct Kind {
     big_endian: bool,
     letter: char,
@@ -143,8 +215,8 @@ impl Kind {
 }
 
 /// Numbers in Fortran order, whose first axis is the fastest, in row-major order.
-fn row_major(stored: &[f64], shape: &[usize]) -> Vec<f64> {
-    let mut values = vec![0.0; stored.len()];
+fn row_major<T: Copy + Default>(stored: &[T], shape: &[usize]) -> Vec<T> {
+    let mut values = vec![T::default(); stored.len()];
     let mut at = vec![0; shape.len()];
     for value in stored {
         let place = at.iter().zip(shape).fold(0, |place, (i, n)| place * n + i);
@@ -161,84 +233,4 @@ fn row_major(stored: &[f64], shape: &[usize]) -> Vec<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn npy(version: u8, header: &str, numbers: &[u8]) -> Vec<u8> {
-        let mut bytes = b"\x93NUMPY".to_vec();
-        bytes.extend([version, 0]);
-        if version == 1 {
-            bytes.extend((header.len() as u16).to_le_bytes());
-        } else {
-            bytes.extend((header.len() as u32).to_le_bytes());
-        }
-        bytes.extend(header.bytes());
-        bytes.extend(numbers);
-        bytes
-    }
-
-    fn header(descr: &str, fortran: &str, shape: &str) -> String {
-        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}   \n")
-    }
-
-    fn check(descr: &str, numbers: &[u8], expected: &[f64]) {
-        let shape = format!("({},)", expected.len());
-        for version in [1, 2, 3] {
-            let array = Array::read(&npy(version, &header(descr, "False", &shape), numbers)).expect(descr);
-            assert_eq!(array.values, expected, "{descr}");
-            assert_eq!(array.shape, [expected.len()]);
-            assert_eq!(array.dtype, if descr == "|u1" { Dtype::U8 } else { Dtype::F32 });
-        }
-    }
-
-    #[test]
-    fn every_type_of_number_is_read() {
-        check("<f4", &[0, 0, 0xc0, 0x3f, 0, 0, 0, 0xc0], &[1.5, -2.0]);
-        check(">f4", &[0x3f, 0xc0, 0, 0], &[1.5]);
-        check("<f8", &(-0.1_f64).to_le_bytes(), &[-0.1]);
-        check(">i2", &[0xff, 0xfe, 0, 3], &[-2.0, 3.0]);
-        check("<i8", &(-5_i64).to_le_bytes(), &[-5.0]);
-        check("<i4", &7_i32.to_le_bytes(), &[7.0]);
-        check("|i1", &[0x80, 0x7f], &[-128.0, 127.0]);
-        check("|u1", &[0, 255], &[0.0, 255.0]);
-        check("<u2", &[0xff, 0xff], &[65535.0]);
-        check("|b1", &[1, 0], &[1.0, 0.0]);
-    }
-
-    #[test]
-    fn fortran_order_is_turned_round() {
-        let numbers: Vec<u8> = (0..12).collect();
-        let array = Array::read(&npy(1, &header("|u1", "True", "(2, 3, 2)"), &numbers)).expect("readable");
-        // Entry (i, j, k) is stored at i + 2 j + 6 k.
-        assert_eq!(array.values, [0.0, 6.0, 2.0, 8.0, 4.0, 10.0, 1.0, 7.0, 3.0, 9.0, 5.0, 11.0]);
-        let scalar = Array::read(&npy(1, &header("|u1", "False", "()"), &[9])).expect("readable");
-        assert_eq!((scalar.values, scalar.shape), (vec![9.0], vec![]));
-    }
-
-    #[test]
-    fn broken_arrays_are_refused() {
-        let good = npy(1, &header("<f4", "False", "(2,)"), &[0; 8]);
-        assert!(Array::read(&good).is_ok());
-        for len in 0..good.len() {
-            assert!(Array::read(&good[..len]).is_err(), "{len} bytes");
-        }
-        let fail = |header: &str, numbers: usize| {
-            Array::read(&npy(1, header, &vec![0; numbers])).expect_err("broken").to_string()
-        };
-        assert!(fail(&header("<f4", "False", "(2,)"), 9).contains("9 bytes of numbers, not 8"));
-        assert!(fail(&header("<f8", "False", "(9223372036854775807, 3)"), 9).contains("more than fits"));
-        for descr in ["|O", "<c8", "<U4", "<f2", "<M8[ns]", "f4", "<f", ""] {
-            assert!(fail(&header(descr, "False", "(2,)"), 8).contains("not supported"), "{descr}");
-        }
-        assert!(
-            fail("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", 8).contains("several")
-        );
-        for header in ["", "{}", "{'descr': '<f4', 'fortran_order': 1, 'shape': (2,)}"] {
-            assert_eq!(fail(header, 8), NpyError::Header.to_string());
-        }
-        assert_eq!(fail(&header("<f4", "False", "(-2,)"), 8), NpyError::Header.to_string());
-        let mut other = good.clone();
-        other[6] = 4;
-        assert_eq!(Array::read(&other), Err(NpyError::Header));
-    }
-}
+mod tests;

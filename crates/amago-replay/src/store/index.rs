@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
-/// The two parts of a store.
+/// The parts of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// The oldest are dropped when a limit is exceeded.
     Fifo,
     /// Never dropped.
     Protected,
+    /// Files of the original, where the store only reads.
+    Npz,
 }
 
 /// Which trajectory of a store. Numbers ascend with age within a part; both parts may hold the same number, because
@@ -69,6 +71,11 @@ impl Entries {
         self.list.iter().map(|e| e.id)
     }
 
+    /// The trajectories, by ascending id.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.list.iter()
+    }
+
     /// The trajectory that was stored first.
     pub fn oldest(&self) -> Option<Entry> {
         self.list.front().copied()
@@ -82,6 +89,8 @@ pub(super) struct Index {
     pub fifo: Entries,
     /// The part that is never dropped.
     pub protected: Entries,
+    /// Files of the original.
+    pub npz: Entries,
 }
 
 impl Index {
@@ -89,6 +98,7 @@ impl Index {
         match part {
             Part::Fifo => &mut self.fifo,
             Part::Protected => &mut self.protected,
+            Part::Npz => &mut self.npz,
         }
     }
 
@@ -106,6 +116,7 @@ impl Index {
         match part {
             Part::Fifo => &self.fifo,
             Part::Protected => &self.protected,
+            Part::Npz => &self.npz,
         }
     }
 
@@ -119,16 +130,34 @@ impl Index {
         self.part(part).ids()
     }
 
-    /// Number of trajectories in both parts.
+    /// All parts, in the order in which [`Index::nth`] counts.
+    fn parts(&self) -> [(Part, &Entries); 3] {
+        [(Part::Protected, &self.protected), (Part::Fifo, &self.fifo), (Part::Npz, &self.npz)]
+    }
+
+    /// Number of trajectories in all parts.
     pub fn len(&self) -> usize {
-        self.fifo.len() + self.protected.len()
+        self.parts().map(|(_, part)| part.len()).iter().sum()
+    }
+
+    /// Bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.parts().map(|(_, part)| part.bytes).iter().sum()
+    }
+
+    /// Transitions of all trajectories.
+    pub fn transitions(&self) -> u64 {
+        self.parts().map(|(_, part)| part.transitions).iter().sum()
     }
 
     /// Trajectory number `i < len()`: the protected ones, then the others, each by age.
-    pub fn nth(&self, i: usize) -> TrajectoryId {
-        match self.protected.list.get(i) {
-            Some(entry) => TrajectoryId { part: Part::Protected, number: entry.id },
-            None => TrajectoryId { part: Part::Fifo, number: self.fifo.list[i - self.protected.len()].id },
+    pub fn nth(&self, mut i: usize) -> TrajectoryId {
+        for (part, entries) in self.parts() {
+            match entries.list.get(i) {
+                Some(entry) => return TrajectoryId { part, number: entry.id },
+                None => i -= entries.len(),
+            }
         }
+        unreachable!("there are fewer trajectories")
     }
 }

@@ -1,7 +1,7 @@
 //! Reading trajectories back, and what happens to damaged files.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use amago_env::Rng;
@@ -9,7 +9,7 @@ use rand::RngExt;
 
 use super::index::{Part, TrajectoryId};
 use super::{Inner, Store, files};
-use crate::{ReplayError, Trajectory, decode};
+use crate::{ReplayError, Trajectory, decode, read_npz};
 
 /// A damaged file that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,15 +85,24 @@ impl Store {
         if let Some(hit) = self.lock().cache.get(id) {
             return Ok(Some(hit));
         }
-        let path = files::path(&self.root, id.part, id.number);
+        let Some(path) = self.lock().path(&self.root, id) else { return Ok(None) };
         // The lock is free while the file is read: appending goes on.
-        let read = fs::read(&path)
-            .map_err(ReplayError::io(&path))
-            .and_then(|bytes| decode(&bytes).map_err(ReplayError::format(&path)));
+        let read = match id.part {
+            Part::Npz => read_npz(&path),
+            _ => files::read(&path, self.writer.is_some())
+                .and_then(|bytes| decode(&bytes).map_err(ReplayError::format(&path))),
+        };
         let mut inner = self.lock();
-        match read {
+        let read = match read {
             Ok(mut trajectory) => {
                 trajectory.layout = self.adopt_layout(&mut inner, &trajectory.layout, &path)?;
+                let legal = self.spaces.as_ref().map_or(Ok(()), |spaces| spaces.check(&trajectory));
+                legal.map(|()| trajectory).map_err(ReplayError::format(&path))
+            }
+            error => error,
+        };
+        match read {
+            Ok(trajectory) => {
                 let trajectory = Arc::new(trajectory);
                 inner.cache.insert(id, &trajectory);
                 Ok(Some(trajectory))
@@ -108,30 +117,50 @@ impl Store {
     pub(super) fn handle_damage(
         &self,
         inner: &mut Inner,
-        TrajectoryId { part, number }: TrajectoryId,
+        id: TrajectoryId,
         error: ReplayError,
     ) -> Result<(), ReplayError> {
-        if !files::is_damage(&error) {
-            return Err(error);
-        }
-        inner.index.remove(part, number);
-        let from = files::path(&self.root, part, number);
-        if self.writer.is_none() {
-            // What is gone was dropped by whoever writes there.
-            if from.exists() {
-                inner.damage.push(Damage { path: from, reason: error.to_string() });
-            }
+        let Some(from) = inner.path(&self.root, id) else { return Ok(()) };
+        if self.writer.is_none() || !files::is_damage(&error) {
+            self.leave_out(inner, from, error)?;
+            inner.index.remove(id.part, id.number);
             return Ok(());
         }
+        inner.index.remove(id.part, id.number);
         let dir = files::damaged_dir(&self.root);
-        let to = dir.join(match part {
-            Part::Fifo => files::name(number),
-            Part::Protected => format!("protected-{}", files::name(number)),
-        });
+        let name = files::name(id.number);
+        let to = dir.join(if id.part == Part::Protected { format!("protected-{name}") } else { name });
         // A file that cannot be moved is still left out of sampling, and the reason is kept.
         let moved = fs::create_dir_all(&dir).and_then(|()| fs::rename(&from, &to));
         let path = if moved.is_ok() { to } else { from };
         inner.damage.push(Damage { path, reason: error.to_string() });
         Ok(())
+    }
+
+    /// Notes a damaged file in a folder that does not change.
+    pub(super) fn leave_out(
+        &self,
+        inner: &mut Inner,
+        path: PathBuf,
+        error: ReplayError,
+    ) -> Result<(), ReplayError> {
+        if !files::is_damage(&error) {
+            return Err(error);
+        }
+        // What is gone was dropped by whoever writes there.
+        if path.exists() {
+            inner.damage.push(Damage { path, reason: error.to_string() });
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Where a trajectory is; absent when it had its number before the folder was looked at again.
+    fn path(&self, root: &Path, id: TrajectoryId) -> Option<PathBuf> {
+        match id.part {
+            Part::Npz => self.npz.get(&id.number).cloned(),
+            part => Some(files::path(root, part, id.number)),
+        }
     }
 }

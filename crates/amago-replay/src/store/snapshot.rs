@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::index::Part;
-use super::{Inner, Store, StoreConfig};
+use super::{Inner, Store, StoreConfig, files};
 use crate::ReplayError;
 
 /// The FIFO trajectories that a store draws from at one moment, and the id it gives out next.
@@ -69,7 +69,8 @@ impl Inner {
                 self.later.insert(entry.id, entry);
             }
         }
-        self.next_id = snapshot.next_id;
+        // It may come from a damaged file.
+        self.next_id = snapshot.next_id.min(files::MAX_ID);
         snapshot.len().saturating_sub(self.index.fifo.len())
     }
 

@@ -4,7 +4,8 @@ use std::fs;
 
 use super::index::{Entry, Part, TrajectoryId};
 use super::{Inner, Store, files};
-use crate::{FormatError, ReplayError, Trajectory, encode};
+use crate::format::check_storable;
+use crate::{ReplayError, Trajectory, encode};
 
 /// A trajectory whose file is published, but which is not drawn yet: see [`Store::admit`].
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Store {
     /// thread can collect without changing what another one draws.
     ///
     /// # Errors
-    /// When the trajectory is empty or of another layout than the store's, or the file cannot be
+    /// When the trajectory is empty, too large, or of another layout than the store's, or the file cannot be
     /// written, for example because the disk is full; then nothing of it is left, and all earlier
     /// trajectories stay readable.
     pub fn write(&self, trajectory: &Trajectory) -> Result<Written, ReplayError> {
@@ -46,9 +47,7 @@ impl Store {
     }
 
     fn write_to(&self, part: Part, trajectory: &Trajectory) -> Result<Written, ReplayError> {
-        if trajectory.is_empty() {
-            return Err(ReplayError::Unstorable(FormatError::Empty));
-        }
+        check_storable(trajectory).map_err(ReplayError::Unstorable)?;
         self.check_writable()?;
         let bytes = encode(trajectory);
         let mut inner = self.lock();
@@ -118,7 +117,7 @@ impl Store {
 }
 
 impl Inner {
-    fn take_id(&mut self) -> u64 {
+    pub(super) fn take_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id - 1
     }

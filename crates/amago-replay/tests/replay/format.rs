@@ -7,7 +7,7 @@ const PREFIX: usize = 36;
 const HEADER: usize = 4 * 8 + (8 + 5 + 1 + 8 + 16) + (8 + 5 + 1 + 8 + 8);
 
 /// Makes the checksums right again, as an attacker would.
-fn reseal(bytes: &mut [u8]) {
+pub fn reseal(bytes: &mut [u8]) {
     let header = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) as usize;
     let body = crc32fast::hash(bytes.get(PREFIX + header..).unwrap_or(&[]));
     bytes[12..16].copy_from_slice(&body.to_le_bytes());
@@ -102,7 +102,32 @@ fn broken_fields_with_right_checksums() {
     assert_eq!(patched(body_end - 2, &[2]), FormatError::BadTerminal { index: 1, value: 2 });
     assert_eq!(patched(PREFIX + 8, &(-1_i64).to_le_bytes()), FormatError::BadStartTime(-1));
     assert_eq!(patched(PREFIX + 8, &i64::MAX.to_le_bytes()), FormatError::BadStartTime(i64::MAX));
+    // Time is counted in i32 on devices: the last index of three steps may be 2^31 - 1.
+    let last = i64::from(i32::MAX) - 3;
+    let late = |time: i64| patched(PREFIX + 8, &time.to_le_bytes());
+    assert_eq!(late(last + 1), FormatError::BadStartTime(last + 1));
+    assert_eq!(late(1 << 31), FormatError::BadStartTime(1 << 31));
     assert_eq!(patched(PREFIX, &0_u64.to_le_bytes()), FormatError::Empty);
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_refused_by_name() {
+    let whole = encode(&trajectory(9, 3));
+    let state = PREFIX + HEADER + 16 + 4 * 2;
+    let actions = state + 4 * 2 * 4;
+    let rewards = actions + 3 * 3 * 4;
+    for (at, column, index) in [
+        (PREFIX + HEADER + 4, "first rl2s row", 1),
+        (state + 12, "observation \"state\"", 3),
+        (actions, "actions", 0),
+        (rewards + 8, "rewards", 2),
+    ] {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let error = patched(at, &value.to_le_bytes());
+            assert_eq!(error, FormatError::NotFinite { column: column.to_owned(), index }, "{value}");
+        }
+    }
+    assert_eq!(whole.len(), rewards + 3 * 4 + 3);
 }
 
 /// Lengths that would allocate terabytes or overflow, in every length field.

@@ -5,7 +5,11 @@ mod common;
 mod damage;
 mod disk_full;
 mod format;
+#[cfg(unix)]
+mod hostile;
 mod npz;
+mod npz_file;
+mod npz_store;
 mod relabel;
 mod sampling;
 mod snapshot;

@@ -1,19 +1,10 @@
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
-
 use amago_env::{Column, Dtype};
-use amago_replay::{NpzError, ReplayError, Trajectory, read_npz};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
+use amago_replay::{FormatError, NpzError, ReplayError, Trajectory, read_npz};
+use zip::CompressionMethod;
 
-/// One array: type, shape, bytes.
-type Npy = (&'static str, &'static str, Vec<u8>);
-type Named = Vec<(&'static str, Npy)>;
+use crate::npz_file::{Npy, floats, write};
 
-fn floats(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|x| x.to_le_bytes()).collect()
-}
+type Named = Vec<(&'static str, (&'static str, &'static str, Vec<u8>))>;
 
 /// A trajectory of two steps with two actions, that begins at time 5 of its episode.
 fn arrays() -> Named {
@@ -29,24 +20,17 @@ fn arrays() -> Named {
     ]
 }
 
-fn write(path: &Path, arrays: &[(&str, Npy)], method: CompressionMethod) {
-    let mut zip = ZipWriter::new(File::create(path).unwrap());
-    for (name, (descr, shape, bytes)) in arrays {
-        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default().compression_method(method))
-            .unwrap();
-        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
-        zip.write_all(b"\x93NUMPY\x01\x00").unwrap();
-        zip.write_all(&(header.len() as u16).to_le_bytes()).unwrap();
-        zip.write_all(header.as_bytes()).unwrap();
-        zip.write_all(bytes).unwrap();
-    }
-    zip.finish().unwrap();
+fn owned(arrays: &Named) -> Vec<(String, Npy)> {
+    let npy = |(name, (descr, shape, bytes)): &(&str, (&'static str, &str, Vec<u8>))| {
+        ((*name).to_owned(), (*descr, (*shape).to_owned(), bytes.clone()))
+    };
+    arrays.iter().map(npy).collect()
 }
 
-fn read(arrays: &[(&str, Npy)], method: CompressionMethod) -> Result<Trajectory, ReplayError> {
+fn read(arrays: &Named, method: CompressionMethod) -> Result<Trajectory, ReplayError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("trajectory.npz");
-    write(&path, arrays, method);
+    write(&path, &owned(arrays), method);
     read_npz(&path)
 }
 
@@ -89,11 +73,17 @@ fn every_fault_names_its_array() {
     check(&|a| a[6].1 = ("<f8", "(3,)", vec![0xff; 24]), "\"_OBS_KEY_goal\" holds NaN");
     check(&|a| a[5].1.0 = "|O", "\"_OBS_KEY_image\" cannot be read: its type |O");
     check(&|a| a[5].1.2.truncate(5), "5 bytes of numbers, not 6");
+    check(&|a| a[5].1.2.push(0), "more bytes of numbers, not 6");
+    check(&|a| a[3].1 = ("<f4", "(2, 1)", floats(&[0.0, f32::NAN])), "\"dones\" holds NaN");
+    check(&|a| a[5].1.1 = "(3, 1000000, 1000)", "more than 1073741824 bytes");
+    check(&|a| a[5].1.1 = "(3, 4611686018427387904, 2)", "more than fits in memory");
     let negative = [-1_i64, 0, 1].into_iter().flat_map(i64::to_le_bytes).collect::<Vec<u8>>();
     let mut early = arrays();
     early[1].1.2 = negative;
     let error = read(&early, CompressionMethod::Stored).unwrap_err();
-    assert!(matches!(error, ReplayError::Unstorable(_)), "{error}");
+    let bad = FormatError::BadStartTime(-1);
+    assert!(matches!(&error, ReplayError::Format { cause, .. } if *cause == bad), "{error}");
+    assert!(error.to_string().contains("trajectory.npz"), "{error}");
 }
 
 #[test]
@@ -101,7 +91,7 @@ fn files_that_are_no_archive_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("trajectory.npz");
     assert!(matches!(read_npz(&path), Err(ReplayError::Io { .. })));
-    write(&path, &arrays(), CompressionMethod::Deflated);
+    write(&path, &owned(&arrays()), CompressionMethod::Deflated);
     let whole = std::fs::read(&path).unwrap();
     for len in (0..whole.len()).step_by(7) {
         std::fs::write(&path, &whole[..len]).unwrap();
@@ -114,5 +104,22 @@ fn files_that_are_no_archive_are_refused() {
     changed[at] ^= 0x20;
     std::fs::write(&path, &changed).unwrap();
     let Err(ReplayError::Npz { cause, .. }) = read_npz(&path) else { panic!("the change was not found") };
-    assert!(matches!(*cause, NpzError::Unpack { .. } | NpzError::Array { .. }), "{cause}");
+    assert!(matches!(*cause, NpzError::Array { .. }), "{cause}");
+}
+
+#[test]
+fn a_trajectory_without_steps_is_refused() {
+    let mut none = arrays();
+    for (i, shape, len) in [(0, "(1, 3)", 12), (1, "(1, 1)", 8), (5, "(1, 2, 1)", 2), (6, "(1, 1)", 4)] {
+        none[i].1.1 = shape;
+        none[i].1.2.truncate(len);
+    }
+    for (i, shape) in [(2, "(0, 1)"), (3, "(0, 1)"), (4, "(0, 2)")] {
+        none[i].1 = (none[i].1.0, shape, Vec::new());
+    }
+    let error = read(&none, CompressionMethod::Stored).unwrap_err();
+    assert!(
+        matches!(&error, ReplayError::Npz { cause, .. } if matches!(**cause, NpzError::Empty)),
+        "{error}"
+    );
 }

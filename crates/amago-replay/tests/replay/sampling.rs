@@ -21,9 +21,9 @@ fn slices_have_exactly_the_ranges_of_the_contract() {
     for (n, l) in [(7_i64, 3_i64), (12, 5), (2, 1), (6, 5), (9, 1), (40, 7)] {
         for (padding, low, high) in [
             (Padding::None, 0, n - l),
-            (Padding::Both, 1 - l, n - 2),
+            (Padding::Both, 1 - l, n - 1),
             (Padding::Left, 1 - l, n - l),
-            (Padding::Right, 0, n - 2),
+            (Padding::Right, 0, n - 1),
         ] {
             let mut expected: BTreeMap<(usize, usize), usize> = BTreeMap::new();
             for start in low..=high {
@@ -40,6 +40,44 @@ fn slices_have_exactly_the_ranges_of_the_contract() {
                 assert!(
                     (count as f64 - want).abs() < 0.3 * want,
                     "{padding:?} {slice:?}: {count}, not {want}"
+                );
+            }
+        }
+    }
+}
+
+/// How often each transition is in a slice, among as many slices as there are starts.
+fn chances(n: usize, l: usize, padding: Padding) -> Vec<f64> {
+    let mut counts = vec![0.0; n];
+    for ((start, stop), count) in draws(n, l, padding) {
+        counts[start..stop].iter_mut().for_each(|c| *c += count as f64);
+    }
+    let starts = match padding {
+        Padding::None => n - l + 1,
+        Padding::Both => n + l - 1,
+        Padding::Left | Padding::Right => n,
+    };
+    counts.iter().map(|c| c * starts as f64 / 20_000.0).collect()
+}
+
+#[test]
+fn every_transition_has_the_chance_of_the_documentation() {
+    for (n, l) in [(5, 1), (7, 3), (12, 5), (6, 5)] {
+        let near_start = |t: usize| (t + 1).min(l);
+        let near_end = |t: usize| (n - t).min(l);
+        let full = |t: usize| (t.min(n - l) + 1).saturating_sub((t + 1).saturating_sub(l));
+        let expected: [(Padding, &dyn Fn(usize) -> usize); 4] = [
+            (Padding::None, &full),
+            (Padding::Both, &|_| l),
+            (Padding::Left, &near_end),
+            (Padding::Right, &near_start),
+        ];
+        for (padding, expected) in expected {
+            for (t, got) in chances(n, l, padding).into_iter().enumerate() {
+                let want = expected(t) as f64;
+                assert!(
+                    (got - want).abs() < 0.1 * want + 0.05,
+                    "{padding:?} n {n} l {l} t {t}: {got}, not {want}"
                 );
             }
         }

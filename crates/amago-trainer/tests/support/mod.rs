@@ -6,6 +6,7 @@ pub mod glitch;
 pub mod lamp;
 pub mod tasks;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,8 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use amago_agent::Policy;
 use amago_golden::modules::values;
 use amago_trainer::{
-    ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError, Trainer,
-    load_config,
+    CheckpointMeta, ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError,
+    Trainer, load_config,
 };
 use burn::tensor::Device;
 
@@ -85,6 +86,22 @@ pub fn train_until(
     let _alone = alone();
     let run = RunDir::create(dir, &plan.config)?;
     Trainer::new(plan.clone(), run, &device())?.run(stop, seen)
+}
+
+/// Makes the checksums of a checkpoint's manifest right, as an attacker would.
+pub fn seal(checkpoint: &Path) {
+    let file = checkpoint.join("manifest.json");
+    let text = fs::read_to_string(&file).expect("a manifest");
+    let mut manifest: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let meta: CheckpointMeta = serde_json::from_value(manifest["meta"].clone()).expect("counters");
+    let mut files: BTreeMap<String, u32> = serde_json::from_value(manifest["files"].clone()).expect("files");
+    for (name, crc) in &mut files {
+        *crc = crc32fast::hash(&fs::read(checkpoint.join(name)).expect("a file"));
+    }
+    let all = format!("{} {meta:?} {files:?}", manifest["version"]);
+    manifest["checksum"] = crc32fast::hash(all.as_bytes()).into();
+    manifest["files"] = serde_json::to_value(files).expect("JSON");
+    fs::write(&file, manifest.to_string()).expect("writable");
 }
 
 /// Lines of a run's metrics, the header first.

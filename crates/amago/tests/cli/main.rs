@@ -3,6 +3,7 @@
 mod config_errors;
 mod damage;
 mod export;
+mod hostile;
 mod import;
 mod inspect;
 #[cfg(unix)]
