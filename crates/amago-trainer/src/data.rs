@@ -124,7 +124,8 @@ pub(crate) fn open_dataset(dir: &Path, config: StoreConfig, expected: &Layout) -
     Ok(store)
 }
 
-fn check_layout(store: &Store, expected: &Layout) -> Result<(), TrainError> {
+/// Refuses a folder of another task's trajectories.
+pub(crate) fn check_layout(store: &Store, expected: &Layout) -> Result<(), TrainError> {
     match store.layout() {
         Some(found) if *found != *expected => {
             let (expected, found) = (expected.to_string(), found.to_string());

@@ -13,6 +13,7 @@ use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
 use crate::faults::Faults;
+use crate::sizes::check_sizes;
 use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec};
 
 /// Makes one environment of the task; called once per worker.
@@ -44,6 +45,8 @@ pub struct Plan {
     pub observation_space: DictSpace,
     /// Actions of the task.
     pub action_space: Space,
+    /// Longest possible episode in steps, where the task knows one.
+    pub(crate) horizon: Option<usize>,
     make_env: EnvFactory,
     make_encoder: Option<EncoderFactory>,
     loss_mask: Option<Arc<dyn LossMask>>,
@@ -72,6 +75,7 @@ impl Plan {
     /// # Errors
     /// Names the setting, or the settings, that cannot be used.
     pub fn with_parts(config: RunConfig, parts: OwnParts) -> Result<Self, TrainError> {
+        check_sizes(&config)?;
         config.agent.validate().map_err(TrainError::Agent)?;
         config.optim.validate().map_err(TrainError::Optim)?;
         let train = &config.train;
@@ -120,8 +124,8 @@ impl Plan {
         check_mixture(&config)?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
         Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
-        let (make_encoder, loss_mask) = (parts.encoder, parts.loss_mask);
-        Ok(Self { config, spec, observation_space, action_space, make_env, make_encoder, loss_mask })
+        let (horizon, make_encoder, loss_mask) = (env.horizon(), parts.encoder, parts.loss_mask);
+        Ok(Self { config, spec, observation_space, action_space, horizon, make_env, make_encoder, loss_mask })
     }
 
     /// Makes `n` environments of the task, behind a [`Watchdog`] where `train.env_timeout` is set.
