@@ -44,7 +44,8 @@ pub fn causal_attention(
 
 /// `softmax(q kᵀ / √E) v` for one query per head, `[B, H, 1, E]`, over cached keys and values `[B, H, S, E]`, of
 /// which row `b` has the first `used[b]`; `unused` says the same, `[B, 1, 1, S]`. The cache holds no key that the
-/// pattern hides, and begins with its sinks. Gives `[B, H, 1, E]`.
+/// pattern hides, and begins with its sinks. Gives `[B, H, 1, E]`. On the CPU slots that are not used have no part in it:
+/// their number changes no bit.
 pub fn cached_attention(
     query: Tensor<4>,
     [keys, values]: [Tensor<4>; 2],
@@ -52,10 +53,10 @@ pub fn cached_attention(
     pattern: &AttentionPattern,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if pattern.keeps_scores() && crate::cpu::runs_on(&query.device()) && !query.device().is_autodiff() {
+    if crate::cpu::runs_on(&query.device()) && !query.device().is_autodiff() {
         let device = query.device();
         let [query, keys, values] = [query, keys, values].map(crate::cpu::constant);
-        return crate::cpu::attend(&query, &keys, &values, used).on(&device);
+        return crate::cpu::attend(&query, [&keys, &values], used, pattern).on(&device);
     }
     let _ = used;
     let (slots, device) = (keys.dims()[2] as i64, keys.device());

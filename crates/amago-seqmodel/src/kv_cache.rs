@@ -161,10 +161,12 @@ mod tests {
     use super::*;
     use crate::{SequenceEncoder, TransformerConfig};
 
-    /// Room that is made when it is needed gives the same bits as room that is there from the start.
+    /// Room that is made when it is needed gives the same as room that is there from the start; on the CPU the same
+    /// bits, elsewhere sums may be taken in another order.
     #[test]
     fn growing_changes_no_bit() {
         let device = amago_golden::modules::device();
+        let allowed = if amago_ops::is_fused(&device) { 0.0 } else { 1e-5 };
         let plain =
             TransformerConfig { d_model: 16, n_heads: 2, n_layers: 2, ..TransformerConfig::default() };
         let windowed = TransformerConfig { window_size: 20, sink_size: 3, ..plain.clone() };
@@ -187,10 +189,11 @@ mod tests {
             for t in 0..80 {
                 let x = Tensor::random([3, 1, 5], Distribution::Normal(0.0, 1.0), &device);
                 let times = Tensor::full([3, 1], t, &device);
-                let expected = encoder.forward_step(x.clone(), times.clone(), &mut whole).into_data();
+                let expected = encoder.forward_step(x.clone(), times.clone(), &mut whole);
                 for cache in &mut growing {
-                    let got = encoder.forward_step(x.clone(), times.clone(), cache).into_data();
-                    assert_eq!(got, expected, "{config:?}, step {t}");
+                    let got = encoder.forward_step(x.clone(), times.clone(), cache);
+                    let apart = (got - expected.clone()).abs().max().into_scalar::<f32>();
+                    assert!(apart <= allowed, "{config:?}, step {t}: {apart}");
                 }
                 if t % 19 == 5 {
                     growing.iter_mut().chain([&mut whole]).for_each(|cache| cache.reset(t as usize % 3));

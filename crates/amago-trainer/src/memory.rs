@@ -6,13 +6,14 @@ use amago_ops::is_fused;
 use amago_seqmodel::{TrajEncoderConfig, TstepEncoderConfig};
 use burn::tensor::Device;
 
-use crate::{Plan, TrainError};
+use crate::{Mode, Plan, TrainError};
 
 /// Slots that every rollout has, however short its episodes are.
 const LEAST_CONTEXT: usize = 64;
 
-/// Bytes that are in use at the same time, estimated from below in floating point, so that no product overflows. What
-/// is not named here is not counted: norms and biases, buffers, the environments, trajectories in memory.
+/// Bytes that are in use at the same time, where sequences are as long as `train.max_seq_len` and the environment's
+/// horizon allow. An estimate from below, in floating point, so that no product overflows: what is not named here is
+/// not counted, such as norms and biases, buffers, environments, and trajectories in memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MemoryEstimate {
     /// Linear layers: weights, gradients, both moments of AdamW, a copy that acts; a slow copy of the actor, and two of
@@ -143,10 +144,11 @@ impl Plan {
             TrajEncoderConfig::Transformer(c) => 2.0 * (c.n_layers as f64) * c.d_model as f64,
             _ => 0.0,
         };
+        let actors = if train.mode == Mode::Learn { 0.0 } else { train.parallel_actors as f64 };
         MemoryEstimate {
             weights: float * (5.0 * trained + actor.weights + 2.0 * critics.weights),
             batch: (train.batch_size as f64 / parts).ceil() * context * (float * made + observed),
-            rollouts: train.parallel_actors as f64 * context * (float * keys + observed),
+            rollouts: actors * context * (float * keys + observed),
         }
     }
 
