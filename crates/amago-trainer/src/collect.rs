@@ -12,7 +12,9 @@ use burn::tensor::Device;
 use rand::RngExt;
 
 use crate::faults::Faults;
-use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TaskReport, TrainError, step_limit};
+use crate::{
+    Event, Observer, Plan, PolicyDriver, StopFlag, TaskReport, TrainError, UNKNOWN_HORIZON, step_limit,
+};
 
 mod state;
 pub use state::CollectorState;
@@ -92,6 +94,8 @@ impl Collector {
         let envs = VecEnv::new(plan.make_envs(n)?, config.seed, Role::TrainEnv)?.resumable();
         let (space, horizon) = (envs.action_space().clone(), envs.horizon());
         let exploration = Exploration::new(config.exploration.clone(), horizon, &space)?;
+        // Pieces of endless episodes are long enough to be drawn as whole sequences.
+        let longest = step_limit(0, horizon.or(Some(UNKNOWN_HORIZON.max(config.train.max_seq_len))));
         let builder = TrajectoryBuilder::new(envs.observation_space(), &space);
         Ok(Self {
             driver: PolicyDriver::new(agent, &envs, config.train.max_seq_len, device),
@@ -101,14 +105,14 @@ impl Collector {
             written: Vec::new(),
             steps: 0,
             traj_save_len: match (config.replay.traj_save_len, config.replay.traj_save_stagger) {
-                (0, _) => [step_limit(0, horizon); 2],
+                (0, _) => [longest; 2],
                 (len, false) => [len; 2],
                 (len, true) => {
                     let around = config.train.max_seq_len;
                     [len.saturating_sub(around).max(1), len.saturating_add(around)]
                 }
             },
-            whole: (config.replay.traj_save_len == 0).then(|| step_limit(0, horizon)),
+            whole: (config.replay.traj_save_len == 0).then_some(longest),
             sample: config.train.sample_actions,
             seed: config.seed,
             envs,

@@ -165,9 +165,9 @@ pub struct ReplayConfig {
     pub cache_bytes: u64,
     /// Where slices of long trajectories start.
     pub padding: Padding,
-    /// Longest stored trajectory in transitions; longer rollouts are cut into several. 0 for whole episodes, however
-    /// long the environment's horizon allows; where that is unknown, or an episode goes on beyond it, the pieces are as
-    /// long as the horizon, or 10,000 transitions.
+    /// Longest stored trajectory in transitions; longer rollouts are cut into several. 0 for whole episodes, as long as
+    /// they keep to the environment's horizon. One that goes on beyond it, so that nothing of it would ever be stored,
+    /// is cut there; where the horizon is unknown after 10,000 transitions, or `train.max_seq_len` if that is more.
     pub traj_save_len: usize,
     /// Whether each of those is cut at another length, uniform in `traj_save_len` ± `train.max_seq_len`, so that
     /// no cuts fall on the same steps in all environments.

@@ -166,13 +166,14 @@ fn play_on(
         let results = envs.results();
         steps += n;
         faults.stepped(n);
-        for (i, result) in results.iter().enumerate().filter(|(i, _)| played[*i].len() < share(*i)) {
+        for (i, result) in results.iter().enumerate() {
+            if played[i].len() >= share(i) {
+                continue;
+            }
             if let Some(recorder) = &mut recorder {
                 recorder.push(i, &actions[i], result)?;
             }
-        }
-        for (i, stats) in results.iter().enumerate().filter_map(|(i, r)| Some((i, r.episode.as_ref()?))) {
-            if played[i].len() < share(i) {
+            if let Some(stats) = &result.episode {
                 played[i].push(stats.clone());
                 done += 1;
             }
