@@ -77,8 +77,10 @@ pub trait Env: Send {
     /// Everything that the running episode needs to go on, for a checkpoint.
     ///
     /// Optional. Without it a resumed run plays the episode's actions again from its seed, which brings a
-    /// deterministic environment to where it stood. One that does not come out there begins another
-    /// episode, and the run says so.
+    /// deterministic environment to where it stood, and a checkpoint grows with the episode: by a byte per step
+    /// for a discrete choice of up to 128 options. One that does not come out there begins another episode, and
+    /// the run says so. An environment that has a state at one step of an episode must have one at every later
+    /// step.
     fn save_state(&self) -> Option<Vec<u8>> {
         None
     }

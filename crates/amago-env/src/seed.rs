@@ -30,6 +30,8 @@ pub enum Role {
     ExplorationScale,
     /// At which length an actor's trajectory is cut.
     TrajectoryLength,
+    /// Actions sampled in the episodes of an evaluation.
+    EvalPolicy,
 }
 
 /// Seed of one stream: SplitMix64 over the four parts.

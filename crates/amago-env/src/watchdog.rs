@@ -24,6 +24,8 @@ pub struct Watchdog {
     calls: RefCell<Option<(SyncSender<Call>, Receiver<Answer>)>>,
     /// Travels to the thread and back.
     buffer: Option<Observation>,
+    /// Whether the last call ended an episode; of what it then told.
+    ended: bool,
     metrics: Vec<(String, f64)>,
     success: Option<bool>,
 }
@@ -34,6 +36,8 @@ enum Call {
     Step(Action, Observation),
     SaveState,
     LoadState(Vec<u8>),
+    /// Metrics and success of an episode that somebody else has ended.
+    Outcome,
 }
 
 struct Answer {
@@ -63,6 +67,7 @@ impl Watchdog {
             limit,
             calls: RefCell::new(Some((calls, answers))),
             buffer,
+            ended: false,
             metrics: Vec::new(),
             success: None,
         }
@@ -93,6 +98,7 @@ impl Watchdog {
         let buffer = self.buffer.take().unwrap_or_else(|| Observation::new(&self.observation_space));
         let answer = self.call(call(buffer))?;
         self.name = answer.name;
+        self.ended = answer.result.as_ref().is_ok_and(Step::done);
         (self.metrics, self.success) = (answer.metrics, answer.success);
         if let Some(new) = answer.obs {
             // A faulty environment may give back another buffer: whoever steps it checks that.
@@ -125,6 +131,7 @@ fn answer(env: &mut dyn Env, call: Call) -> Answer {
             state = guard(|| Ok(env.save_state())).ok().flatten();
             (Ok(Step::default()), None)
         }
+        Call::Outcome => (Ok(Step { truncated: true, ..Step::default() }), None),
     };
     let ended = result.as_ref().is_ok_and(Step::done);
     let told = guard(|| {
@@ -173,11 +180,13 @@ impl Env for Watchdog {
     }
 
     fn metrics(&self, report: &mut dyn FnMut(&str, f64)) {
-        self.metrics.iter().for_each(|(name, value)| report(name, *value));
+        let asked = if self.ended { None } else { self.call(Call::Outcome).ok() };
+        let metrics = asked.as_ref().map_or(&self.metrics, |answer| &answer.metrics);
+        metrics.iter().for_each(|(name, value)| report(name, *value));
     }
 
     fn success(&self) -> Option<bool> {
-        self.success
+        if self.ended { self.success } else { self.call(Call::Outcome).ok()?.success }
     }
 
     fn save_state(&self) -> Option<Vec<u8>> {

@@ -16,8 +16,9 @@ fn lake() -> Box<dyn Env> {
     registry::make("meta-frozen-lake", &options).expect("legal options")
 }
 
-fn play(envs: Vec<Box<dyn Env>>) -> Vec<String> {
-    let mut vector = VecEnv::new(envs, 3, Role::TrainEnv).expect("equal spaces");
+fn play(envs: Vec<Box<dyn Env>>, max_steps: usize) -> Vec<String> {
+    let vector = VecEnv::new(envs, 3, Role::TrainEnv).expect("equal spaces");
+    let mut vector = vector.with_max_episode_steps(max_steps);
     let mut draws = rng(0, Role::Policy, 0, 0);
     let space = vector.action_space().clone();
     vector.reset_all().expect("no faults");
@@ -32,7 +33,10 @@ fn play(envs: Vec<Box<dyn Env>>) -> Vec<String> {
 #[test]
 fn behind_it_an_environment_is_the_same() {
     let guarded = || Box::new(Watchdog::new(lake(), LIMIT * 50)) as Box<dyn Env>;
-    assert_eq!(play(vec![guarded(), guarded()]), play(vec![lake(), lake()]));
+    // Also where an episode is cut from outside.
+    for max_steps in [100, 4] {
+        assert_eq!(play(vec![guarded(), guarded()], max_steps), play(vec![lake(), lake()], max_steps));
+    }
 }
 
 #[test]

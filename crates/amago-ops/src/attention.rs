@@ -46,7 +46,8 @@ pub fn causal_attention(
 
 /// `softmax(q kᵀ / √E) v` for one query per head, `[B, H, 1, E]`, over cached keys and values `[B, H, S, E]`, of
 /// which row `b` has the first `used[b]`; `unused` says the same, `[B, 1, 1, S]`. The cache holds no key that the
-/// pattern hides, and begins with its sinks. Gives `[B, H, 1, E]`.
+/// pattern hides, and begins with its sinks. Gives `[B, H, 1, E]`. On the CPU slots that are not used have no part in it:
+/// their number changes no bit.
 ///
 /// # Panics
 /// When the shapes do not fit, a row has used no slot or more than there are, or heads have no width.
@@ -76,10 +77,10 @@ pub fn cached_attention(
         return query;
     }
     #[cfg(feature = "flex")]
-    if pattern.keeps_scores() && crate::cpu::runs_on(&query.device()) && !query.device().is_autodiff() {
+    if crate::cpu::runs_on(&query.device()) && !query.device().is_autodiff() {
         let device = query.device();
         let [query, keys, values] = [query, keys, values].map(crate::cpu::constant);
-        return crate::cpu::attend(&query, &keys, &values, used).on(&device);
+        return crate::cpu::attend(&query, [&keys, &values], used, pattern).on(&device);
     }
     let device = keys.device();
     let sinks = || {

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// A sequence model: one state representation per timestep, from that timestep and those before it.
 ///
@@ -68,6 +68,38 @@ pub trait EncoderState: Clone + Debug + Send + 'static {
     /// # Panics
     /// When there is no such row.
     fn reset(&mut self, row: usize);
+
+    /// All that a row carries, if it is of a fixed size. Of encoders that ask for [`Replay::ALL`] the caller then
+    /// keeps that, from time to time, instead of every input of a long episode; `None` by default.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    fn row(&self, _row: usize) -> Option<Vec<f32>> {
+        None
+    }
+
+    /// Puts back what [`row`](Self::row) gave, of the same encoder.
+    ///
+    /// # Panics
+    /// When there is no such row, or not so many values; also where `row` gives nothing.
+    fn set_row(&mut self, _row: usize, _values: &[f32]) {
+        panic!("this state cannot be put back");
+    }
+}
+
+/// Row of a state tensor `[B, ...]`, appended to `out`.
+pub(crate) fn read_row<const D: usize>(state: &Tensor<D>, row: usize, out: &mut Vec<f32>) {
+    out.extend(state.clone().narrow(0, row, 1).into_data().iter::<f32>());
+}
+
+/// Takes the values of a row of a state tensor `[B, ...]` off the front of `values`.
+pub(crate) fn write_row<const D: usize>(state: &mut Tensor<D>, row: usize, values: &mut &[f32]) {
+    let (mut shape, device) = (state.dims(), state.device());
+    shape[0] = 1;
+    let (front, rest) = values.split_at(shape.iter().product());
+    *values = rest;
+    let new = Tensor::<D>::from_data(TensorData::new(front.to_vec(), shape), &device);
+    state.inplace(|state| state.slice_assign(row..row + 1, new));
 }
 
 impl EncoderState for () {
@@ -84,7 +116,8 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Every input counts.
+    /// Every input counts. Where a state can be read and put back ([`EncoderState::row`]) and an episode is long, the
+    /// state before its last one or two windows of inputs stands for the inputs before those.
     pub const ALL: Self = Self { first: 0, last: usize::MAX };
     /// There is no state.
     pub const NOTHING: Self = Self { first: 0, last: 0 };

@@ -3,6 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor, activation};
 
+use crate::encoder::{read_row, write_row};
 use crate::error::positive;
 use crate::{Dense, EncoderState, ModelError, Norm, NormKind, SequenceEncoder};
 
@@ -160,5 +161,15 @@ impl EncoderState for GruState {
         for state in &mut self.0 {
             state.inplace(|s| s.slice_fill(row..row + 1, 0.0));
         }
+    }
+
+    fn row(&self, row: usize) -> Option<Vec<f32>> {
+        let mut values = Vec::new();
+        self.0.iter().for_each(|state| read_row(state, row, &mut values));
+        Some(values)
+    }
+
+    fn set_row(&mut self, row: usize, mut values: &[f32]) {
+        self.0.iter_mut().for_each(|state| write_row(state, row, &mut values));
     }
 }

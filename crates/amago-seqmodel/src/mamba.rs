@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::encoder::{read_row, write_row};
 use crate::error::positive;
 use crate::mamba_block::{BlockState, MambaBlock};
 use crate::{Dense, EncoderState, ModelError, Norm, NormKind, SequenceEncoder};
@@ -116,6 +117,20 @@ impl EncoderState for MambaState {
             for state in [inputs, hidden] {
                 state.inplace(|s| s.slice_fill(row..row + 1, 0.0));
             }
+        }
+    }
+
+    fn row(&self, row: usize) -> Option<Vec<f32>> {
+        let mut values = Vec::new();
+        for BlockState { inputs, hidden } in &self.0 {
+            [inputs, hidden].into_iter().for_each(|state| read_row(state, row, &mut values));
+        }
+        Some(values)
+    }
+
+    fn set_row(&mut self, row: usize, mut values: &[f32]) {
+        for BlockState { inputs, hidden } in &mut self.0 {
+            [inputs, hidden].into_iter().for_each(|state| write_row(state, row, &mut values));
         }
     }
 }

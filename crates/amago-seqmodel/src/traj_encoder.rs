@@ -93,6 +93,22 @@ impl RolloutState {
     pub fn reset(&mut self, row: usize) {
         self.0.any_reset(row);
     }
+
+    /// What a row carries: see [`EncoderState::row`].
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, row: usize) -> Option<Vec<f32>> {
+        self.0.any_row(row)
+    }
+
+    /// Puts that back: see [`EncoderState::set_row`].
+    ///
+    /// # Panics
+    /// When there is no such row, or not so many values.
+    pub fn set_row(&mut self, row: usize, values: &[f32]) {
+        self.0.any_set_row(row, values);
+    }
 }
 
 /// [`SequenceEncoder`] and [`Module`] without generics.
@@ -201,6 +217,8 @@ impl<E: SequenceEncoder> AnyEncoder for E {
 /// [`EncoderState`] without `Clone`, which has no place in a box.
 trait AnyState: Debug + Send {
     fn any_reset(&mut self, row: usize);
+    fn any_row(&self, row: usize) -> Option<Vec<f32>>;
+    fn any_set_row(&mut self, row: usize, values: &[f32]);
     fn any_clone(&self) -> RolloutState;
     fn as_any(&mut self) -> &mut dyn Any;
 }
@@ -208,6 +226,14 @@ trait AnyState: Debug + Send {
 impl<S: EncoderState> AnyState for S {
     fn any_reset(&mut self, row: usize) {
         self.reset(row);
+    }
+
+    fn any_row(&self, row: usize) -> Option<Vec<f32>> {
+        self.row(row)
+    }
+
+    fn any_set_row(&mut self, row: usize, values: &[f32]) {
+        self.set_row(row, values);
     }
 
     fn any_clone(&self) -> RolloutState {

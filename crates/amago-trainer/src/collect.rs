@@ -12,7 +12,9 @@ use burn::tensor::Device;
 use rand::RngExt;
 
 use crate::faults::Faults;
-use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TaskReport, TrainError};
+use crate::{
+    Event, Observer, Plan, PolicyDriver, StopFlag, TaskReport, TrainError, UNKNOWN_HORIZON, step_limit,
+};
 
 mod state;
 pub use state::CollectorState;
@@ -25,14 +27,14 @@ pub struct Collector {
     driver: PolicyDriver,
     exploration: Vec<Exploration>,
     builders: Vec<TrajectoryBuilder>,
-    /// Actions of the running episodes.
-    taken: Vec<Vec<Action>>,
     /// Stored, but not yet drawn from.
     written: Vec<Written>,
     /// Steps of each environment.
     steps: u64,
     /// Shortest and longest length at which a trajectory is cut.
     traj_save_len: [usize; 2],
+    /// Where whole episodes are wanted, the length at which they are cut nevertheless, until it is told.
+    whole: Option<usize>,
     sample: bool,
     seed: u64,
 }
@@ -67,6 +69,9 @@ pub struct CollectReport {
     /// What the first of them said; not in `metrics.jsonl`.
     #[serde(skip)]
     pub first_fault: Option<String>,
+    /// Length at which the first running episode was cut that nobody wanted cut; not in `metrics.jsonl`.
+    #[serde(skip)]
+    pub outgrown: Option<usize>,
     /// Seconds.
     pub seconds: f64,
 }
@@ -89,26 +94,28 @@ impl Collector {
     fn unstarted(plan: &Plan, agent: &Agent, device: &Device) -> Result<Self, TrainError> {
         let config = &plan.config;
         let n = config.train.parallel_actors;
-        let envs = VecEnv::new(plan.make_envs(n)?, config.seed, Role::TrainEnv)?;
+        let envs = VecEnv::new(plan.make_envs(n)?, config.seed, Role::TrainEnv)?.resumable();
         let (space, horizon) = (envs.action_space().clone(), envs.horizon());
         let exploration = Exploration::new(config.exploration.clone(), horizon, &space)?;
+        // Pieces of endless episodes are long enough to be drawn as whole sequences.
+        let longest = step_limit(0, horizon.or(Some(UNKNOWN_HORIZON.max(config.train.max_seq_len))));
         let builder = TrajectoryBuilder::new(envs.observation_space(), &space);
         Ok(Self {
             driver: PolicyDriver::new(agent, &envs, config.train.max_seq_len, device),
             faults: plan.faults(),
             exploration: vec![exploration; n],
             builders: vec![builder; n],
-            taken: vec![Vec::new(); n],
             written: Vec::new(),
             steps: 0,
             traj_save_len: match (config.replay.traj_save_len, config.replay.traj_save_stagger) {
-                (0, _) => [usize::MAX; 2],
+                (0, _) => [longest; 2],
                 (len, false) => [len; 2],
                 (len, true) => {
                     let around = config.train.max_seq_len;
                     [len.saturating_sub(around).max(1), len.saturating_add(around)]
                 }
             },
+            whole: (config.replay.traj_save_len == 0).then_some(longest),
             sample: config.train.sample_actions,
             seed: config.seed,
             envs,
@@ -118,7 +125,6 @@ impl Collector {
     /// Begins to record and to explore in an environment that has just been reset.
     fn begin(&mut self, i: usize) -> Result<(), TrainError> {
         self.builders[i].start(&self.envs.results()[i].obs)?;
-        self.taken[i].clear();
         let step = self.exploration[i].state().global_step;
         let mut draws = rng(self.seed, Role::ExplorationScale, i as u64, step);
         self.exploration[i].start_episode(&mut draws);
@@ -146,9 +152,10 @@ impl Collector {
     ) -> Result<CollectReport, TrainError> {
         let start = Instant::now();
         let mut episodes = Vec::new();
-        let mut done = 0;
+        let (mut done, mut outgrown) = (0, None);
         while done < steps && !stop.is_set() {
-            self.step(agent, store, &mut episodes)?;
+            let cut = self.step(agent, store, &mut episodes)?;
+            outgrown = outgrown.or_else(|| self.whole.take_if(|_| cut));
             done += 1;
             observer.event(Event::Collect { done, total: steps });
         }
@@ -166,6 +173,7 @@ impl Collector {
             epsilon: self.exploration[0].epsilon(self.envs.results()[0].local_step),
             faults,
             first_fault,
+            outgrown,
             seconds: start.elapsed().as_secs_f64(),
         })
     }
@@ -179,45 +187,46 @@ impl Collector {
         admitted
     }
 
+    /// One step of every environment, and whether a running episode was cut.
     fn step(
         &mut self,
         agent: &Agent,
         store: &Store,
         episodes: &mut Vec<EpisodeStats>,
-    ) -> Result<(), TrainError> {
+    ) -> Result<bool, TrainError> {
         let mut draws = rng(self.seed, Role::Policy, 0, self.steps);
-        let mut actions = self.driver.act(agent, self.envs.results(), !self.sample, &mut draws);
+        let draws = self.sample.then_some(std::slice::from_mut(&mut draws));
+        let mut actions = self.driver.act(agent, self.envs.results(), draws);
         for (i, action) in actions.iter_mut().enumerate() {
             let (at, explore) = (&self.envs.results()[i], &mut self.exploration[i]);
             let mut draws = rng(self.seed, Role::Exploration, i as u64, explore.state().global_step);
             explore.apply(action, at.local_step, at.obs.action_mask(), &mut draws);
         }
-        let failed = self.envs.step(&actions).err();
         // A step that was refused as a whole gave nothing. Where only some workers failed, the steps
         // of the others count.
+        let failed = match self.envs.step(&actions) {
+            Err(error) if error.faults().is_empty() => return Err(error.into()),
+            result => result.err(),
+        };
+        let cut = self.record(&actions, store, episodes)?;
         if let Some(error) = failed {
-            if error.faults().is_empty() {
-                return Err(error.into());
-            }
-            self.record(&actions, store, episodes)?;
             for i in self.faults.revive(&mut self.envs, error)? {
                 self.begin(i)?;
             }
-        } else {
-            self.record(&actions, store, episodes)?;
         }
         self.steps += 1;
         self.faults.stepped(self.envs.len());
-        Ok(())
+        Ok(cut)
     }
 
-    /// Takes in what a step gave.
+    /// Takes in what a step gave, and tells whether a running episode was cut.
     fn record(
         &mut self,
         actions: &[Action],
         store: &Store,
         episodes: &mut Vec<EpisodeStats>,
-    ) -> Result<(), TrainError> {
+    ) -> Result<bool, TrainError> {
+        let mut cut = false;
         self.driver.observe(actions, self.envs.results());
         for (i, action) in actions.iter().enumerate() {
             let result = &self.envs.results()[i];
@@ -226,7 +235,6 @@ impl Collector {
             }
             let next = result.final_obs().unwrap_or(&result.obs);
             self.builders[i].push(action, &result.step, next)?;
-            self.taken[i].push(action.clone());
             if let Some(stats) = &result.episode {
                 episodes.push(stats.clone());
                 let (trajectory, faulted) = (self.builders[i].finish(), result.faulted);
@@ -237,9 +245,10 @@ impl Collector {
             } else if self.is_long(i) {
                 let trajectory = self.builders[i].cut();
                 self.store(store, &trajectory)?;
+                cut = true;
             }
         }
-        Ok(())
+        Ok(cut)
     }
 
     /// Whether what was recorded is to be cut off. The length depends on the step at which it began.

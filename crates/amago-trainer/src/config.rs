@@ -165,7 +165,9 @@ pub struct ReplayConfig {
     pub cache_bytes: u64,
     /// Where slices of long trajectories start.
     pub padding: Padding,
-    /// Longest stored trajectory in transitions; longer rollouts are cut into several. 0 for no limit.
+    /// Longest stored trajectory in transitions; longer rollouts are cut into several. 0 for whole episodes, as long as
+    /// they keep to the environment's horizon. One that goes on beyond it, so that nothing of it would ever be stored,
+    /// is cut there; where the horizon is unknown after 10,000 transitions, or `train.max_seq_len` if that is more.
     pub traj_save_len: usize,
     /// Whether each of those is cut at another length, uniform in `traj_save_len` ± `train.max_seq_len`, so that
     /// no cuts fall on the same steps in all environments.
@@ -244,13 +246,40 @@ pub struct EvalConfig {
     pub interval: usize,
     /// Episodes per evaluation. The same ones every time.
     pub episodes: usize,
-    /// Take the most likely action instead of sampling.
-    pub greedy: bool,
+    /// How the policy acts in evaluations, and in whatever plays a run unless told otherwise.
+    pub actions: ActionChoice,
+    /// Steps after which an episode of an evaluation is truncated; how many were is told. 0 for the environment's
+    /// horizon, or 10,000 where that is unknown.
+    pub max_episode_steps: usize,
+    /// Whether the episodes of evaluations are stored, in the folder `eval_replay` of the run, so that others can
+    /// learn from them (`replay.datasets`).
+    pub save_trajectories: bool,
+    /// Most of those that are kept; the oldest go first. 0 for no limit.
+    pub max_trajectories: usize,
+}
+
+/// How a policy acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionChoice {
+    /// Draws from its distribution, as the original does. The draws of an episode depend on the run's seed, the
+    /// environment's number and the episode's alone.
+    #[default]
+    Sampled,
+    /// Takes the most likely action, or the mean.
+    Greedy,
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        Self { interval: 20, episodes: 48, greedy: true }
+        Self {
+            interval: 20,
+            episodes: 48,
+            actions: ActionChoice::Sampled,
+            max_episode_steps: 0,
+            save_trajectories: false,
+            max_trajectories: 2000,
+        }
     }
 }
 

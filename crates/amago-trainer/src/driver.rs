@@ -1,10 +1,8 @@
 //! Steps a policy in many environments at once: inputs, memory, choice of action.
 
-use std::collections::VecDeque;
-
 use amago_agent::{Agent, Noise, NoiseSource, Policy, StepInput};
 use amago_env::vector::{VecEnv, WorkerStep};
-use amago_env::{Action, Column, Rng, Space};
+use amago_env::{Action, Rng, Space};
 use amago_seqmodel::{ObsLayout, Replay, RolloutState};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
@@ -12,45 +10,22 @@ use rand_distr::StandardNormal;
 
 use crate::convert::{obs_layout, obs_tensors};
 
-/// What one row fed to the policy at one step.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-struct Row {
-    obs: Vec<Column>,
-    rl2: Vec<f32>,
-    time: i64,
-}
-
-impl Row {
-    /// Overwrites everything, in the memory that is there.
-    fn set(&mut self, step: &WorkerStep, rl2: &[f32]) {
-        let columns = step.obs.columns();
-        if self.obs.len() == columns.len() {
-            self.obs.iter_mut().zip(columns).for_each(|(to, from)| to.copy_from(from));
-        } else {
-            self.obs = columns.to_vec();
-        }
-        self.rl2.clear();
-        self.rl2.extend_from_slice(rl2);
-        self.time = step.local_step as i64;
-    }
-}
-
-/// The inputs of every row from which its memory is made again: what a checkpoint keeps of a driver.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct DriverState {
-    rows: Vec<VecDeque<Row>>,
-    rl2: Vec<Vec<f32>>,
-}
+mod history;
+pub use history::DriverState;
+use history::{Anchors, History, Row};
 
 /// The memory of one policy over the rows of a vector of environments.
 ///
 /// Each row keeps those inputs of its running episode from which the encoder can make the memory again
-/// when the weights change.
+/// when the weights change. Where these are all of them, but the encoder's state can be read, it keeps the last one
+/// or two windows of inputs, and the state before them: see [`History`].
 pub struct PolicyDriver {
     state: RolloutState,
     context: usize,
     replay: Replay,
-    rows: Vec<VecDeque<Row>>,
+    /// Inputs between two states that are kept, for encoders whose state can be.
+    window: Option<usize>,
+    rows: Vec<History>,
     /// Rows whose memory waits for new inputs.
     spare: Vec<Row>,
     rl2: Vec<Vec<f32>>,
@@ -63,11 +38,14 @@ impl PolicyDriver {
     /// An empty memory for a row per environment, on a device without autodiff.
     pub fn new(agent: &Agent, envs: &VecEnv, context: usize, device: &Device) -> Self {
         let n = envs.len();
+        let state = agent.rollout_state(n, context, device);
+        let replay = agent.traj_encoder.replay(context);
         Self {
-            state: agent.rollout_state(n, context, device),
+            window: (replay == Replay::ALL && state.row(0).is_some()).then_some(context),
+            state,
             context,
-            replay: agent.traj_encoder.replay(context),
-            rows: vec![VecDeque::new(); n],
+            replay,
+            rows: vec![History::default(); n],
             spare: Vec::new(),
             rl2: vec![vec![0.0; 1 + envs.action_space().width()]; n],
             layout: obs_layout(envs.observation_space()),
@@ -76,12 +54,16 @@ impl PolicyDriver {
         }
     }
 
-    /// Chooses an action per row from the current observations.
-    pub fn act(&mut self, agent: &Agent, steps: &[WorkerStep], greedy: bool, rng: &mut Rng) -> Vec<Action> {
+    /// Chooses an action per row from the current observations: draws it from one stream for all rows or one for
+    /// each, or takes the most likely one.
+    ///
+    /// # Panics
+    /// When there is another number of streams.
+    pub fn act(&mut self, agent: &Agent, steps: &[WorkerStep], draws: Option<&mut [Rng]>) -> Vec<Action> {
         let policy = self.policy(agent, steps);
-        let vectors = match greedy {
-            true => policy.greedy(),
-            false => policy.sample(1, &mut HostNoise(rng)).squeeze_dim(0),
+        let vectors = match draws {
+            None => policy.greedy(),
+            Some(streams) => policy.sample(1, &mut HostNoise(streams)).squeeze_dim(0),
         };
         let vectors: Vec<f32> = vectors.into_data().iter::<f32>().collect();
         let rows = vectors.chunks_exact(self.action_space.width());
@@ -94,17 +76,32 @@ impl PolicyDriver {
         for (i, step) in steps.iter().enumerate() {
             let mut row = self.spare.pop().unwrap_or_default();
             row.set(step, &self.rl2[i]);
-            self.rows[i].push_back(row);
+            self.rows[i].inputs.push_back(row);
         }
-        let newest = self.rows.iter().map(|h| h.back().expect("just pushed")).collect::<Vec<_>>();
+        let newest = self.rows.iter().map(|h| h.inputs.back().expect("just pushed")).collect::<Vec<_>>();
         let mut input = step_input(&newest, &self.layout, &self.device);
         input.legal = self.legal(steps);
         let policy = agent.act(input, &mut self.state);
-        let Replay { first, last } = self.replay;
-        for history in self.rows.iter_mut().filter(|h| h.len() > first.saturating_add(last)) {
-            self.spare.extend(history.remove(first));
-        }
+        self.forget();
         policy
+    }
+
+    /// Lets go of inputs that are not needed any more.
+    fn forget(&mut self) {
+        let Replay { first, last } = self.replay;
+        for (i, history) in self.rows.iter_mut().enumerate() {
+            if history.inputs.len() > first.saturating_add(last) {
+                self.spare.extend(history.inputs.remove(first));
+            }
+            let Some(window) = self.window else { continue };
+            if history.inputs.len() == window {
+                history.anchors.middle = self.state.row(i);
+            } else if history.inputs.len() >= 2 * window {
+                self.spare.extend(history.inputs.drain(..window));
+                history.anchors.before = history.anchors.middle.take();
+                history.anchors.middle = self.state.row(i);
+            }
+        }
     }
 
     /// Masks of all rows; environments of a vector have equal spaces, so all have one or none has.
@@ -132,28 +129,22 @@ impl PolicyDriver {
     /// Forgets a row.
     pub fn reset(&mut self, row: usize) {
         self.state.reset(row);
-        self.spare.extend(self.rows[row].drain(..));
+        self.spare.extend(self.rows[row].inputs.drain(..));
+        self.rows[row].anchors = Anchors::default();
         self.rl2[row].fill(0.0);
     }
 
     /// What a checkpoint must keep.
     pub fn save(&self) -> DriverState {
-        DriverState { rows: self.rows.clone(), rl2: self.rl2.clone() }
+        DriverState::new(&self.rows, &self.rl2)
     }
 
     /// Goes on from what was kept, with a memory made by these weights. Says what does not fit.
     pub(crate) fn load(&mut self, state: DriverState, agent: &Agent) -> Result<(), String> {
-        let n = self.rows.len();
-        if state.rows.len() != n || state.rl2.len() != n {
-            return Err(format!("it holds {} actors, train.parallel_actors is {n}", state.rows.len()));
-        }
         let widths: Vec<usize> = self.layout.0.iter().map(|(_, kind)| kind.width()).collect();
-        let d_rl2 = 1 + self.action_space.width();
-        let fits = |row: &Row| row.rl2.len() == d_rl2 && row.obs.iter().map(Column::len).eq(widths.clone());
-        if !(state.rows.iter().flatten().all(fits) && state.rl2.iter().all(|rl2| rl2.len() == d_rl2)) {
-            return Err("its observations or actions are not those of the task".to_owned());
-        }
-        (self.rows, self.rl2) = (state.rows, state.rl2);
+        let memory = self.window.and_then(|_| self.state.row(0)).map(|row| row.len());
+        (self.rows, self.rl2) =
+            state.checked(self.rows.len(), (&widths, 1 + self.action_space.width()), memory)?;
         self.reencode(agent);
         Ok(())
     }
@@ -161,23 +152,47 @@ impl PolicyDriver {
     /// Encodes the running episodes again with other weights. Rows of different lengths are aligned
     /// at their ends: a row that has not begun is fed a dummy and reset before its first input.
     pub fn reencode(&mut self, agent: &Agent) {
-        let longest = self.rows.iter().map(VecDeque::len).max().unwrap_or(0);
+        let longest = self.rows.iter().map(|h| h.inputs.len()).max().unwrap_or(0);
         self.state = agent.rollout_state(self.rows.len(), self.context, &self.device);
-        let Some(dummy) = self.rows.iter().find_map(|h| h.front().cloned()) else { return };
+        let Some(dummy) = self.rows.iter().find_map(|h| h.inputs.front().cloned()) else { return };
         for j in 0..longest {
             let mut inputs = Vec::with_capacity(self.rows.len());
-            for (i, history) in self.rows.iter().enumerate() {
-                let start = longest - history.len();
+            for (i, History { inputs: own, anchors }) in self.rows.iter().enumerate() {
+                let start = longest - own.len();
                 if j == start {
                     self.state.reset(i);
+                    if let Some(before) = &anchors.before {
+                        self.state.set_row(i, before);
+                    }
                 }
-                inputs.push(j.checked_sub(start).map_or(&dummy, |t| &history[t]));
+                inputs.push(j.checked_sub(start).map_or(&dummy, |t| &own[t]));
             }
             agent.act(step_input(&inputs, &self.layout, &self.device), &mut self.state);
+            self.renew_anchors(j + 1, longest);
         }
         // A row at an episode's start was fed dummies only.
-        for i in (0..self.rows.len()).filter(|i| self.rows[*i].is_empty()) {
+        for i in (0..self.rows.len()).filter(|i| self.rows[*i].inputs.is_empty()) {
             self.state.reset(i);
+        }
+    }
+
+    /// States between inputs are those of the new weights from now on. A row that holds more than it must, as
+    /// those of old checkpoints do, keeps its end.
+    fn renew_anchors(&mut self, encoded: usize, longest: usize) {
+        let Some(window) = self.window else { return };
+        for (i, history) in self.rows.iter_mut().enumerate() {
+            let len = history.inputs.len();
+            let cut = (len / window).saturating_sub(1) * window;
+            let own = (encoded + len).saturating_sub(longest);
+            if cut > 0 && own == cut {
+                history.anchors.before = self.state.row(i);
+            }
+            if own > 0 && own == cut + window {
+                history.anchors.middle = self.state.row(i);
+            }
+            if encoded == longest {
+                self.spare.extend(history.inputs.drain(..cut));
+            }
         }
     }
 }
@@ -198,18 +213,28 @@ fn step_input(rows: &[&Row], layout: &ObsLayout, device: &Device) -> StepInput {
     }
 }
 
-/// Draws from a stream of the host, so that what is played does not depend on the device's generator.
-struct HostNoise<'a>(&'a mut Rng);
+/// Draws from streams of the host, so that what is played does not depend on the device's generator: from one for
+/// all rows, or from one for each.
+struct HostNoise<'a>(&'a mut [Rng]);
 
 impl NoiseSource for HostNoise<'_> {
     fn noise(&mut self, kind: Noise, shape: [usize; 5], device: &Device) -> Tensor<5> {
-        let mut draw = || match kind {
-            Noise::Uniform => self.0.random::<f32>(),
-            Noise::Normal => self.0.sample(StandardNormal),
-            // The open interval: at its ends the logarithms are infinite.
-            Noise::Gumbel => -(-(self.0.random::<f32>().clamp(1e-10, 1.0 - 1e-7)).ln()).ln(),
-        };
-        let values: Vec<f32> = (0..shape.iter().product()).map(|_| draw()).collect();
+        let [samples, rows, rest @ ..] = shape;
+        assert!([1, rows].contains(&self.0.len()), "{} streams for {rows} rows", self.0.len());
+        let mut values = Vec::with_capacity(shape.iter().product());
+        for row in (0..samples).flat_map(|_| 0..rows) {
+            let stream = &mut self.0[if rows == self.0.len() { row } else { 0 }];
+            values.extend((0..rest.iter().product()).map(|_| draw(kind, stream)));
+        }
         Tensor::from_data(TensorData::new(values, shape), device)
+    }
+}
+
+fn draw(kind: Noise, stream: &mut Rng) -> f32 {
+    match kind {
+        Noise::Uniform => stream.random(),
+        Noise::Normal => stream.sample(StandardNormal),
+        // The open interval: at its ends the logarithms are infinite.
+        Noise::Gumbel => -(-(stream.random::<f32>().clamp(1e-10, 1.0 - 1e-7)).ln()).ln(),
     }
 }

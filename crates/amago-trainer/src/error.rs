@@ -8,7 +8,8 @@ use amago_env::vector::VecEnvError;
 use amago_env::{EnvError, SpaceError};
 use amago_replay::{RelabelError, ReplayError};
 
-use crate::Misfits;
+use crate::memory::gigabytes;
+use crate::{MemoryEstimate, Misfits};
 
 /// A run that cannot start or go on. A message is whole: it ends with the cause, which is therefore not told
 /// again as a `source`.
@@ -28,6 +29,30 @@ pub enum TrainError {
     /// Optimiser settings that cannot train.
     #[error("[optim] {0}")]
     Optim(ConfigError),
+    /// A size that nobody means.
+    #[error("{name} = {value} is too large: at most {most}")]
+    TooLarge {
+        /// Setting.
+        name: String,
+        /// Its value.
+        value: i64,
+        /// The largest.
+        most: u64,
+    },
+    /// More memory than there is.
+    #[error(
+        "the run needs at least {} of memory, this machine has {}: {} for weights and optimiser ([agent]), {} for a \
+         batch (train.batch_size, train.max_seq_len, optim.micro_batches), {} for running episodes \
+         (train.parallel_actors, train.max_seq_len)",
+        gigabytes(&need.total()), gigabytes(have), gigabytes(&need.weights), gigabytes(&need.batch),
+        gigabytes(&need.rollouts)
+    )]
+    Memory {
+        /// What is needed at least.
+        need: MemoryEstimate,
+        /// What there is, in bytes.
+        have: f64,
+    },
     /// A loop setting that is out of range.
     #[error("{name} = {value} must be {rule}")]
     Setting {
@@ -167,6 +192,9 @@ pub enum TrainError {
         /// What is missing.
         reason: String,
     },
+    /// A folder that trajectories are not put into.
+    #[error("{0} holds something else than trajectories: choose an empty or a new folder")]
+    NoReplayFolder(PathBuf),
     /// A run without stored trajectories.
     #[error("{0} is missing: the run has no stored trajectories")]
     NoReplay(PathBuf),

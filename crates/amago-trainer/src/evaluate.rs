@@ -5,13 +5,49 @@ use std::time::Instant;
 
 use amago_env::vector::{EpisodeStats, VecEnv};
 use amago_env::{Env, Role};
+use amago_replay::Store;
 
 use crate::faults::{Faults, replaced};
 use crate::player::Player;
 use crate::{Event, Observer, Plan, Play, StopFlag, TrainError};
 
+mod save;
+use save::Recorder;
+pub(crate) use save::run_episodes;
+pub use save::saved_episodes;
+
 /// Environments that an evaluation or a rollout steps together, at most.
 pub const MAX_PARALLEL: usize = 64;
+/// Most steps of an episode where nobody knows better: see [`step_limit`].
+pub const UNKNOWN_HORIZON: usize = 10_000;
+
+/// Most steps of an episode: what a setting says, or where that is zero the environment's horizon, or where that is
+/// unknown [`UNKNOWN_HORIZON`].
+pub fn step_limit(setting: usize, horizon: Option<usize>) -> usize {
+    if setting > 0 { setting } else { horizon.unwrap_or(UNKNOWN_HORIZON).max(1) }
+}
+
+/// Which episodes to play.
+#[derive(Debug, Clone, Copy)]
+pub struct Episodes<'a> {
+    /// How many.
+    pub count: usize,
+    /// Seed of their tasks and of what is drawn in them.
+    pub seed: u64,
+    /// Steps after which an episode is truncated; 0 as in [`step_limit`].
+    pub max_steps: usize,
+    /// Where they are stored as they were played, whole; none where they are only measured.
+    pub save: Option<&'a Store>,
+}
+
+impl Episodes<'_> {
+    /// Those of a plan's evaluations.
+    pub fn of(plan: &Plan) -> Self {
+        let eval = &plan.config.eval;
+        let (count, max_steps) = (eval.episodes, eval.max_episode_steps);
+        Self { count, seed: plan.config.seed, max_steps, save: None }
+    }
+}
 
 /// Result of some episodes.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
@@ -41,6 +77,9 @@ pub struct EvalReport {
     /// Environments that failed and were replaced; their episodes are not counted.
     #[serde(default)]
     pub faults: u64,
+    /// Episodes that had not ended when they reached the limit of steps, and were truncated there.
+    #[serde(default)]
+    pub cut: usize,
     /// Steps per second over all environments, policy included.
     pub steps_per_second: f64,
 }
@@ -56,21 +95,20 @@ pub struct TaskReport {
     pub success: Option<f64>,
 }
 
-/// Plays `episodes` episodes of the planned task. The same seeds every time, so that evaluations
-/// can be compared.
+/// Plays episodes of the planned task. The same seeds every time, so that evaluations can be compared.
 ///
 /// # Errors
 /// When environments fail more often than `train.max_fault_rate` allows.
 pub fn evaluate(
     plan: &Plan,
     who: &Play<'_>,
+    episodes: &Episodes<'_>,
     stop: &StopFlag,
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
-    let episodes = plan.config.eval.episodes;
-    let envs = plan.make_envs(episodes.min(MAX_PARALLEL))?;
+    let envs = plan.make_envs(episodes.count.min(MAX_PARALLEL))?;
     let mut faults = plan.faults();
-    let mut report = play_on(envs, &mut faults, who, (episodes, plan.config.seed), stop, observer)?;
+    let mut report = play_on(envs, &mut faults, who, episodes, stop, observer)?;
     let first;
     (report.faults, first) = faults.report();
     if let Some(first) = first {
@@ -79,34 +117,42 @@ pub fn evaluate(
     Ok(report)
 }
 
-/// Plays `episodes` episodes over the given environments. Each environment plays a fixed share, so
-/// that short episodes are not over-represented. Fewer are played when asked to stop.
+/// Plays episodes over the given environments. Each environment plays a fixed share, so that short episodes are not
+/// over-represented. Fewer are played when asked to stop.
 ///
 /// # Errors
 /// When an environment fails.
 pub fn play(
     envs: Vec<Box<dyn Env>>,
     who: &Play<'_>,
-    (episodes, seed): (usize, u64),
+    episodes: &Episodes<'_>,
     stop: &StopFlag,
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
-    play_on(envs, &mut Faults::fatal(), who, (episodes, seed), stop, observer)
+    play_on(envs, &mut Faults::fatal(), who, episodes, stop, observer)
+}
+
+/// Environments for some episodes, each of which ends.
+pub(crate) fn limited(envs: Vec<Box<dyn Env>>, episodes: &Episodes<'_>) -> Result<VecEnv, TrainError> {
+    let envs = VecEnv::new(envs, episodes.seed, Role::EvalEnv)?;
+    let limit = step_limit(episodes.max_steps, envs.horizon());
+    Ok(envs.with_max_episode_steps(limit))
 }
 
 fn play_on(
     envs: Vec<Box<dyn Env>>,
     faults: &mut Faults,
     who: &Play<'_>,
-    (episodes, seed): (usize, u64),
+    episodes: &Episodes<'_>,
     stop: &StopFlag,
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
-    let n = envs.len();
-    let mut envs = VecEnv::new(envs, seed, Role::EvalEnv)?;
-    let mut player = Player::new(who, &envs, seed);
+    let (n, total) = (envs.len(), episodes.count);
+    let mut envs = limited(envs, episodes)?;
+    let mut player = Player::new(who, &envs, episodes.seed);
+    let mut recorder = episodes.save.map(|store| Recorder::new(store, &envs));
     // Environment i plays episodes i, i + n, i + 2n, …
-    let share = |i: usize| (episodes + n - 1 - i) / n;
+    let share = |i: usize| total / n + usize::from(i < total % n);
     let mut played: Vec<Vec<EpisodeStats>> = vec![Vec::new(); n];
     let (mut done, mut steps) = (0, 0);
     faults.stepped(n);
@@ -114,14 +160,23 @@ fn play_on(
         faults.revive(&mut envs, error)?;
     }
     let start = Instant::now();
-    while done < episodes && !stop.is_set() {
-        let actions = player.act(envs.results());
+    while done < total && !stop.is_set() {
+        if let Some(recorder) = &mut recorder {
+            recorder.begin(envs.results())?;
+        }
+        let actions = player.act(&envs);
         let failed = envs.step(&actions).err();
         let results = envs.results();
         steps += n;
         faults.stepped(n);
-        for (i, stats) in results.iter().enumerate().filter_map(|(i, r)| Some((i, r.episode.as_ref()?))) {
-            if played[i].len() < share(i) {
+        for (i, result) in results.iter().enumerate() {
+            if played[i].len() >= share(i) {
+                continue;
+            }
+            if let Some(recorder) = &mut recorder {
+                recorder.push(i, &actions[i], result)?;
+            }
+            if let Some(stats) = &result.episode {
                 played[i].push(stats.clone());
                 done += 1;
             }
@@ -130,11 +185,26 @@ fn play_on(
         if let Some(error) = failed {
             faults.revive(&mut envs, error)?.into_iter().for_each(|i| player.reset(i));
         }
-        observer.event(Event::Evaluate { done, total: episodes });
+        observer.event(Event::Evaluate { done, total });
+    }
+    if let Some(recorder) = recorder {
+        recorder.finish()?;
     }
     let mut report = summarize(&played.concat());
     report.steps_per_second = steps as f64 / start.elapsed().as_secs_f64().max(1e-9);
+    if report.cut > 0 {
+        let limit = step_limit(episodes.max_steps, envs.horizon());
+        observer.event(Event::Warning(cut_short(report.cut, report.returns.len(), limit)));
+    }
     Ok(report)
+}
+
+/// What to say of episodes that did not end by themselves.
+pub fn cut_short(cut: usize, episodes: usize, limit: usize) -> String {
+    format!(
+        "{cut} of {episodes} episodes had not ended after {limit} steps and were truncated there: \
+         eval.max_episode_steps (--max-episode-steps) is the limit, the environment's horizon by default"
+    )
 }
 
 /// Means over episodes. A metric that only some episodes report is averaged over those.
@@ -159,6 +229,7 @@ pub(crate) fn summarize(episodes: &[EpisodeStats]) -> EvalReport {
         returns,
         lengths,
         faults: 0,
+        cut: episodes.iter().filter(|e| e.cut).count(),
         steps_per_second: 0.0,
     }
 }

@@ -21,6 +21,7 @@ mod inspect;
 mod learn;
 mod load;
 mod machine;
+mod memory;
 mod metrics;
 mod observer;
 mod plan;
@@ -28,25 +29,31 @@ mod player;
 mod prefetch;
 mod reach;
 mod run_dir;
+mod sizes;
 mod trainer;
 mod weights;
 
 pub use checkpoint::{Checkpoint, CheckpointMeta, RunState};
 pub use collect::{CollectReport, Collector, CollectorState};
 pub use config::{
-    BadUpdate, ContextRefresh, DatasetConfig, EnvConfig, EvalConfig, Mode, Precision, ReplayConfig,
-    RunConfig, TrainConfig,
+    ActionChoice, BadUpdate, ContextRefresh, DatasetConfig, EnvConfig, EvalConfig, Mode, Precision,
+    ReplayConfig, RunConfig, TrainConfig,
 };
 pub use convert::{obs_layout, obs_spec, train_batch};
 pub use driver::{DriverState, PolicyDriver};
 pub use error::TrainError;
-pub use evaluate::{EvalReport, MAX_PARALLEL, TaskReport, evaluate, play};
+pub use evaluate::{
+    Episodes, EvalReport, MAX_PARALLEL, TaskReport, UNKNOWN_HORIZON, cut_short, evaluate, play,
+    saved_episodes, step_limit,
+};
 pub use inspect::{InspectSummary, Inspection, Recording, Shot, record};
 pub use load::{ConfigSource, load_config, parse_overrides};
+pub use memory::MemoryEstimate;
 pub use metrics::{EpochRecord, Field, MetricsLog, PolicyAge, ReplayRecord, TimeRecord};
 pub use observer::{Event, Observer, Silent, StopFlag};
 pub use plan::{EncoderFactory, EnvFactory, OwnParts, Plan};
 pub use player::Play;
 pub use run_dir::RunDir;
+pub use sizes::MAX_EPISODES;
 pub use trainer::{Outcome, Trainer};
 pub use weights::{Imported, Misfits, StateDict, import, read_state_dict};

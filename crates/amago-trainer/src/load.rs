@@ -90,8 +90,10 @@ const OPTIONAL: [&str; 5] = [
 pub fn load_config(source: &ConfigSource<'_>) -> Result<RunConfig, TrainError> {
     let fail = |message: String| TrainError::Config { source_name: source.name.to_owned(), message };
     let mut table: Table = source.text.parse().map_err(|e: toml::de::Error| fail(e.to_string()))?;
+    understand_greedy(&mut table, false).map_err(&fail)?;
     for entry in kinds_first(source.overrides) {
-        set(&mut table, entry).map_err(|message| fail(format!("--set {entry}: {message}")))?;
+        let done = set(&mut table, entry).and_then(|()| understand_greedy(&mut table, true));
+        done.map_err(|message| fail(format!("--set {entry}: {message}")))?;
     }
     let misfit =
         |Misfit { key, message }: Misfit| TrainError::Config { source_name: source.place(&key), message };
@@ -106,6 +108,27 @@ pub fn load_config(source: &ConfigSource<'_>) -> Result<RunConfig, TrainError> {
         return Err(fail("env.id is missing: name an environment (`amago envs` lists them)".to_owned()));
     }
     Ok(config)
+}
+
+/// `eval.greedy = true` or `false` of run folders and configs before `eval.actions` was there. One that is given
+/// later goes before the other.
+fn understand_greedy(table: &mut Table, later: bool) -> Result<(), String> {
+    let Some(eval) = table.get_mut("eval").and_then(Value::as_table_mut) else { return Ok(()) };
+    let Some(greedy) = eval.remove("greedy") else { return Ok(()) };
+    let actions = match greedy {
+        Value::Boolean(true) => "greedy",
+        Value::Boolean(false) => "sampled",
+        other => {
+            return Err(format!(
+                "eval.greedy = {other}: write eval.actions = \"sampled\" or \"greedy\" instead"
+            ));
+        }
+    };
+    if eval.contains_key("actions") && !later {
+        return Err("eval.greedy and eval.actions are one setting: leave eval.greedy out".to_owned());
+    }
+    eval.insert("actions".to_owned(), actions.into());
+    Ok(())
 }
 
 /// A table made of `key=value` overrides alone.

@@ -42,3 +42,15 @@ fn cpu() -> Option<String> {
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
 }
+
+/// Bytes of memory, where the system tells: Linux' `MemTotal`, or what the control group of the process may use where
+/// that is less.
+pub(crate) fn memory() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let installed = 1024.0 * line.split_whitespace().nth(1)?.parse::<f64>().ok()?;
+    let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let limits =
+        files.iter().filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse::<f64>().ok());
+    Some(limits.fold(installed, f64::min))
+}

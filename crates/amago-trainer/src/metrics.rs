@@ -117,6 +117,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("rollout.faults", "count", "environments that failed and were replaced"),
     ("skipped_updates", "count", "updates that could not be used"),
     ("eval.faults", "count", "environments that failed in the evaluation and were replaced"),
+    ("eval.cut", "count", "episodes that were truncated at eval.max_episode_steps"),
     ("rollout.tasks.*", "count, reward or share", "episodes, mean return and success of each task by name"),
     ("rollout.return_histogram.*", "reward", "returns in bins: edges, and one count fewer"),
     ("rollout.epsilon", "probability", "exploration noise of the first actor"),

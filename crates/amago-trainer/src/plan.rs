@@ -13,6 +13,7 @@ use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
 use crate::faults::Faults;
+use crate::sizes::check_sizes;
 use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec, reach};
 
 /// Makes one environment of the task; called once per worker.
@@ -44,6 +45,8 @@ pub struct Plan {
     pub observation_space: DictSpace,
     /// Actions of the task.
     pub action_space: Space,
+    /// Longest possible episode in steps, where the task knows one.
+    pub(crate) horizon: Option<usize>,
     make_env: EnvFactory,
     make_encoder: Option<EncoderFactory>,
     loss_mask: Option<Arc<dyn LossMask>>,
@@ -73,6 +76,7 @@ impl Plan {
     /// # Errors
     /// Names the setting, or the settings, that cannot be used.
     pub fn with_parts(config: RunConfig, parts: OwnParts) -> Result<Self, TrainError> {
+        check_sizes(&config)?;
         config.agent.validate().map_err(TrainError::Agent)?;
         config.optim.validate().map_err(TrainError::Optim)?;
         check_counts(&config)?;
@@ -116,6 +120,7 @@ impl Plan {
             spec,
             observation_space,
             action_space,
+            horizon: env.horizon(),
             make_env,
             make_encoder: parts.encoder,
             loss_mask: parts.loss_mask,

@@ -2,10 +2,10 @@
 
 use amago_agent::Agent;
 use amago_env::vector::{VecEnv, WorkerStep};
-use amago_env::{Action, Rng, Role, Space, rng};
+use amago_env::{Action, Rng, Role, rng};
 use burn::tensor::Device;
 
-use crate::PolicyDriver;
+use crate::{ActionChoice, PolicyDriver};
 
 /// Who plays.
 pub enum Play<'a> {
@@ -17,57 +17,71 @@ pub enum Play<'a> {
         agent: &'a Agent,
         /// Window of its memory.
         context: usize,
-        /// Most likely action instead of a draw.
-        greedy: bool,
+        /// How it chooses from what it knows.
+        actions: ActionChoice,
         /// Where it runs.
         device: &'a Device,
     },
 }
 
-/// The one who plays, with what it needs for that.
+/// The one who plays, with what it needs for that. What it draws depends on the seed alone: the random policy has
+/// one stream for all, an agent one for each episode of each environment, so that its actions there do not depend on
+/// how many others play.
 pub(crate) struct Player {
-    /// The agent, whether it is greedy, and its memory; absent for uniform actions.
-    agent: Option<(Agent, bool, PolicyDriver)>,
-    draws: Rng,
-    space: Space,
+    who: Who,
+    seed: u64,
+}
+
+enum Who {
+    Random(Rng),
+    /// The agent, its memory, and a stream per environment where it samples.
+    Agent(Agent, PolicyDriver, Option<Vec<Rng>>),
 }
 
 impl Player {
-    /// Has an empty memory for each environment. What it draws depends on the seed alone.
+    /// Has an empty memory for each environment.
     pub fn new(who: &Play, envs: &VecEnv, seed: u64) -> Self {
-        let agent = match *who {
-            Play::Random => None,
-            Play::Agent { agent, context, greedy, device } => {
+        let who = match *who {
+            Play::Random => Who::Random(rng(seed, Role::Policy, 1, 0)),
+            Play::Agent { agent, context, actions, device } => {
                 let agent = agent.for_acting();
                 let driver = PolicyDriver::new(&agent, envs, context, device);
-                Some((agent, greedy, driver))
+                let streams = (0..envs.len() as u64).map(|i| rng(seed, Role::EvalPolicy, i, 0)).collect();
+                Who::Agent(agent, driver, (actions == ActionChoice::Sampled).then_some(streams))
             }
         };
-        Self { agent, draws: rng(seed, Role::Policy, 1, 0), space: envs.action_space().clone() }
+        Self { who, seed }
     }
 
     /// Chooses an action per environment.
-    pub fn act(&mut self, steps: &[WorkerStep]) -> Vec<Action> {
-        let draws = &mut self.draws;
-        match &mut self.agent {
-            Some((agent, greedy, driver)) => driver.act(agent, steps, *greedy, draws),
-            None => {
+    pub fn act(&mut self, envs: &VecEnv) -> Vec<Action> {
+        let steps = envs.results();
+        match &mut self.who {
+            Who::Agent(agent, driver, streams) => {
+                for (i, stream) in streams.iter_mut().flatten().enumerate() {
+                    if steps[i].local_step == 0 {
+                        *stream = rng(self.seed, Role::EvalPolicy, i as u64, envs.episode(i));
+                    }
+                }
+                driver.act(agent, steps, streams.as_deref_mut())
+            }
+            Who::Random(draws) => {
                 let masks = steps.iter().map(|step| step.obs.action_mask());
-                masks.map(|mask| Action::random(&self.space, mask, draws)).collect()
+                masks.map(|mask| Action::random(envs.action_space(), mask, draws)).collect()
             }
         }
     }
 
     /// Takes in what a step gave.
     pub fn observe(&mut self, actions: &[Action], steps: &[WorkerStep]) {
-        if let Some((.., driver)) = &mut self.agent {
+        if let Who::Agent(_, driver, _) = &mut self.who {
             driver.observe(actions, steps);
         }
     }
 
     /// Forgets what was seen of an environment.
     pub fn reset(&mut self, row: usize) {
-        if let Some((.., driver)) = &mut self.agent {
+        if let Who::Agent(_, driver, _) = &mut self.who {
             driver.reset(row);
         }
     }

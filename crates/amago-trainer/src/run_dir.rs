@@ -134,6 +134,11 @@ impl RunDir {
         self.0.join("bad_batches")
     }
 
+    /// Stored trajectories of evaluations.
+    pub fn eval_replay(&self) -> PathBuf {
+        self.0.join("eval_replay")
+    }
+
     /// Stored trajectories.
     pub fn replay(&self) -> PathBuf {
         self.0.join("replay")

@@ -11,10 +11,11 @@ use burn::tensor::Device;
 
 use crate::checkpoint::{Checkpoint, CheckpointMeta, RunState};
 use crate::data::Data;
+use crate::evaluate::run_episodes;
 use crate::metrics::PolicyAge;
 use crate::{
-    Collector, EpochRecord, EvalReport, Event, MetricsLog, Mode, Observer, Plan, Play, RunDir, StopFlag,
-    TrainError, evaluate,
+    Collector, Episodes, EpochRecord, EvalReport, Event, MetricsLog, Mode, Observer, Plan, Play, RunDir,
+    StopFlag, TrainError, evaluate,
 };
 
 mod epoch;
@@ -249,10 +250,12 @@ impl Trainer {
         let who = Play::Agent {
             agent: &agent,
             context: self.plan.config.train.max_seq_len,
-            greedy: self.plan.config.eval.greedy,
+            actions: self.plan.config.eval.actions,
             device: &self.device.clone().inner(),
         };
-        let report = evaluate(&self.plan, &who, stop, observer)?;
+        let saved = run_episodes(&self.plan, &self.run)?;
+        let episodes = Episodes { save: saved.as_ref(), ..Episodes::of(&self.plan) };
+        let report = evaluate(&self.plan, &who, &episodes, stop, observer)?;
         if report.returns.len() < self.plan.config.eval.episodes {
             return Ok(None);
         }
@@ -296,6 +299,7 @@ impl Trainer {
 
 /// Networks and optimiser before the first update.
 fn fresh(plan: &Plan, device: &Device) -> Result<Learner, TrainError> {
+    plan.check_memory(device)?;
     plan.set_precision(device)?;
     device.seed(stream_seed(plan.config.seed, Role::Init, 0, 0));
     Ok(plan.learner(plan.agent(device)))

@@ -14,7 +14,8 @@ use amago_env::{Action, Env, EnvError, Role, rng};
 use amago_golden::modules::values;
 use amago_replay::{Slice, TrajectoryBuilder, collate};
 use amago_trainer::{
-    EvalReport, Plan, Play, RunConfig, Silent, StopFlag, TrainError, evaluate, obs_layout, train_batch,
+    Episodes, EvalReport, Plan, Play, RunConfig, Silent, StopFlag, TrainError, evaluate, obs_layout,
+    train_batch,
 };
 use support::tasks::{Aim, Match, Pick};
 use support::{Recorder, device, load, tiny, train};
@@ -44,7 +45,7 @@ fn run(config: RunConfig, make: Make) -> (EvalReport, usize) {
 
 fn random(config: &RunConfig, make: Make) -> f64 {
     let plan = Plan::with_env(config.clone(), Arc::new(make)).expect("a legal plan");
-    let report = evaluate(&plan, &Play::Random, &StopFlag::default(), &mut Silent);
+    let report = evaluate(&plan, &Play::Random, &Episodes::of(&plan), &StopFlag::default(), &mut Silent);
     report.expect("random play is legal").return_mean
 }
 
@@ -72,11 +73,11 @@ fn every_policy_acts_explores_and_learns() {
         (bits, &["agent.online_coeff=0", "agent.offline_coeff=1"]),
     ];
     for (make, overrides) in cases {
-        let all: Vec<&str> = [noise, "eval.greedy=true"].iter().chain(overrides).copied().collect();
+        let all: Vec<&str> = [noise, "eval.actions=greedy"].iter().chain(overrides).copied().collect();
         let (report, updates) = run(tiny(&all), make);
         assert_eq!(updates, 4, "{overrides:?}");
         assert!(report.return_mean.is_finite(), "{overrides:?}");
-        let sampled: Vec<&str> = all.iter().copied().chain(["eval.greedy=false"]).collect();
+        let sampled: Vec<&str> = all.iter().copied().chain(["eval.actions=sampled"]).collect();
         run(tiny(&sampled), make);
     }
 }

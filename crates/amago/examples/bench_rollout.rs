@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     let mut seconds = Vec::with_capacity(args.steps);
     for step in 0..args.context + args.steps {
         let start = Instant::now();
-        let actions = driver.act(&agent, envs.results(), false, &mut draws);
+        let actions = driver.act(&agent, envs.results(), Some(std::slice::from_mut(&mut draws)));
         driver.observe(&actions, envs.step(&actions)?);
         if step >= args.context {
             seconds.push(start.elapsed().as_secs_f64());

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use amago_trainer::{ActionChoice, RunConfig};
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::view_args::{CompareArgs, CompletionsArgs, ExportArgs, FilmArgs, ReportArgs, WatchArgs};
 
@@ -113,12 +114,52 @@ pub struct TrainArgs {
     pub json: bool,
 }
 
+/// How a trained policy acts.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ActionsName {
+    /// Actions are drawn from the policy; the same ones for the same seed.
+    Sampled,
+    /// The most likely action, or the mean.
+    Greedy,
+}
+
+/// How a run's policy plays, for every command that plays one.
+#[derive(Debug, Clone, Args)]
+pub struct PlayArgs {
+    /// How the policy acts; default: the run's setting `eval.actions`.
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub actions: Option<ActionsName>,
+    /// `--actions sampled`, as it was called before.
+    #[arg(long, hide = true, conflicts_with = "actions")]
+    pub sample: bool,
+    /// Steps after which an episode is truncated; default: the run's setting `eval.max_episode_steps`, without a run
+    /// or at 0 the environment's horizon, or 10,000 where that is unknown.
+    #[arg(long, value_name = "STEPS")]
+    pub max_episode_steps: Option<usize>,
+}
+
+impl PlayArgs {
+    /// Puts what was given in the place of a run's settings.
+    pub fn apply(&self, config: &mut RunConfig) {
+        let eval = &mut config.eval;
+        eval.max_episode_steps = self.max_episode_steps.unwrap_or(eval.max_episode_steps);
+        eval.actions = match self.actions {
+            Some(ActionsName::Greedy) => ActionChoice::Greedy,
+            Some(ActionsName::Sampled) => ActionChoice::Sampled,
+            None if self.sample => ActionChoice::Sampled,
+            None => eval.actions,
+        };
+    }
+}
+
 /// `amago eval`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   amago eval runs/tmaze-001
   amago eval runs/tmaze-001/best                    the checkpoint that did best in evaluation
-  amago eval runs/tmaze-001 --episodes 1000 --seed 5 --json")]
+  amago eval runs/tmaze-001 --episodes 1000 --seed 5 --json
+  amago eval runs/tmaze-001 --actions greedy
+  amago eval runs/tmaze-001 --save expert           for replay.datasets = [{ path = \"expert\" }]")]
 pub struct EvalArgs {
     /// Folder of a run.
     pub run_dir: PathBuf,
@@ -128,9 +169,12 @@ pub struct EvalArgs {
     /// Seed of the episodes; default: the run's.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Sample actions instead of taking the most likely ones.
-    #[arg(long)]
-    pub sample: bool,
+    /// How to play.
+    #[command(flatten)]
+    pub play: PlayArgs,
+    /// Store the episodes in this folder, beside those that are there, so that another run can learn from them.
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
     /// Where to compute: cpu, wgpu, cuda or cuda:INDEX, as compiled in.
     #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub device: String,
@@ -185,6 +229,9 @@ pub struct RolloutArgs {
     /// Seed of the episodes.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// How to play.
+    #[command(flatten)]
+    pub play: PlayArgs,
     /// Draw every state: `text` prints it, anything else is a folder for PNG files, new or empty.
     #[arg(long, value_name = "text|DIR", conflicts_with = "json")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]

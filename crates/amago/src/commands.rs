@@ -7,8 +7,8 @@ use std::path::Path;
 use amago_agent::Agent;
 use amago_env::registry::{self, OptionDoc};
 use amago_trainer::{
-    Checkpoint, CheckpointMeta, ConfigSource, EvalReport, Inspection, MAX_PARALLEL, Observer, Plan, Play,
-    RunDir, Silent, StopFlag, TrainError, evaluate, load_config, play,
+    Checkpoint, CheckpointMeta, ConfigSource, Episodes, EvalReport, Inspection, MAX_EPISODES, MAX_PARALLEL,
+    Observer, Plan, Play, RunDir, Silent, StopFlag, TrainError, evaluate, load_config, play, saved_episodes,
 };
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
@@ -85,10 +85,10 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// The policy as a player.
-    pub fn play(&self, greedy: bool) -> Play<'_> {
-        let context = self.plan.config.train.max_seq_len;
-        Play::Agent { agent: &self.agent, context, greedy, device: &self.device }
+    /// The policy as a player, as the settings of the plan say.
+    pub fn play(&self) -> Play<'_> {
+        let (context, actions) = (self.plan.config.train.max_seq_len, self.plan.config.eval.actions);
+        Play::Agent { agent: &self.agent, context, actions, device: &self.device }
     }
 }
 
@@ -110,18 +110,37 @@ pub fn load_run(run_dir: &Path, device: &str) -> Result<Loaded> {
     Ok(Loaded { run, plan, agent, meta, device })
 }
 
-fn eval(args: &EvalArgs) -> Result<Ending> {
-    if args.episodes == Some(0) {
-        bail!("--episodes must be at least 1");
+/// Refuses a number of episodes that is none, or more than can be told of.
+pub fn check_episodes(episodes: usize, most: usize) -> Result<()> {
+    match episodes {
+        0 => bail!("--episodes must be at least 1"),
+        _ if episodes > most => bail!("--episodes must be at most {most}"),
+        _ => Ok(()),
     }
+}
+
+fn eval(args: &EvalArgs) -> Result<Ending> {
+    check_episodes(args.episodes.unwrap_or(1), MAX_EPISODES)?;
     let mut loaded = load_run(&args.run_dir, &args.device)?;
     let config = &mut loaded.plan.config;
     config.eval.episodes = args.episodes.unwrap_or(config.eval.episodes);
     config.seed = args.seed.unwrap_or(config.seed);
-    let who = loaded.play(loaded.plan.config.eval.greedy && !args.sample);
+    args.play.apply(config);
+    let who = loaded.play();
+    // As many as are played, beside what was there.
+    let saved = args.save.as_deref().map(|dir| saved_episodes(&loaded.plan, dir, 0)).transpose()?;
+    let episodes = Episodes { save: saved.as_ref(), ..Episodes::of(&loaded.plan) };
     let stop = stop_on_ctrl_c()?;
-    let report = watched(false, |progress| Ok(evaluate(&loaded.plan, &who, &stop, progress)?))?;
+    let report = watched(false, |progress| Ok(evaluate(&loaded.plan, &who, &episodes, &stop, progress)?))?;
     show(&args.run_dir.display().to_string(), &report, args.json)?;
+    if let Some(store) = saved {
+        let dir = store.dir().display();
+        tell(format_args!(
+            "{dir}: {} of {} stored",
+            report.returns.len(),
+            summary::count(store.len(), "episode")
+        ));
+    }
     Ok(ending(&stop))
 }
 
@@ -183,15 +202,14 @@ fn envs(args: &EnvsArgs) -> Result<Ending> {
 }
 
 fn rollout(args: &RolloutArgs) -> Result<Ending> {
-    let episodes = args.episodes.unwrap_or(if args.render.is_some() { 1 } else { 100 });
-    if episodes == 0 {
-        bail!("--episodes must be at least 1");
-    }
+    let count = args.episodes.unwrap_or(if args.render.is_some() { 1 } else { 100 });
+    check_episodes(count, MAX_EPISODES)?;
     let options = amago_trainer::parse_overrides(&args.overrides)?;
     // Drawings of several environments at once would be in no order.
-    let n = if args.render.is_some() { 1 } else { episodes.min(MAX_PARALLEL) };
+    let n = if args.render.is_some() { 1 } else { count.min(MAX_PARALLEL) };
     let mut envs = (0..n).map(|_| registry::make(&args.env, &options)).collect::<Result<Vec<_>, _>>()?;
-    let loaded = match args.policy.as_str() {
+    let mut loaded = match args.policy.as_str() {
+        "random" if args.play.actions.is_some() => bail!("--actions is for a trained --policy"),
         "random" => None,
         run_dir => Some(load_run(Path::new(run_dir), &args.device)?),
     };
@@ -211,10 +229,16 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
     if let Some(target) = &args.render {
         envs = vec![render::filmed(envs.remove(0), target)?];
     }
-    let who = loaded.as_ref().map_or(Play::Random, |run| run.play(run.plan.config.eval.greedy));
+    let mut max_steps = args.play.max_episode_steps.unwrap_or(0);
+    if let Some(Loaded { plan, .. }) = &mut loaded {
+        args.play.apply(&mut plan.config);
+        max_steps = plan.config.eval.max_episode_steps;
+    }
+    let who = loaded.as_ref().map_or(Play::Random, Loaded::play);
+    let episodes = Episodes { count, seed: args.seed, max_steps, save: None };
     let stop = stop_on_ctrl_c()?;
-    let (work, quiet) = ((episodes, args.seed), args.render.is_some());
-    let report = watched(quiet, |progress| Ok(play(envs, &who, work, &stop, progress)?))?;
+    let report =
+        watched(args.render.is_some(), |progress| Ok(play(envs, &who, &episodes, &stop, progress)?))?;
     show(&format!("{} ({})", args.env, args.policy), &report, args.json)?;
     Ok(ending(&stop))
 }

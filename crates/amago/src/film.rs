@@ -1,26 +1,27 @@
 //! Films of episodes: what `amago film` writes and what a report shows.
 
-use amago_trainer::Recording;
+use amago_trainer::{Episodes, Recording, cut_short};
 use amago_view::film::{Shot, gif};
 use anyhow::{Context, Result, bail};
 
-use crate::commands::{Ending, load_run, stop_on_ctrl_c};
-use crate::output::tell;
+use crate::commands::{Ending, check_episodes, load_run, stop_on_ctrl_c};
+use crate::output::{complain, tell};
 use crate::view_args::FilmArgs;
+
+/// Most episodes of a film: all of its pictures are in memory.
+const MOST_EPISODES: usize = 1000;
 
 /// `amago film`.
 pub fn film(args: &FilmArgs) -> Result<Ending> {
-    if args.episodes == 0 {
-        bail!("--episodes must be at least 1");
-    }
-    let loaded = load_run(&args.run_dir, &args.device)?;
-    let who = match args.random {
-        true => amago_trainer::Play::Random,
-        false => loaded.play(loaded.plan.config.eval.greedy && !args.sample),
-    };
+    check_episodes(args.episodes, MOST_EPISODES)?;
+    let mut loaded = load_run(&args.run_dir, &args.device)?;
+    args.play.apply(&mut loaded.plan.config);
+    let who = if args.random { amago_trainer::Play::Random } else { loaded.play() };
     let seed = args.seed.unwrap_or(loaded.plan.config.seed);
+    let episodes = Episodes { count: args.episodes, seed, ..Episodes::of(&loaded.plan) };
     let stop = stop_on_ctrl_c()?;
-    let recordings = amago_trainer::record(&loaded.plan, &who, (args.episodes, seed), &stop)?;
+    let recordings = amago_trainer::record(&loaded.plan, &who, &episodes, &stop)?;
+    warn_of_cuts(&recordings);
     let mut shots = Vec::new();
     for recording in &recordings {
         shots.extend(self::shots(recording, 100 / args.fps));
@@ -34,6 +35,14 @@ pub fn film(args: &FilmArgs) -> Result<Ending> {
         tell(format_args!("{path}: {} pictures of {} episodes", shots.len(), recordings.len()));
     }
     Ok(if stop.is_set() { Ending::Interrupted } else { Ending::Done })
+}
+
+/// Says which episodes did not end.
+pub fn warn_of_cuts(recordings: &[Recording]) {
+    let cut: Vec<usize> = recordings.iter().filter(|r| r.stats.cut).map(|r| r.stats.length).collect();
+    if let Some(limit) = cut.first() {
+        complain(format_args!("warning: {}", cut_short(cut.len(), recordings.len(), *limit)));
+    }
 }
 
 /// The pictures of an episode with their captions; none where the environment draws nothing. The last one

@@ -1,12 +1,12 @@
 //! `amago report`.
 
-use amago_trainer::Recording;
+use amago_trainer::{ActionChoice, Episodes, Recording};
 use amago_view::film::{Shot, gif};
 use amago_view::report::{Scene, html};
 use anyhow::{Context, Result};
 
 use crate::commands::{Ending, load_run, stop_on_ctrl_c};
-use crate::film::shots;
+use crate::film::{shots, warn_of_cuts};
 use crate::output::{complain, tell};
 use crate::view_args::ReportArgs;
 use crate::views;
@@ -35,11 +35,14 @@ pub fn report(args: &ReportArgs) -> Result<Ending> {
 /// One episode of the first run's newest checkpoint.
 fn scene(args: &ReportArgs) -> Result<Scene> {
     let path = args.runs.first().context("no run")?;
-    let loaded = load_run(path, &args.device)?;
-    let greedy = loaded.plan.config.eval.greedy;
+    let mut loaded = load_run(path, &args.device)?;
+    args.play.apply(&mut loaded.plan.config);
+    let greedy = loaded.plan.config.eval.actions == ActionChoice::Greedy;
     let seed = args.seed.unwrap_or(loaded.plan.config.seed);
+    let episodes = Episodes { count: 1, seed, ..Episodes::of(&loaded.plan) };
     let stop = stop_on_ctrl_c()?;
-    let mut played = amago_trainer::record(&loaded.plan, &loaded.play(greedy), (1, seed), &stop)?;
+    let mut played = amago_trainer::record(&loaded.plan, &loaded.play(), &episodes, &stop)?;
+    warn_of_cuts(&played);
     let recording = played.pop().context("stopped")?;
     let title = format!(
         "The policy of {} plays {} (seed {seed}, {}): return {:.2} in {} steps.",

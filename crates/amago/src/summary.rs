@@ -45,6 +45,7 @@ pub fn json(report: &EvalReport) -> serde_json::Value {
         "metrics": report.metrics,
         "returns": report.returns,
         "lengths": report.lengths,
+        "cut": report.cut,
         "steps_per_second": report.steps_per_second,
     })
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use amago_trainer::{
-    EvalReport, Event, Observer, Outcome, Plan, Play, RunDir, Silent, StopFlag, TrainError, Trainer, evaluate,
+    Episodes, EvalReport, Event, Observer, Outcome, Plan, Play, RunDir, Silent, StopFlag, TrainError,
+    Trainer, evaluate,
 };
 use amago_view::dashboard::{Dashboard, Live};
 use amago_view::tensorboard::EventFile;
@@ -53,7 +54,7 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
     let outcome = observed(&mut trainer, (args.dashboard, &folder), events, &stop)?;
     let outcome = outcome.with_context(|| format!("{} (kept)", folder.display()))?;
     let random = match outcome.eval {
-        Some(_) => Some(evaluate(&plan, &Play::Random, &stop, &mut Silent)?),
+        Some(_) => Some(evaluate(&plan, &Play::Random, &Episodes::of(&plan), &stop, &mut Silent)?),
         None => None,
     };
     // One that was cut short cannot be compared.
@@ -65,6 +66,7 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
 /// Name of the config, plan and folder of a new run.
 fn begin(args: &TrainArgs, device: &Device) -> Result<(String, Plan, RunDir)> {
     let (name, plan) = load_plan(args.config.as_deref(), &args.overrides)?;
+    plan.check_memory(device)?;
     plan.set_precision(device)?;
     let stem =
         args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use amago_view::Axis;
 use clap::{Args, ValueEnum};
 
+use crate::args::PlayArgs;
+
 /// What curves are shown against.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum AxisName {
@@ -112,11 +114,11 @@ pub struct FilmArgs {
     /// Pictures per second.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=50))]
     pub fps: u16,
-    /// Sample actions instead of taking the most likely ones.
-    #[arg(long)]
-    pub sample: bool,
+    /// How to play.
+    #[command(flatten)]
+    pub play: PlayArgs,
     /// Film the random policy on the task of the run.
-    #[arg(long, conflicts_with = "sample")]
+    #[arg(long, conflicts_with = "actions")]
     pub random: bool,
     /// Where to compute: cpu, wgpu, cuda or cuda:INDEX, as compiled in.
     #[arg(long, default_value = "cpu", value_name = "NAME")]
@@ -172,6 +174,9 @@ pub struct ReportArgs {
     /// Seed of the episode; default: the first run's.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// How to play it.
+    #[command(flatten)]
+    pub play: PlayArgs,
     /// Leave the episode out: only files of metrics are read.
     #[arg(long)]
     pub no_play: bool,

@@ -5,6 +5,7 @@
 //! with its number and leaves the others' results readable; the caller decides whether to
 //! [`VecEnv::restart`] it.
 
+mod action_log;
 mod error;
 mod state;
 mod worker;
@@ -30,6 +31,8 @@ pub struct EpisodeStats {
     pub episode_return: f64,
     /// Steps.
     pub length: usize,
+    /// It had not ended when it was truncated by [`VecEnv::with_max_episode_steps`].
+    pub cut: bool,
     /// Whether it solved the task, where the task defines that.
     pub success: Option<bool>,
     /// The environment's own metrics.
@@ -109,6 +112,20 @@ impl VecEnv {
         Ok(vector)
     }
 
+    /// Truncates every episode that has not ended after so many steps, at least one.
+    #[must_use]
+    pub fn with_max_episode_steps(mut self, steps: usize) -> Self {
+        self.workers.iter_mut().for_each(|worker| worker.max_steps = steps.max(1));
+        self
+    }
+
+    /// Keeps the actions of running episodes, so that [`VecEnv::save`] tells how to go on with them.
+    #[must_use]
+    pub fn resumable(mut self) -> Self {
+        self.workers.iter_mut().for_each(|worker| worker.taken.begin(true));
+        self
+    }
+
     fn check_spaces(&self, worker: usize, env: &dyn Env) -> Result<(), VecEnvError> {
         let differ = |which, expected: String, got: String| {
             Err(VecEnvError::SpacesDiffer { worker, env: crate::guard::name(env), which, expected, got })
@@ -149,6 +166,14 @@ impl VecEnv {
     /// Space of every worker's actions.
     pub fn action_space(&self) -> &Space {
         &self.action_space
+    }
+
+    /// Number of the episode that a worker plays, from 0.
+    ///
+    /// # Panics
+    /// When there is no such worker.
+    pub fn episode(&self, worker: usize) -> u64 {
+        self.workers[worker].next_episode.saturating_sub(1)
     }
 
     /// Longest possible episode of any worker; `None` when one of them knows none.

@@ -1,16 +1,17 @@
 //! Workers in the middle of an episode, for a checkpoint.
 
+use super::action_log::{decode, encode};
 use super::worker::Worker;
 use super::{VecEnv, VecEnvError, WorkerStep};
 use crate::guard::guard;
-use crate::{Action, Column, DictSpace, Observation};
+use crate::{Action, Column, DictSpace, Observation, Space};
 
 /// What a checkpoint keeps of one worker.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerState {
     next_episode: u64,
-    /// Absent after a fault.
+    /// Absent after a fault, and where there is no way back.
     running: Option<Running>,
 }
 
@@ -18,66 +19,80 @@ pub struct WorkerState {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Running {
-    /// Taken since its start.
+    /// Taken since its start, in checkpoints before `taken`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     actions: Vec<Action>,
+    /// Steps since its start.
+    #[serde(default)]
+    steps: usize,
+    /// The actions of these steps, packed; empty where the environment saves its state.
+    #[serde(default, with = "serde_bytes")]
+    taken: Vec<u8>,
     /// What came of them.
     obs: Vec<Column>,
     episode_return: f64,
     /// Of [`crate::Env::save_state`].
-    env: Option<Vec<u8>>,
+    env: Option<serde_bytes::ByteBuf>,
 }
 
 impl VecEnv {
-    /// What a checkpoint must keep; `taken` are the actions of each running episode since its start.
-    ///
-    /// # Panics
-    /// When `taken` has another length than the vector.
-    pub fn save(&self, taken: &[Vec<Action>]) -> Vec<WorkerState> {
-        assert_eq!(taken.len(), self.len(), "save: actions of {} workers", taken.len());
-        let states = self.workers.iter().zip(&self.results).zip(taken).map(|((worker, result), actions)| {
-            let running = || Running {
-                actions: actions.clone(),
-                obs: result.obs.columns().to_vec(),
-                episode_return: worker.episode_return,
-                env: guard(|| Ok(worker.env.save_state())).ok().flatten(),
-            };
-            WorkerState { next_episode: worker.next_episode, running: worker.ready.then(running) }
+    /// What a checkpoint must keep. Episodes go on from it where their environments save their state, or the
+    /// vector was made [`VecEnv::resumable`] before they began.
+    pub fn save(&self) -> Vec<WorkerState> {
+        let states = self.workers.iter().zip(&self.results).map(|(worker, result)| WorkerState {
+            next_episode: worker.next_episode,
+            running: if worker.ready { worker.running(result) } else { None },
         });
         states.collect()
     }
 
     /// Brings fresh environments to where others were saved, and tells for each worker whether its episode
-    /// goes on, and with which actions so far. Where the environment does not come out where it stood, or
-    /// had failed, the worker's next episode begins and there are none.
+    /// goes on. Where the environment does not come out where it stood, or had failed, the worker's next episode
+    /// begins.
     ///
     /// # Errors
     /// When there are states of another number of workers, or a worker can not even begin an episode.
-    pub fn load(&mut self, states: Vec<WorkerState>) -> Result<Vec<Option<Vec<Action>>>, VecEnvError> {
+    pub fn load(&mut self, states: Vec<WorkerState>) -> Result<Vec<bool>, VecEnvError> {
         self.check_count("saved states", states.len())?;
-        let space = &self.observation_space;
+        let spaces = (&self.observation_space, &self.action_space);
         let workers = self.workers.iter_mut().zip(&mut self.results).zip(states);
-        let taken = workers.map(|((worker, result), state)| worker.resume(state, result, space)).collect();
+        let went_on = workers.map(|((worker, result), state)| worker.resume(state, result, spaces)).collect();
         self.finish()?;
-        Ok(taken)
+        Ok(went_on)
     }
 }
 
 impl Worker {
-    fn resume(
-        &mut self,
-        state: WorkerState,
-        result: &mut WorkerStep,
-        space: &DictSpace,
-    ) -> Option<Vec<Action>> {
-        if let Some(running) = state.running
-            && self.go_on(state.next_episode, &running, result, space)
-        {
-            return Some(running.actions);
+    fn running(&self, result: &WorkerStep) -> Option<Running> {
+        let env = guard(|| Ok(self.env.save_state())).ok().flatten();
+        let taken = match &env {
+            Some(_) => &[],
+            None => self.taken.bytes()?,
+        };
+        Some(Running {
+            actions: Vec::new(),
+            steps: result.local_step,
+            taken: taken.to_vec(),
+            obs: result.obs.columns().to_vec(),
+            episode_return: self.episode_return,
+            env: env.map(serde_bytes::ByteBuf::from),
+        })
+    }
+
+    fn resume(&mut self, state: WorkerState, result: &mut WorkerStep, spaces: (&DictSpace, &Space)) -> bool {
+        if let Some(mut running) = state.running {
+            if !running.actions.is_empty() {
+                running.steps = running.actions.len();
+                running.actions.iter().for_each(|action| encode(action, &mut running.taken));
+            }
+            if self.go_on(state.next_episode, &running, result, spaces) {
+                return true;
+            }
         }
         self.next_episode = state.next_episode;
         self.fault = None;
-        self.restart(result, space);
-        None
+        self.restart(result, spaces.0);
+        false
     }
 
     fn go_on(
@@ -85,7 +100,7 @@ impl Worker {
         next_episode: u64,
         running: &Running,
         result: &mut WorkerStep,
-        space: &DictSpace,
+        (space, actions): (&DictSpace, &Space),
     ) -> bool {
         let mut obs = Observation::new(space);
         if !obs.fill(&running.obs) {
@@ -94,19 +109,22 @@ impl Worker {
         let Some(state) = &running.env else {
             self.next_episode = next_episode.saturating_sub(1);
             self.restart(result, space);
-            for action in &running.actions {
+            let mut rest = &running.taken[..];
+            for _ in 0..running.steps {
+                let Some(action) = decode(actions, &mut rest) else { return false };
                 if result.faulted || result.episode.is_some() {
                     return false;
                 }
-                self.step(action, result, space);
+                self.step(&action, result, space);
             }
-            return !result.faulted && result.episode.is_none() && result.obs == obs;
+            return rest.is_empty() && !result.faulted && result.episode.is_none() && result.obs == obs;
         };
         self.next_episode = next_episode;
         self.episode_return = running.episode_return;
         self.ready = true;
         *result = WorkerStep::new(obs);
-        result.local_step = running.actions.len();
+        result.local_step = running.steps;
+        self.taken.drop_all();
         guard(|| self.env.load_state(state)).is_ok()
     }
 }

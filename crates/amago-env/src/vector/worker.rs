@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::action_log::ActionLog;
 use super::{EpisodeStats, Phase, WorkerFault, WorkerStep};
 use crate::{Action, DictSpace, Env, EnvError, Observation, Role, Step, guard, stream_seed};
 
@@ -20,6 +21,10 @@ pub(super) struct Worker {
     /// Time of the last step, to choose between one and many threads.
     pub nanos: u64,
     pub episode_return: f64,
+    /// Steps after which an episode is truncated.
+    pub max_steps: usize,
+    /// Actions of the running episode, where somebody wants to save it.
+    pub taken: ActionLog,
 }
 
 impl Worker {
@@ -34,6 +39,8 @@ impl Worker {
             fault: None,
             nanos: 0,
             episode_return: 0.0,
+            max_steps: usize::MAX,
+            taken: ActionLog::default(),
         }
     }
 
@@ -49,6 +56,7 @@ impl Worker {
         self.next_episode += 1;
         self.episode_return = 0.0;
         result.local_step = 0;
+        self.taken.begin(self.taken.is_kept());
         match guard::reset(self.env.as_mut(), seed, space, &mut result.obs) {
             Ok(()) => (self.ready, result.faulted) = (true, false),
             Err(cause) => self.fail(result, Phase::Reset, cause),
@@ -66,9 +74,12 @@ impl Worker {
                 result.step = step;
                 result.local_step += 1;
                 self.episode_return += f64::from(step.reward);
-                if step.done() {
-                    self.end(result, space);
+                let cut = !step.done() && result.local_step >= self.max_steps;
+                if step.done() || cut {
+                    result.step.truncated |= cut;
+                    self.end(result, cut, space);
                 } else {
+                    self.taken.push(action, self.env.as_ref());
                     std::mem::swap(&mut result.obs, &mut result.scratch);
                 }
             }
@@ -76,8 +87,8 @@ impl Worker {
         self.nanos = start.elapsed().as_nanos() as u64;
     }
 
-    fn end(&mut self, result: &mut WorkerStep, space: &DictSpace) {
-        match self.stats(result.local_step) {
+    fn end(&mut self, result: &mut WorkerStep, cut: bool, space: &DictSpace) {
+        match self.stats(result.local_step, cut) {
             Ok(stats) => {
                 result.episode = Some(stats);
                 self.begin(result, space);
@@ -89,7 +100,7 @@ impl Worker {
         }
     }
 
-    fn stats(&self, length: usize) -> Result<EpisodeStats, EnvError> {
+    fn stats(&self, length: usize, cut: bool) -> Result<EpisodeStats, EnvError> {
         guard::guard(|| {
             let mut metrics = Vec::new();
             self.env.metrics(&mut |name, value| metrics.push((name.to_owned(), value)));
@@ -98,6 +109,7 @@ impl Worker {
                 episode: self.next_episode - 1,
                 episode_return: self.episode_return,
                 length,
+                cut,
                 success: self.env.success(),
                 metrics,
             })

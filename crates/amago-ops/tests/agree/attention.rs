@@ -54,14 +54,22 @@ fn attention_over_a_cache() {
         let unused =
             || Tensor::<4, Bool>::from_bool(TensorData::new(hidden.clone(), [b, 1, 1, slots]), &plain);
         let attended = |pattern| cached_attention(query.clone(), cache.clone(), (&used, unused()), &pattern);
-        let fused = attended(AttentionPattern::default());
-        // As above: composed.
-        let bounded = attended(AttentionPattern { logit_clip: 1e9, ..AttentionPattern::default() });
-        let [keys, values] = cache;
-        let scores = query.matmul(keys.transpose()) * (size as f64).powf(-0.5);
-        let weights = activation::softmax(scores.mask_fill(unused(), f32::NEG_INFINITY), 3);
-        let plain = weights.matmul(values);
-        close("output", fused, plain.clone());
-        close("composed output", bounded, plain);
+        let [keys, values] = cache.clone();
+        let scores = query.clone().matmul(keys.transpose()) * (size as f64).powf(-0.5);
+        let composed = |scores: Tensor<4>| {
+            let weights = activation::softmax(scores.mask_fill(unused(), f32::NEG_INFINITY), 3);
+            weights.matmul(values.clone())
+        };
+        close("output", attended(AttentionPattern::default()), composed(scores.clone()));
+        let pattern =
+            AttentionPattern { sink_size: 2, sink_bias: 0.4, logit_clip: 0.7, ..AttentionPattern::default() };
+        let sinks = slots.min(2);
+        let biased = scores.clone().slice_fill([0..b, 0..h, 0..1, 0..sinks], 0.4);
+        let bias = biased - scores.clone().slice_fill([0..b, 0..h, 0..1, 0..sinks], 0.0);
+        close(
+            "output of biased and clipped scores",
+            attended(pattern),
+            composed((scores + bias).clamp(-0.7, 0.7)),
+        );
     }
 }

@@ -27,7 +27,7 @@ impl Collector {
     pub fn save(&self) -> CollectorState {
         CollectorState {
             steps: self.steps,
-            workers: self.envs.save(&self.taken),
+            workers: self.envs.save(),
             exploration: self.exploration.iter().map(|e| e.state()).collect(),
             unfinished: self.builders.iter().map(|b| b.unfinished().cloned()).collect(),
             driver: self.driver.save(),
@@ -61,18 +61,14 @@ impl Collector {
             builder.resume(unfinished)?;
         }
         let mut restarted = Vec::new();
-        for (i, taken) in collector.envs.load(state.workers)?.into_iter().enumerate() {
-            match taken {
-                Some(actions) => collector.taken[i] = actions,
-                None => {
-                    if collector.builders[i].is_started() && !collector.builders[i].is_empty() {
-                        let trajectory = collector.builders[i].finish();
-                        collector.store(store, &trajectory)?;
-                    }
-                    collector.begin(i)?;
-                    restarted.push(i);
-                }
+        let went_on = collector.envs.load(state.workers)?;
+        for i in (0..n).filter(|i| !went_on[*i]) {
+            if collector.builders[i].is_started() && !collector.builders[i].is_empty() {
+                let trajectory = collector.builders[i].finish();
+                collector.store(store, &trajectory)?;
             }
+            collector.begin(i)?;
+            restarted.push(i);
         }
         Ok((collector, restarted))
     }

@@ -11,8 +11,9 @@ use amago_env::{Env, EnvError, Role, Step, stream_seed};
 use amago_replay::{Slice, Trajectory, TrajectoryBuilder, collate};
 use burn::tensor::{Device, Tensor};
 
+use crate::evaluate::limited;
 use crate::player::Player;
-use crate::{Plan, Play, StopFlag, TrainError, train_batch};
+use crate::{Episodes, Plan, Play, StopFlag, TrainError, train_batch};
 
 /// One state of an episode.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +43,7 @@ pub struct Recording {
     pub stats: EpisodeStats,
 }
 
-/// Plays episodes of the planned task one after the other and records them. Values of an episode longer than
+/// Plays episodes of the planned task one after the other and records them; they are not stored. Values of an episode longer than
 /// `train.max_seq_len` are computed in pieces of that length, as in training.
 ///
 /// # Errors
@@ -50,16 +51,16 @@ pub struct Recording {
 pub fn record(
     plan: &Plan,
     who: &Play<'_>,
-    (episodes, seed): (usize, u64),
+    episodes: &Episodes<'_>,
     stop: &StopFlag,
 ) -> Result<Vec<Recording>, TrainError> {
-    let (mut envs, shots) = filmed(plan, seed)?;
-    let mut player = Player::new(who, &envs, seed);
+    let (mut envs, shots) = filmed(plan, episodes)?;
+    let mut player = Player::new(who, &envs, episodes.seed);
     let mut builder = TrajectoryBuilder::new(envs.observation_space(), envs.action_space());
     builder.start(&envs.reset_all()?[0].obs)?;
-    let mut found = Vec::with_capacity(episodes);
-    while found.len() < episodes && !stop.is_set() {
-        let actions = player.act(envs.results());
+    let mut found = Vec::new();
+    while found.len() < episodes.count && !stop.is_set() {
+        let actions = player.act(&envs);
         let results = envs.step(&actions)?;
         let result = &results[0];
         builder.push(&actions[0], &result.step, result.final_obs().unwrap_or(&result.obs))?;
@@ -74,7 +75,7 @@ pub fn record(
                 stats: stats.clone(),
             };
             if let Play::Agent { agent, device, .. } = who {
-                device.seed(stream_seed(seed, Role::Learner, 1, found.len() as u64));
+                device.seed(stream_seed(episodes.seed, Role::Learner, 1, found.len() as u64));
                 recording.think(plan, agent, device, &trajectory);
             }
             found.push(recording);
@@ -85,7 +86,7 @@ pub fn record(
 }
 
 /// One environment that tells of each of its states.
-fn filmed(plan: &Plan, seed: u64) -> Result<(VecEnv, Receiver<Shot>), TrainError> {
+fn filmed(plan: &Plan, episodes: &Episodes<'_>) -> Result<(VecEnv, Receiver<Shot>), TrainError> {
     let (send, shots) = channel();
     let look = move |env: &dyn Env, step: Option<Step>| {
         let reward = step.map_or(0.0, |s| s.reward);
@@ -93,7 +94,7 @@ fn filmed(plan: &Plan, seed: u64) -> Result<(VecEnv, Receiver<Shot>), TrainError
         send.send(shot).map_err(|e| EnvError::Failed(e.to_string()))
     };
     let env = plan.make_env(|env| Box::new(Filmed::new(env, look)))?;
-    Ok((VecEnv::new(vec![env], seed, Role::EvalEnv)?, shots))
+    Ok((limited(vec![env], episodes)?, shots))
 }
 
 impl Recording {

@@ -98,6 +98,12 @@ impl Trainer {
         if let Some(first) = &report.first_fault {
             observer.event(Event::Warning(replaced(report.faults, first)));
         }
+        if let Some(limit) = report.outgrown {
+            observer.event(Event::Warning(format!(
+                "a running episode outgrew {limit} steps: such episodes are stored in pieces of that length, \
+                 or of replay.traj_save_len where it is set"
+            )));
+        }
         self.meta.collected += report.env_steps / self.plan.config.train.parallel_actors;
         self.meta.env_steps += report.env_steps as u64;
         if let (Some(collector), Some(store)) = (&mut self.collector, &self.data.own) {
@@ -125,7 +131,14 @@ impl Trainer {
         let ready = self.data.begin_epoch(epoch)?;
         if !ready {
             let (have, need) = (self.data.len(), self.plan.config.train.min_trajectories);
-            observer.event(Event::Warning(format!("not learning yet: {have} trajectories of {need} stored")));
+            let replay = &self.plan.config.replay;
+            let hint = match have == 0 && replay.traj_save_len == 0 && self.data.own.is_some() {
+                true => "; no episode has ended yet, and replay.traj_save_len stores pieces of running ones",
+                false => "",
+            };
+            observer.event(Event::Warning(format!(
+                "not learning yet: {have} trajectories of {need} stored{hint}"
+            )));
         }
         Ok(ready)
     }

@@ -1,6 +1,7 @@
 //! Configs: what loads, what is refused, and that a resolved config says everything.
 
 mod refused;
+mod sizes;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -10,7 +11,7 @@ use std::path::Path;
 use amago_agent::{AgentConfig, CriticKind, Filter, PolicyConfig, StdActivation};
 use amago_env::exploration::ExplorationConfig;
 use amago_seqmodel::{CnnConfig, ImpalaConfig, NormKind, TrajEncoderConfig, TstepEncoderConfig};
-use amago_trainer::{Plan, RunConfig, RunDir};
+use amago_trainer::{ActionChoice, Plan, RunConfig, RunDir};
 use refused::check_refused;
 use support::{TINY, load, tiny};
 
@@ -254,4 +255,20 @@ fn settings_of_the_optimiser_are_read() {
     // A batch has two sequences.
     Plan::new(tiny(&["optim.micro_batches=2"])).expect("as many parts as sequences");
     check_refused(TINY, &["optim.reset_interval=-1"], &["optim.reset_interval", "-1"]);
+}
+
+/// Run folders and configs of before `eval.actions` go on as they were.
+#[test]
+fn the_setting_of_before_is_understood() {
+    let eval = |text: &str, overrides: &[&str]| load(text, overrides).expect("legal").eval.actions;
+    let old = |value| format!("env.id = \"tmaze-passive\"\n[eval]\ngreedy = {value}\n");
+    assert_eq!(eval("env.id = \"tmaze-passive\"\n", &[]), ActionChoice::Sampled);
+    assert_eq!(eval(&old("true"), &[]), ActionChoice::Greedy);
+    assert_eq!(eval(&old("false"), &[]), ActionChoice::Sampled);
+    assert_eq!(eval(&old("true"), &["eval.actions=sampled"]), ActionChoice::Sampled);
+    assert_eq!(eval(&old("true"), &["eval.greedy=false"]), ActionChoice::Sampled);
+    assert_eq!(eval(TINY, &["eval.greedy=true"]), ActionChoice::Greedy);
+    check_refused(&old("1"), &[], &["eval.greedy = 1", "eval.actions", "sampled"]);
+    check_refused(&format!("{}actions = \"greedy\"\n", old("true")), &[], &["eval.greedy", "eval.actions"]);
+    check_refused(TINY, &["eval.actions=mean"], &["eval.actions", "mean", "sampled", "greedy"]);
 }

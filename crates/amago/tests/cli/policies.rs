@@ -29,15 +29,46 @@ fn eval_takes_other_episodes_seeds_and_draws() {
         json(&place.amago(&all).ok().out)["returns"].clone()
     };
     assert_eq!(returns(&[]).as_array().map(Vec::len), Some(30));
-    assert_eq!(returns(&["--sample"]), returns(&["--sample"]));
-    assert_ne!(returns(&["--sample"]), returns(&["--sample", "--seed", "9"]));
-    assert_ne!(returns(&["--sample"]), returns(&[]));
+    let sampled = ["--actions", "sampled"];
+    assert_eq!(returns(&sampled), returns(&sampled));
+    assert_eq!(returns(&sampled), returns(&[]), "the run samples by default");
+    assert_eq!(returns(&sampled), returns(&["--sample"]), "as it was called before");
+    assert_ne!(returns(&sampled), returns(&["--actions", "sampled", "--seed", "9"]));
+    assert_ne!(returns(&sampled), returns(&["--actions", "greedy"]));
+    let rollout = |actions| {
+        let task = ["rollout", "tmaze-passive", "--set", "corridor_length=3", "--set", "penalty=-0.3"];
+        let how = ["--policy", "run", "--episodes", "30", "--json", "--actions", actions];
+        json(&place.amago(&[&task[..], &how].concat()).ok().out)["returns"].clone()
+    };
+    assert_eq!(rollout("sampled"), returns(&sampled), "the same episodes");
+    assert_eq!(rollout("greedy"), returns(&["--actions", "greedy"]));
     place
         .amago(&["eval", "run", "--episodes", "0"])
         .check_error("no episodes", &["--episodes", "at least 1"]);
     place.amago(&["eval", "run", "--device", "abacus"]).check_error("a device", &["--device abacus", "cpu"]);
     let table = place.amago(&["eval", "run"]).ok().out;
     assert!(table.contains("2 episodes") && table.contains("return"), "{table}");
+}
+
+#[test]
+fn episodes_are_cut_stored_and_learned_from() {
+    let place = Place::new();
+    place.train("run", &["env.options.penalty=-0.3"]).ok();
+    let short = ["eval", "run", "--episodes", "5", "--max-episode-steps", "2", "--json"];
+    let ended = place.amago(&short).ok();
+    let report = json(&ended.out);
+    assert_eq!((&report["cut"], &report["length_mean"]), (&5.into(), &2.0.into()));
+    assert!(ended.err.contains("5 of 5 episodes") && ended.err.contains("max_episode_steps"), "{ended:?}");
+    let rollout = ["rollout", "tmaze-passive", "--episodes", "3", "--max-episode-steps", "4"];
+    let ended = place.amago(&rollout).ok();
+    assert!(ended.err.contains("3 of 3 episodes had not ended after 4 steps"), "{ended:?}");
+    for stored in [5, 10] {
+        let ended = place.amago(&["eval", "run", "--episodes", "5", "--save", "played"]).ok();
+        assert!(ended.err.contains(&format!("5 of {stored} episodes stored")), "{ended:?}");
+    }
+    let learn = ["train.mode=learn", "replay.datasets=[{ path = \"played\" }]"];
+    place.train("learned", &learn).ok();
+    place.amago(&["eval", "run", "--save", "run"]).check_error("a run", &["run", "something else"]);
 }
 
 #[test]

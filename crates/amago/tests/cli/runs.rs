@@ -131,7 +131,7 @@ fn timeless(mut line: Value) -> Value {
 fn the_same_run_twice_is_the_same_run() {
     let place = Place::new();
     let noisy = "exploration={kind=\"epsilon_greedy\", steps_anneal=20}";
-    let settings = |seed| [noisy, seed, "eval.greedy=false", "train.epochs=3", "replay.traj_save_len=3"];
+    let settings = |seed| [noisy, seed, "eval.actions=sampled", "train.epochs=3", "replay.traj_save_len=3"];
     for (run, seed) in [("a", "seed=1"), ("b", "seed=1"), ("c", "seed=2")] {
         place.train(run, &settings(seed)).ok();
     }

@@ -32,16 +32,16 @@ fn every_subcommand_has_help() {
         (&["train", "--help"], &["--set", "--device", "--run-dir", "--dashboard", "--tensorboard", "--json"]),
         (&["watch", "--help"], &["--axis", "--once", "Keys:"]),
         (&["export", "--help"], &["--csv", "--tensorboard", "--metric", "--axis", "--image"]),
-        (&["film", "--help"], &["--output", "--episodes", "--seed", "--fps", "--sample", "--random"]),
+        (&["film", "--help"], &["--output", "--episodes", "--seed", "--fps", "--actions", "--random"]),
         (&["compare", "--help"], &["--metric", "--axis", "--json"]),
-        (&["report", "--help"], &["--output", "--seed", "--no-play"]),
-        (&["eval", "--help"], &["--episodes", "--seed", "--sample", "--device", "--json"]),
+        (&["report", "--help"], &["--output", "--seed", "--actions", "--no-play"]),
+        (&["eval", "--help"], &["--episodes", "--seed", "--actions", "--save", "--device", "--json"]),
         (&["inspect", "--help"], &["--trajectories", "--seed", "--output", "--device", "Example:"]),
         (&["import", "--help"], &["--config", "--set", "--run-dir", "--device", "nothing is written"]),
         (&["envs", "--help"], &["Usage: amago envs", "--json"]),
         (
             &["rollout", "--help"],
-            &["--set", "--render", "--policy", "--episodes", "--seed", "--device", "--json"],
+            &["--set", "--render", "--policy", "--episodes", "--seed", "--actions", "--max-episode-steps"],
         ),
     ];
     for (args, parts) in cases {
@@ -155,6 +155,8 @@ fn a_rollout_that_cannot_be() {
     check(&["rollout", "tmaze-passive", "--set", "corridor_length=0"], &["corridor_length", "at least 1"]);
     check(&["rollout", "tmaze-passive", "--set", "corridor_length"], &["--set corridor_length", "key=value"]);
     check(&["rollout", "tmaze-passive", "--episodes", "0"], &["--episodes", "at least 1"]);
+    check(&["rollout", "tmaze-passive", "--episodes", "4294967296"], &["--episodes", "at most 1000000000"]);
+    check(&["rollout", "tmaze-passive", "--actions", "greedy"], &["--actions", "--policy"]);
     check(&["rollout", "tmaze-passive", "--policy", "nobody"], &["nobody", "is not a run folder"]);
     check(
         &["rollout", "tmaze-passive", "--policy", "nobody", "--device", "abacus"],

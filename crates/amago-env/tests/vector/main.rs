@@ -1,9 +1,12 @@
 //! Vectors of environments: resets, seeds, faults and threads.
 
+mod saved;
+#[path = "../support/mod.rs"]
 mod support;
 
 use amago_env::vector::{Parallel, Phase, VecEnv, VecEnvError, WorkerStep};
-use amago_env::{Action, Column, DictSpace, Env, EnvError, Observation, Role, Space, Step, registry, rng};
+use amago_env::{Action, Column, Env, EnvError, Role, registry, rng};
+use saved::Counter;
 use support::{Fault, Scripted};
 
 fn lakes(n: usize, seed: u64) -> VecEnv {
@@ -96,115 +99,28 @@ fn automatic_reset_keeps_the_final_observation() {
     }
 }
 
-/// Takes 37 steps; the actions of each running episode.
-fn play_and_keep(vector: &mut VecEnv) -> Vec<Vec<Action>> {
+#[test]
+fn an_episode_without_an_end_is_cut() {
+    let mut vector = Counter::vector(-1000.0).with_max_episode_steps(4);
     vector.reset_all().expect("no faults");
-    let mut taken = vec![Vec::new(); vector.len()];
-    for s in 0..37 {
-        let step = actions(vector.len(), s);
-        for (worker, result) in vector.step(&step).expect("no faults").iter().enumerate() {
-            taken[worker].push(step[worker].clone());
-            if result.episode.is_some() {
-                taken[worker].clear();
-            }
-        }
-    }
-    assert!(taken.iter().any(|t| !t.is_empty()), "an episode should be running");
-    taken
-}
-
-#[test]
-fn saved_workers_go_on_in_the_middle_of_an_episode() {
-    let mut one = lakes(2, 4);
-    let taken = play_and_keep(&mut one);
-    let saved = one.save(&taken);
-    let mut two = lakes(2, 4);
-    let went_on = two.load(saved.clone()).expect("no faults");
-    assert_eq!(went_on, taken.into_iter().map(Some).collect::<Vec<_>>());
-    for (left, right) in one.results().iter().zip(two.results()) {
-        assert_eq!((&left.obs, left.local_step), (&right.obs, right.local_step));
-    }
-    assert!(play(&mut two, 37..90) == play(&mut one, 37..90));
-    let error = lakes(3, 4).load(saved).expect_err("two states for three");
-    assert_eq!(error.to_string(), "got 2 saved states for 3 workers");
-}
-
-#[test]
-fn what_does_not_repeat_itself_begins_another_episode() {
-    let mut one = lakes(2, 4);
-    let taken = play_and_keep(&mut one);
-    let saved = one.save(&taken);
-    // Another run seed: the same actions lead elsewhere.
-    let mut other = lakes(2, 5);
-    let went_on = other.load(saved).expect("no faults");
-    assert!(went_on.contains(&None), "both ended where they stood by chance");
-    for (taken, result) in went_on.iter().zip(other.results()) {
-        assert_eq!((result.local_step, result.faulted), (taken.as_ref().map_or(0, Vec::len), false));
-    }
-}
-
-/// Counts up, from a number that no seed knows.
-struct Counter(f32, DictSpace, Space);
-
-impl Counter {
-    fn vector(start: f32) -> VecEnv {
-        let space = DictSpace::single(Space::box_f32(&[1], 0.0, 100.0));
-        let env = Counter(start, space, Space::Discrete { n: 2 });
-        VecEnv::new(vec![Box::new(env)], 0, Role::TrainEnv).expect("spaces")
-    }
-}
-
-impl Env for Counter {
-    fn name(&self) -> &str {
-        "counter"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.1
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.2
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        None
-    }
-
-    fn reset(&mut self, _: u64, obs: &mut Observation) -> Result<(), EnvError> {
-        obs.write(DictSpace::SINGLE, &[self.0])
-    }
-
-    fn step(&mut self, _: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        self.0 += 1.0;
-        obs.write(DictSpace::SINGLE, &[self.0])?;
-        Ok(Step { reward: 1.0, terminated: self.0 == 10.0, truncated: false })
-    }
-
-    fn save_state(&self) -> Option<Vec<u8>> {
-        Some(vec![self.0 as u8])
-    }
-
-    fn load_state(&mut self, state: &[u8]) -> Result<(), EnvError> {
-        let [count] = state else { return Err(EnvError::Failed("not a count".to_owned())) };
-        self.0 = f32::from(*count);
-        Ok(())
-    }
-}
-
-#[test]
-fn an_environment_may_save_its_own_state() {
-    let mut one = Counter::vector(5.0);
-    one.reset_all().expect("no faults");
     let action = [Action::Discrete(0)];
-    one.step(&action).expect("no fault");
-    let mut two = Counter::vector(0.0);
-    let taken = two.load(one.save(&[action.to_vec()])).expect("no faults");
-    assert_eq!(taken, [Some(action.to_vec())]);
-    assert_eq!((&two.results()[0].obs, two.results()[0].local_step), (&one.results()[0].obs, 1));
-    (0..3).for_each(|_| assert!(two.step(&action).expect("no fault")[0].episode.is_none()));
-    let end = two.step(&action).expect("no fault")[0].episode.clone().expect("ten");
-    assert_eq!((end.episode, end.length, end.episode_return), (0, 5, 5.0));
+    for episode in 0..2 {
+        assert_eq!(vector.episode(0), episode);
+        (0..3).for_each(|_| assert!(vector.step(&action).expect("no fault")[0].episode.is_none()));
+        let result = &vector.step(&action).expect("no fault")[0];
+        let stats = result.episode.as_ref().expect("it was cut");
+        assert_eq!((stats.episode, stats.length, stats.cut), (episode, 4, true));
+        assert!(result.step.truncated && !result.step.terminated);
+        assert_eq!(
+            (result.local_step, floats(result.final_obs().expect("the last").columns()).len()),
+            (0, 1)
+        );
+    }
+    // One that ends by itself with its last step is not.
+    let mut vector = scripted(&[Fault::None]).with_max_episode_steps(5);
+    vector.reset_all().expect("no faults");
+    let last = (0..5).filter_map(|_| vector.step(&action).expect("no fault")[0].episode.clone()).next_back();
+    assert!(!last.expect("it ended").cut && vector.results()[0].step.terminated);
 }
 
 #[test]
