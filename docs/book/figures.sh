@@ -41,4 +41,8 @@ picture maze mazerunner --seed 2
 picture room dark-key-to-door --seed 2
 
 # What is committed stays small.
-find "$src" -type f -size +150k -exec printf 'too large: %s\n' {} + | { ! grep . >&2; }
+large=$(find "$src" -type f -size +150k)
+if [ -n "$large" ]; then
+    printf 'above 150 kB: %s\n' "$large" >&2
+    exit 1
+fi

@@ -11,6 +11,7 @@ mod markdown;
 mod references;
 mod repo;
 mod required;
+mod shape;
 
 use std::fmt;
 use std::path::Path;
@@ -77,6 +78,7 @@ impl Tidy {
         findings.extend(docs::check(&repo)?);
         findings.extend(links::check(&repo)?);
         findings.extend(references::check(&repo)?);
+        findings.extend(shape::check(&repo)?);
         findings.extend(configs::check(&repo)?);
         findings.extend(required::check(&repo));
         findings.extend(dependencies::check(&repo)?);

@@ -105,8 +105,9 @@ fn lines_with(text: &str, name: &str) -> Vec<usize> {
     let has = |line: &str| {
         line.match_indices(name).any(|(at, _)| {
             let (before, after) = (&line[..at], &line[at + name.len()..]);
-            !(before.ends_with(letter) && name.starts_with(letter))
-                && !(after.starts_with(letter) && name.ends_with(letter))
+            let longer = (name.starts_with(letter) && before.ends_with(letter))
+                || (name.ends_with(letter) && after.starts_with(letter));
+            !longer
         })
     };
     text.lines().enumerate().filter(|(_, line)| has(line)).map(|(i, _)| i + 1).collect()
