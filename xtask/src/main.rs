@@ -25,7 +25,7 @@ enum Task {
     /// Check everything that has to pass before a commit (runs .ci/run).
     Ci(ci::Ci),
     /// Check the rules of the code base that no compiler checks.
-    Tidy,
+    Tidy(tidy::Tidy),
     /// Run the golden cases and write the table of docs/parity.md.
     Parity(parity::Parity),
     /// Kill runs at random moments and check that they go on as if nothing had happened.
@@ -49,7 +49,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is not in a workspace")?;
     match cli.task {
         Task::Ci(ci) => ci.run(root),
-        Task::Tidy => tidy::run(root),
+        Task::Tidy(tidy) => tidy.run(root),
         Task::Parity(parity) => parity.run(root).map(|()| ExitCode::SUCCESS),
         Task::Kill(kill) => kill.run(root),
         Task::Bench(bench) => bench.run().map(|()| ExitCode::SUCCESS),

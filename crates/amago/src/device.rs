@@ -55,5 +55,5 @@ fn opened(name: &str, device: Device) -> Result<Device> {
     }
     // It may list all names of a library.
     let reason: String = FIRST.get().map_or("its results are wrong", |s| s).chars().take(160).collect();
-    bail!("--device {name}: cannot be used here (README, GPUs, tells what it needs): {reason}")
+    bail!("--device {name}: cannot be used here (docs/book/src/gpus.md tells what it needs): {reason}")
 }

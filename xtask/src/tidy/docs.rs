@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::Finding;
+use super::markdown::{prose, quoted};
 use super::repo::Repo;
 
 const PAGE: &str = "docs/architecture.md";
@@ -39,17 +40,8 @@ fn names_crate(line: &str, name: &str) -> bool {
 
 /// Numbered paths in backticks, outside code blocks.
 fn paths(text: &str) -> Vec<(usize, &str)> {
-    let mut found = Vec::new();
-    let mut block = false;
-    for (i, line) in text.lines().enumerate() {
-        if line.trim_start().starts_with("```") {
-            block = !block;
-        } else if !block {
-            let quoted = line.split('`').skip(1).step_by(2);
-            found.extend(quoted.filter(|word| looks_like_path(word)).map(|word| (i + 1, word)));
-        }
-    }
-    found
+    let words = prose(text).flat_map(|(line, words)| quoted(words).map(move |(_, word)| (line, word)));
+    words.filter(|(_, word)| looks_like_path(word)).collect()
 }
 
 fn looks_like_path(word: &str) -> bool {

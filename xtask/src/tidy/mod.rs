@@ -6,16 +6,29 @@ mod configs;
 mod dependencies;
 mod docs;
 mod files;
+mod links;
+mod markdown;
+mod references;
 mod repo;
 mod required;
+mod shape;
 
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Args;
 
 use repo::Repo;
+
+/// Command line.
+#[derive(Debug, Args)]
+pub struct Tidy {
+    /// First correct the line numbers that documents name, where the name beside one stands on another line.
+    #[arg(long)]
+    fix: bool,
+}
 
 /// Whether a finding fails the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,18 +67,26 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Runs every check on the workspace at `root` and prints what it finds.
-pub fn run(root: &Path) -> Result<ExitCode> {
-    let repo = Repo::open(root)?;
-    let (count, mut findings) = files::check(&repo)?;
-    findings.extend(docs::check(&repo)?);
-    findings.extend(configs::check(&repo)?);
-    findings.extend(required::check(&repo));
-    findings.extend(dependencies::check(&repo)?);
-    findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
-    findings.iter().for_each(|finding| println!("{finding}"));
-    let failures = findings.iter().filter(|f| f.severity == Severity::Failure).count();
-    let warnings = findings.len() - failures;
-    eprintln!("tidy: {} Rust files, {failures} failures, {warnings} warnings", count);
-    Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+impl Tidy {
+    /// Runs every check on the workspace at `root` and prints what it finds.
+    pub fn run(&self, root: &Path) -> Result<ExitCode> {
+        let repo = Repo::open(root)?;
+        if self.fix {
+            eprintln!("tidy: {} line numbers corrected", references::fix(&repo)?);
+        }
+        let (count, mut findings) = files::check(&repo)?;
+        findings.extend(docs::check(&repo)?);
+        findings.extend(links::check(&repo)?);
+        findings.extend(references::check(&repo)?);
+        findings.extend(shape::check(&repo)?);
+        findings.extend(configs::check(&repo)?);
+        findings.extend(required::check(&repo));
+        findings.extend(dependencies::check(&repo)?);
+        findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+        findings.iter().for_each(|finding| println!("{finding}"));
+        let failures = findings.iter().filter(|f| f.severity == Severity::Failure).count();
+        let warnings = findings.len() - failures;
+        eprintln!("tidy: {count} Rust files, {failures} failures, {warnings} warnings");
+        Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
 }
