@@ -205,6 +205,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
+    use crate::AgentConfig;
 
     #[test]
     fn padding_does_not_count_and_parts_are_one_batch() {
@@ -217,13 +218,14 @@ mod tests {
             q_value: Some(per_step(&q)),
             td_target: Some(per_step(&q) + 10.0),
         };
+        let two = AgentConfig { gamma: 0.5, multi_gammas: vec![0.9], ..AgentConfig::amago() };
         // Two sequences of two discounts: three real transitions, and one real and two padded ones.
         let last = LastBatch {
             seen: vec![
                 seen([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.0, 1.0, 0.0, 0.0, 2.0, 3.0]),
                 seen([7.0, -8.0, 90.0, 90.0, -90.0, -90.0], [0.0, 4.0, 9.0, 9.0, 9.0, 9.0]),
             ],
-            popart: PopArt::new(2, true, &device),
+            popart: PopArt::new(&two, &device),
             rewards: tensor(&[0.5, -1.0, 2.0, 0.0, 99.0, -99.0]).reshape([2, 3]),
             terminals: tensor(&[0.0, 0.0, 1.0, 0.0, 1.0, 1.0]).reshape([2, 3]),
             mask: tensor(&[1.0, 1.0, 1.0, 1.0, 0.0, 0.0]).reshape([2, 3, 1]),
@@ -251,10 +253,11 @@ mod tests {
     fn what_a_loss_does_not_have_is_left_out() {
         let device = Device::flex();
         let zeros = || Tensor::<3>::zeros([1, 2, 1], &device);
+        let without = AgentConfig { multi_gammas: Vec::new(), popart: false, ..AgentConfig::amago() };
         let seen = Seen { filter: zeros(), log_prob: None, q_value: None, td_target: None };
         let last = |mask: Tensor<3>| LastBatch {
             seen: vec![seen.clone()],
-            popart: PopArt::new(1, false, &device),
+            popart: PopArt::new(&without, &device),
             rewards: Tensor::zeros([1, 2], &device),
             terminals: Tensor::zeros([1, 2], &device),
             mask,

@@ -12,8 +12,8 @@ use crate::mask::{Weighting, Weights};
 use crate::side;
 use crate::terms::{Pass, in_return_units, popart_after};
 use crate::{
-    Agent, AgentConfig, CriticKind, Draws, LossMask, LossReport, LossTensors, LossTerms, OptimConfig, PaddingMask,
-    PopArt, TrainBatch, loss_terms,
+    Agent, AgentConfig, CriticKind, Draws, LossMask, LossReport, LossTensors, LossTerms, OptimConfig,
+    PaddingMask, PopArt, TrainBatch, loss_terms,
 };
 
 /// What one loss computed.

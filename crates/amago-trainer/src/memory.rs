@@ -98,7 +98,7 @@ fn traj(config: &TrajEncoderConfig, d_in: f64) -> (Network, f64) {
             (Network::chain(&[d_in, d]).and(block.times(c.n_layers as f64)), d)
         }
         TrajEncoderConfig::FeedForward(c) => {
-            let (d, d_ff) = (c.d_model as f64, c.d_ff as f64);
+            let (d, d_ff) = (c.d_model as f64, c.width_of_blocks() as f64);
             let blocks = Network::chain(&[d, d_ff, d]).times(c.n_layers as f64);
             (Network::chain(&[d_in, d]).and(blocks).and(Network::chain(&[d, d])), d)
         }

@@ -207,6 +207,7 @@ fn narrow(
 ) -> ClassifierHead<impl Fn(Tensor<3>) -> Tensor<3> + Clone> {
     let outputs = bins().len();
     ClassifierHead {
+        dropout: 0.0,
         state: random([c, n, h]),
         gamma: random([c, g, h]),
         action_weight: random([c, a, h]),
