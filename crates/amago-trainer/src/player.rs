@@ -24,40 +24,50 @@ pub enum Play<'a> {
     },
 }
 
-/// The one who plays, with what it needs for that. What it draws depends on the seed alone: the random policy has
+/// A policy with what it needs to play. What it draws depends on the seed alone: the random policy has
 /// one stream for all, an agent one for each episode of each environment, so that its actions there do not depend on
 /// how many others play.
 pub(crate) struct Player {
-    who: Who,
+    policy: Policy,
     seed: u64,
 }
 
-enum Who {
+enum Policy {
     Random(Rng),
-    /// The agent, its memory, and a stream per environment where it samples.
-    Agent(Agent, PolicyDriver, Option<Vec<Rng>>),
+    Trained(Box<Trained>),
+}
+
+/// An agent at play.
+struct Trained {
+    agent: Agent,
+    /// Its memory.
+    driver: PolicyDriver,
+    /// One per environment, where it samples.
+    streams: Option<Vec<Rng>>,
 }
 
 impl Player {
     /// Has an empty memory for each environment.
-    pub fn new(who: &Play, envs: &VecEnv, seed: u64) -> Self {
-        let who = match *who {
-            Play::Random => Who::Random(rng(seed, Role::Policy, 1, 0)),
+    pub fn new(play: &Play, envs: &VecEnv, seed: u64) -> Self {
+        let policy = match *play {
+            Play::Random => Policy::Random(rng(seed, Role::Policy, 1, 0)),
             Play::Agent { agent, context, actions, device } => {
                 let agent = agent.for_acting();
                 let driver = PolicyDriver::new(&agent, envs, context, device);
                 let streams = (0..envs.len() as u64).map(|i| rng(seed, Role::EvalPolicy, i, 0)).collect();
-                Who::Agent(agent, driver, (actions == ActionChoice::Sampled).then_some(streams))
+                let streams = (actions == ActionChoice::Sampled).then_some(streams);
+                Policy::Trained(Box::new(Trained { agent, driver, streams }))
             }
         };
-        Self { who, seed }
+        Self { policy, seed }
     }
 
     /// Chooses an action per environment.
     pub fn act(&mut self, envs: &VecEnv) -> Vec<Action> {
         let steps = envs.results();
-        match &mut self.who {
-            Who::Agent(agent, driver, streams) => {
+        match &mut self.policy {
+            Policy::Trained(trained) => {
+                let Trained { agent, driver, streams } = &mut **trained;
                 for (i, stream) in streams.iter_mut().flatten().enumerate() {
                     if steps[i].local_step == 0 {
                         *stream = rng(self.seed, Role::EvalPolicy, i as u64, envs.episode(i));
@@ -65,7 +75,7 @@ impl Player {
                 }
                 driver.act(agent, steps, streams.as_deref_mut())
             }
-            Who::Random(draws) => {
+            Policy::Random(draws) => {
                 let masks = steps.iter().map(|step| step.obs.action_mask());
                 masks.map(|mask| Action::random(envs.action_space(), mask, draws)).collect()
             }
@@ -74,15 +84,15 @@ impl Player {
 
     /// Takes in what a step gave.
     pub fn observe(&mut self, actions: &[Action], steps: &[WorkerStep]) {
-        if let Who::Agent(_, driver, _) = &mut self.who {
-            driver.observe(actions, steps);
+        if let Policy::Trained(trained) = &mut self.policy {
+            trained.driver.observe(actions, steps);
         }
     }
 
     /// Forgets what was seen of an environment.
     pub fn reset(&mut self, row: usize) {
-        if let Who::Agent(_, driver, _) = &mut self.who {
-            driver.reset(row);
+        if let Policy::Trained(trained) = &mut self.policy {
+            trained.driver.reset(row);
         }
     }
 }
