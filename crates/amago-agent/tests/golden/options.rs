@@ -113,15 +113,9 @@ impl Draft {
             ("SlidingWindowFlexAttention" | "ClippedSlidingSinkAttention", _) | ("TformerTrajEncoder", _) => {
                 self.traj_encoder[option] = value.clone();
             }
-            ("FFTrajEncoder" | "GRUTrajEncoder" | "MambaTrajEncoder", _) => {
-                let kind = match class {
-                    "FFTrajEncoder" => "feed_forward",
-                    "GRUTrajEncoder" => "gru",
-                    _ => "mamba",
-                };
-                self.traj_encoder["kind"] = json!(kind);
-                self.traj_encoder[option] = value.clone();
-            }
+            ("FFTrajEncoder", _) => self.set_traj_encoder("feed_forward", option, value),
+            ("GRUTrajEncoder", _) => self.set_traj_encoder("gru", option, value),
+            ("MambaTrajEncoder", _) => self.set_traj_encoder("mamba", option, value),
             (other, _) if other.ends_with("TrajEncoder") => {
                 return pending(format!("the encoder {other}"));
             }
@@ -149,10 +143,7 @@ impl Draft {
             ("NCritics", _) if classification => {}
             ("NCriticsTwoHot", _) if !classification => {}
             ("NCritics" | "NCriticsTwoHot", _) => self.set_critic(option, value),
-            ("PopArtLayer", "beta") => self.config.popart_beta = value.as_f64().expect("a number"),
-            ("PopArtLayer", "init_nu") => {
-                self.config.popart_init_nu = value.as_f64().expect("a number") as f32
-            }
+            ("PopArtLayer", _) => self.set_popart(option, value),
             ("InputNorm", _) => self.tstep_encoder["input_norm"][option] = value.clone(),
             ("binary_filter" | "exp_filter" | "leaky_relu_filter", _) => {
                 self.filter_options.insert(option.to_owned(), value.clone());
@@ -187,6 +178,22 @@ impl Draft {
             _ => encoder[option] = value.clone(),
         }
         Ok(())
+    }
+
+    fn set_traj_encoder(&mut self, kind: &str, option: &str, value: &Value) {
+        self.traj_encoder["kind"] = json!(kind);
+        // Norms may be recorded as none at all.
+        let none = value.is_null() && option.ends_with("norm");
+        self.traj_encoder[option] = if none { json!("none") } else { value.clone() };
+    }
+
+    fn set_popart(&mut self, option: &str, value: &Value) {
+        let number = value.as_f64().expect("a number");
+        match option {
+            "beta" => self.config.popart_beta = number,
+            "init_nu" => self.config.popart_init_nu = number as f32,
+            other => panic!("unknown option PopArtLayer.{other}"),
+        }
     }
 
     fn set_critic(&mut self, option: &str, value: &Value) {
