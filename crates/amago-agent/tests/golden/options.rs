@@ -103,6 +103,7 @@ impl Draft {
     /// Writes one option of the original, by the name of its class there.
     fn set(&mut self, class: &str, option: &str, value: &Value) -> Result<(), Refusal> {
         let classification = self.config.critic.kind == CriticKind::Classification;
+        let number = || value.as_f64().expect("a number");
         match (class, option) {
             // Which of them says nothing yet; the options of sparse attention have a class of their own.
             ("TformerTrajEncoder", "attention_type") => {}
@@ -143,7 +144,8 @@ impl Draft {
             ("NCritics", _) if classification => {}
             ("NCriticsTwoHot", _) if !classification => {}
             ("NCritics" | "NCriticsTwoHot", _) => self.set_critic(option, value),
-            ("PopArtLayer", _) => self.set_popart(option, value),
+            ("PopArtLayer", "beta") => self.config.popart_beta = number(),
+            ("PopArtLayer", "init_nu") => self.config.popart_init_nu = number() as f32,
             ("InputNorm", _) => self.tstep_encoder["input_norm"][option] = value.clone(),
             ("binary_filter" | "exp_filter" | "leaky_relu_filter", _) => {
                 self.filter_options.insert(option.to_owned(), value.clone());
@@ -185,15 +187,6 @@ impl Draft {
         // Norms may be recorded as none at all.
         let none = value.is_null() && option.ends_with("norm");
         self.traj_encoder[option] = if none { json!("none") } else { value.clone() };
-    }
-
-    fn set_popart(&mut self, option: &str, value: &Value) {
-        let number = value.as_f64().expect("a number");
-        match option {
-            "beta" => self.config.popart_beta = number,
-            "init_nu" => self.config.popart_init_nu = number as f32,
-            other => panic!("unknown option PopArtLayer.{other}"),
-        }
     }
 
     fn set_critic(&mut self, option: &str, value: &Value) {
