@@ -3,7 +3,7 @@
 mod support;
 
 use amago_golden::modules::{device, values};
-use amago_seqmodel::{FeedForwardConfig, NormKind, SequenceEncoder};
+use amago_seqmodel::{FeedForwardConfig, ModelError, NormKind, SequenceEncoder};
 use burn::tensor::{Int, Tensor};
 use support::{fixed, vectors, weights};
 
@@ -69,4 +69,17 @@ fn sigma_reparam_covers_every_linear_layer() {
     for layer in ["traj_emb", "traj_blocks.0.ff1", "traj_blocks.1.ff2", "traj_last"] {
         assert_ne!(moved[&format!("{layer}.u")], w[&format!("{layer}.u")], "a power iteration of {layer}");
     }
+}
+
+#[test]
+fn what_cannot_be_built_is_refused() {
+    let refused = |change: fn(&mut FeedForwardConfig)| {
+        let mut config = tiny();
+        change(&mut config);
+        config.validate().expect_err("the change cannot be built")
+    };
+    assert_eq!(refused(|c| (c.norm, c.d_ff) = (NormKind::Simnorm, Some(36))), ModelError::SimNorm(36));
+    assert_eq!(refused(|c| (c.out_norm, c.d_model) = (NormKind::Simnorm, 12)), ModelError::SimNorm(12));
+    let error = refused(|c| c.dropout = 1.0);
+    assert_eq!(error, ModelError::Dropout { name: "dropout", value: "1".to_owned() });
 }

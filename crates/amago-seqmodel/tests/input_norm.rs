@@ -1,7 +1,7 @@
 //! Features that hardly vary, or seem to vary less than nothing.
 
 use amago_golden::modules::{device, values};
-use amago_seqmodel::{InputNorm, InputNormConfig, set_buffer};
+use amago_seqmodel::{CnnTstepConfig, FfTstepConfig, InputNorm, InputNormConfig, ModelError, set_buffer};
 use burn::tensor::Tensor;
 
 /// Variances of 4, of almost nothing, and, by rounding, below zero.
@@ -140,4 +140,23 @@ fn spoilt_statistics_recover() {
     }
     let sigma = values(&norm.sigma())[0];
     assert!(sigma < 12.0, "{sigma}, from 173");
+}
+
+#[test]
+fn statistics_must_move_and_begin_somewhere() {
+    let refused = |input_norm: InputNormConfig, error: ModelError| {
+        let plain = FfTstepConfig { input_norm, ..FfTstepConfig::default() };
+        let cnn = CnnTstepConfig { input_norm, ..CnnTstepConfig::default() };
+        assert_eq!((plain.validate(), cnn.validate()), (Err(error.clone()), Err(error)));
+    };
+    let error = |name, value: f64, range| ModelError::Range { name, value: value.to_string(), range };
+    let default = InputNormConfig::default();
+    for beta in [0.0, 1.0, -1e-4, f64::NAN] {
+        let expected = error("input_norm.beta", beta, "above 0 and below 1");
+        refused(InputNormConfig { beta, ..default }, expected);
+    }
+    for init_nu in [0.0, -1.0, f64::INFINITY, f64::NAN] {
+        let expected = error("input_norm.init_nu", init_nu, "above 0 and at most 1e12");
+        refused(InputNormConfig { init_nu, ..default }, expected);
+    }
 }

@@ -103,6 +103,7 @@ impl Draft {
     /// Writes one option of the original, by the name of its class there.
     fn set(&mut self, class: &str, option: &str, value: &Value) -> Result<(), Refusal> {
         let classification = self.config.critic.kind == CriticKind::Classification;
+        let number = || value.as_f64().expect("a number");
         match (class, option) {
             // Which of them says nothing yet; the options of sparse attention have a class of their own.
             ("TformerTrajEncoder", "attention_type") => {}
@@ -113,15 +114,9 @@ impl Draft {
             ("SlidingWindowFlexAttention" | "ClippedSlidingSinkAttention", _) | ("TformerTrajEncoder", _) => {
                 self.traj_encoder[option] = value.clone();
             }
-            ("FFTrajEncoder" | "GRUTrajEncoder" | "MambaTrajEncoder", _) => {
-                let kind = match class {
-                    "FFTrajEncoder" => "feed_forward",
-                    "GRUTrajEncoder" => "gru",
-                    _ => "mamba",
-                };
-                self.traj_encoder["kind"] = json!(kind);
-                self.traj_encoder[option] = value.clone();
-            }
+            ("FFTrajEncoder", _) => self.set_traj_encoder("feed_forward", option, value),
+            ("GRUTrajEncoder", _) => self.set_traj_encoder("gru", option, value),
+            ("MambaTrajEncoder", _) => self.set_traj_encoder("mamba", option, value),
             (other, _) if other.ends_with("TrajEncoder") => {
                 return unsupported(format!("the encoder {other}"));
             }
@@ -149,10 +144,8 @@ impl Draft {
             ("NCritics", _) if classification => {}
             ("NCriticsTwoHot", _) if !classification => {}
             ("NCritics" | "NCriticsTwoHot", _) => self.set_critic(option, value),
-            ("PopArtLayer", "beta") => self.config.popart_beta = value.as_f64().expect("a number"),
-            ("PopArtLayer", "init_nu") => {
-                self.config.popart_init_nu = value.as_f64().expect("a number") as f32
-            }
+            ("PopArtLayer", "beta") => self.config.popart_beta = number(),
+            ("PopArtLayer", "init_nu") => self.config.popart_init_nu = number() as f32,
             ("InputNorm", _) => self.tstep_encoder["input_norm"][option] = value.clone(),
             ("binary_filter" | "exp_filter" | "leaky_relu_filter", _) => {
                 self.filter_options.insert(option.to_owned(), value.clone());
@@ -187,6 +180,13 @@ impl Draft {
             _ => encoder[option] = value.clone(),
         }
         Ok(())
+    }
+
+    fn set_traj_encoder(&mut self, kind: &str, option: &str, value: &Value) {
+        self.traj_encoder["kind"] = json!(kind);
+        // Norms may be recorded as none at all.
+        let none = value.is_null() && option.ends_with("norm");
+        self.traj_encoder[option] = if none { json!("none") } else { value.clone() };
     }
 
     fn set_critic(&mut self, option: &str, value: &Value) {

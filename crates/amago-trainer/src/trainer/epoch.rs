@@ -15,8 +15,8 @@ use crate::{CollectReport, ContextRefresh, EpochRecord, Event, Mode, Observer, S
 /// How often the progress of the other thread is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A larger share of targets outside the bins is worth a warning.
-const MOST_LEFT: f32 = 0.01;
+/// A larger share of targets outside the bins is worth a warning: where few steps pay, few targets are large.
+const MOST_LEFT: f32 = 0.001;
 
 impl Trainer {
     /// Collects, drops the oldest, learns; what was already done of the epoch is not done again.
@@ -191,7 +191,7 @@ impl Trainer {
         self.bins_told = true;
         let (share, bins) = (100.0 * report.parts.bins_left, &self.plan.config.agent.critic.bins);
         observer.event(Event::Warning(format!(
-            "{share:.0} % of the TD targets (mean {:.3e}) are outside agent.critic.bins.min = {} and max = {}, which \
+            "{share:.1} % of the TD targets (mean {:.3e}) are outside agent.critic.bins.min = {} and max = {}, which \
              are in units of the reward times agent.reward_multiplier: widen them",
             report.parts.td_target, bins.min, bins.max
         )));
