@@ -34,8 +34,15 @@ pub(crate) struct Player {
 
 enum Who {
     Random(Rng),
-    /// The agent, its memory, and a stream per environment where it samples.
-    Agent(Agent, PolicyDriver, Option<Vec<Rng>>),
+    Agent(Box<Acting>),
+}
+
+struct Acting {
+    agent: Agent,
+    /// Its memory.
+    driver: PolicyDriver,
+    /// One per environment, where it samples.
+    streams: Option<Vec<Rng>>,
 }
 
 impl Player {
@@ -47,7 +54,8 @@ impl Player {
                 let agent = agent.for_acting();
                 let driver = PolicyDriver::new(&agent, envs, context, device);
                 let streams = (0..envs.len() as u64).map(|i| rng(seed, Role::EvalPolicy, i, 0)).collect();
-                Who::Agent(agent, driver, (actions == ActionChoice::Sampled).then_some(streams))
+                let streams = (actions == ActionChoice::Sampled).then_some(streams);
+                Who::Agent(Box::new(Acting { agent, driver, streams }))
             }
         };
         Self { who, seed }
@@ -57,7 +65,8 @@ impl Player {
     pub fn act(&mut self, envs: &VecEnv) -> Vec<Action> {
         let steps = envs.results();
         match &mut self.who {
-            Who::Agent(agent, driver, streams) => {
+            Who::Agent(acting) => {
+                let Acting { agent, driver, streams } = &mut **acting;
                 for (i, stream) in streams.iter_mut().flatten().enumerate() {
                     if steps[i].local_step == 0 {
                         *stream = rng(self.seed, Role::EvalPolicy, i as u64, envs.episode(i));
@@ -74,15 +83,15 @@ impl Player {
 
     /// Takes in what a step gave.
     pub fn observe(&mut self, actions: &[Action], steps: &[WorkerStep]) {
-        if let Who::Agent(_, driver, _) = &mut self.who {
-            driver.observe(actions, steps);
+        if let Who::Agent(acting) = &mut self.who {
+            acting.driver.observe(actions, steps);
         }
     }
 
     /// Forgets what was seen of an environment.
     pub fn reset(&mut self, row: usize) {
-        if let Who::Agent(_, driver, _) = &mut self.who {
-            driver.reset(row);
+        if let Who::Agent(acting) = &mut self.who {
+            acting.driver.reset(row);
         }
     }
 }
