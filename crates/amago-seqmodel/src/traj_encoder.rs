@@ -94,18 +94,12 @@ impl RolloutState {
         self.0.any_reset(row);
     }
 
-    /// What a row carries: see [`EncoderState::row`].
-    ///
-    /// # Panics
-    /// When there is no such row.
+    /// What a row carries: see [`EncoderState::row`], also for when it panics.
     pub fn row(&self, row: usize) -> Option<Vec<f32>> {
         self.0.any_row(row)
     }
 
-    /// Puts that back: see [`EncoderState::set_row`].
-    ///
-    /// # Panics
-    /// When there is no such row, or not so many values.
+    /// Puts that back: see [`EncoderState::set_row`], also for when it panics.
     pub fn set_row(&mut self, row: usize, values: &[f32]) {
         self.0.any_set_row(row, values);
     }

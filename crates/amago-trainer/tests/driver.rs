@@ -7,7 +7,8 @@ use std::sync::Arc;
 use amago_agent::Agent;
 use amago_env::vector::VecEnv;
 use amago_env::{Action, DictSpace, Env, EnvError, Observation, Rng, Role, Space, Step, rng};
-use amago_trainer::{Plan, PolicyDriver};
+use amago_replay::{Store, StoreConfig};
+use amago_trainer::{Collector, Plan, PolicyDriver, Silent, StopFlag};
 use burn::module::Module;
 use rand::{RngExt, SeedableRng};
 use support::{device, probabilities, tiny};
@@ -151,4 +152,36 @@ fn encoders_without_memory() {
         let [every_step, once, _] = play(4, &[&format!("agent.traj_encoder={{{kind}}}")]);
         assert_eq!((every_step, once), (0.0, 0.0), "{kind}");
     }
+}
+
+/// A run that goes on with shorter windows, or a checkpoint that holds more inputs than it must, keeps what the encoder
+/// knew before them.
+#[test]
+fn what_a_shorter_window_leaves_out_is_not_forgotten() {
+    let _alone = support::alone();
+    let plan = |len: &str| {
+        let gru = "agent.traj_encoder={ kind = \"gru\", d_hidden = 8, d_output = 8 }";
+        let settings = [gru, "train.sample_actions=false", "replay.traj_save_len=500", len];
+        Plan::with_env(tiny(&settings), Arc::new(|| Ok(noise(1000)))).expect("a legal plan")
+    };
+    let (long, short) = (plan("train.max_seq_len=100"), plan("train.max_seq_len=8"));
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = Store::open(dir.path(), StoreConfig::default()).expect("a store");
+    device().autodiff().seed(1);
+    let agent = Agent::new(&long.config.agent, &long.spec, &device().autodiff()).valid();
+    let go_on = |collector: &mut Collector, steps| {
+        collector.collect(&agent, &store, steps, &StopFlag::default(), &mut Silent).expect("no fault");
+        serde_json::to_value(collector.save()).expect("plain data")
+    };
+    let mut one = Collector::new(&long, &agent, &device()).expect("it begins");
+    go_on(&mut one, 61);
+    let (mut two, _) =
+        Collector::resume(&short, &agent, &device(), &store, one.save()).expect("the same task");
+    let (one, two) = (go_on(&mut one, 30), go_on(&mut two, 30));
+    assert_eq!(one["unfinished"], two["unfinished"], "other actions");
+    let inputs = |state: &serde_json::Value| state["driver"]["rows"][0].as_array().map(Vec::len);
+    assert_eq!((inputs(&one), inputs(&two)), (Some(91), Some(91 % 8 + 8)));
+    assert!(
+        two["driver"]["anchors"][0]["before"].is_array() && one["driver"]["anchors"][0]["before"].is_null()
+    );
 }

@@ -143,6 +143,7 @@ fn what_nobody_cut_is_named_while_learning_waits() {
 /// Memory, checkpoint and time of a long episode are those of a shorter one.
 #[test]
 fn a_running_episode_takes_no_more_the_longer_it_is() {
+    let _alone = alone();
     let gru = "agent.traj_encoder={ kind = \"gru\", d_hidden = 8, d_output = 8 }";
     let mamba = "agent.traj_encoder={ kind = \"mamba\", d_model = 8, d_state = 2, n_layers = 1 }";
     for encoder in [gru, mamba, "agent.traj_encoder.n_layers=2"] {
@@ -168,6 +169,7 @@ fn a_running_episode_takes_no_more_the_longer_it_is() {
 /// With the weights unchanged, states between windows stand for all inputs before them.
 #[test]
 fn encoding_the_last_windows_again_is_as_good_as_all() {
+    let _alone = alone();
     let gru = "agent.traj_encoder={ kind = \"gru\", d_hidden = 8, d_output = 8 }";
     let mamba = "agent.traj_encoder={ kind = \"mamba\", d_model = 8, d_state = 4, n_layers = 2 }";
     for (encoder, context) in [(gru, 1), (gru, 4), (mamba, 4), (mamba, 7)] {
@@ -202,6 +204,7 @@ fn encoding_the_last_windows_again_is_as_good_as_all() {
 /// The draws of an episode are its own: neither other environments nor threads change them.
 #[test]
 fn sampled_evaluations_repeat_themselves() {
+    let _alone = alone();
     let plan = Plan::new(tiny(&["env.options.penalty=-0.1"])).expect("legal");
     let agent = agent(&plan);
     let (context, device) = (plan.config.train.max_seq_len, device());
