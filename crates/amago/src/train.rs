@@ -68,8 +68,10 @@ fn begin(args: &TrainArgs, device: &Device) -> Result<(String, Plan, RunDir)> {
     plan.set_precision(device)?;
     let stem =
         args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
-    let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));
-    let run = RunDir::create(&folder, &plan.config)?;
+    let run = match &args.run_dir {
+        Some(folder) => RunDir::create(folder, &plan.config)?,
+        None => RunDir::create_next(Path::new("runs"), &stem, &plan.config)?,
+    };
     Ok((name, plan, run))
 }
 
