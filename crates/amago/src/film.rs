@@ -4,8 +4,9 @@ use amago_trainer::Recording;
 use amago_view::film::{Shot, gif};
 use anyhow::{Context, Result, bail};
 
-use crate::commands::{Ending, load_run, stop_on_ctrl_c};
+use crate::commands::{Ending, load_run};
 use crate::output::tell;
+use crate::stop;
 use crate::view_args::FilmArgs;
 
 /// `amago film`.
@@ -19,7 +20,7 @@ pub fn film(args: &FilmArgs) -> Result<Ending> {
         false => loaded.play(loaded.plan.config.eval.greedy && !args.sample),
     };
     let seed = args.seed.unwrap_or(loaded.plan.config.seed);
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop::on_signals()?;
     let recordings = amago_trainer::record(&loaded.plan, &who, (args.episodes, seed), &stop)?;
     let mut shots = Vec::new();
     for recording in &recordings {

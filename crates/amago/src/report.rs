@@ -5,9 +5,10 @@ use amago_view::film::{Shot, gif};
 use amago_view::report::{Scene, html};
 use anyhow::{Context, Result};
 
-use crate::commands::{Ending, load_run, stop_on_ctrl_c};
+use crate::commands::{Ending, load_run};
 use crate::film::shots;
 use crate::output::{complain, tell};
+use crate::stop;
 use crate::view_args::ReportArgs;
 use crate::views;
 
@@ -38,7 +39,7 @@ fn scene(args: &ReportArgs) -> Result<Scene> {
     let loaded = load_run(path, &args.device)?;
     let greedy = loaded.plan.config.eval.greedy;
     let seed = args.seed.unwrap_or(loaded.plan.config.seed);
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop::on_signals()?;
     let mut played = amago_trainer::record(&loaded.plan, &loaded.play(greedy), (1, seed), &stop)?;
     let recording = played.pop().context("stopped")?;
     let title = format!(

@@ -1,7 +1,8 @@
 //! `amago train`, with progress bars or a dashboard, and with event files beside the metrics.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use amago_trainer::{
     EvalReport, Event, Observer, Outcome, Plan, Play, RunDir, Silent, StopFlag, TrainError, Trainer, evaluate,
@@ -15,10 +16,10 @@ use serde_json::json;
 use std::io::IsTerminal;
 
 use crate::args::TrainArgs;
-use crate::commands::{Ending, load_plan, stop_on_ctrl_c};
+use crate::commands::{Ending, load_plan};
 use crate::output::{complain, print, tell};
 use crate::progress::{Progress, epoch_line, eval_line};
-use crate::{device, summary};
+use crate::{device, stop, summary};
 
 /// `amago train`.
 pub fn train(args: &TrainArgs) -> Result<Ending> {
@@ -34,7 +35,7 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
         }
     };
     let folder = run.path().to_owned();
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop::on_signals()?;
     tell(format_args!(
         "training {} on {}, {}: {} -> {}",
         plan.config.env.id, args.device, name, plan.observation_space, plan.action_space
@@ -119,35 +120,52 @@ fn observed(
         progress.finish();
         return Ok(result);
     }
-    let live = Live::default();
-    let view = Dashboard::open(&[folder], Axis::EnvSteps)?.with_live(live.clone());
-    let (result, shown) = std::thread::scope(|scope| {
-        let shown = scope.spawn(|| {
-            let shown = view.show();
-            // Whoever leaves the view ends the run.
-            if !live.is_over() {
-                stop.stop();
-            }
-            shown
-        });
-        let mut observer = LiveObserver(live.clone());
-        let over = Finish(&live);
-        let result = trainer.run(stop, &mut WithEvents { inner: &mut observer, events });
-        drop(over);
-        (result, shown.join())
-    });
-    if let Ok(Err(error)) = shown {
-        complain(format_args!("warning: the dashboard ended: {error}"));
-    }
-    Ok(result)
+    let view = View::open(folder, stop)?;
+    let mut observer = LiveObserver(view.live.clone());
+    Ok(trainer.run(stop, &mut WithEvents { inner: &mut observer, events }))
 }
 
-/// Ends the view when training ends, also by a panic: nobody may be there to press a key.
-struct Finish<'a>(&'a Live);
+/// A dashboard on a thread of its own. It ends when training ends, also by a panic: nobody may be there to press a
+/// key.
+struct View {
+    live: Live,
+    /// Absent once it has ended.
+    thread: Option<JoinHandle<std::io::Result<()>>>,
+}
 
-impl Drop for Finish<'_> {
+impl View {
+    /// How long it may take to give the terminal back. One whose terminal is gone never ends: it waits for keys.
+    const PATIENCE: Duration = Duration::from_secs(3);
+
+    fn open(folder: &Path, stop: &StopFlag) -> Result<Self, ViewError> {
+        let (live, stop) = (Live::default(), stop.clone());
+        let dashboard = Dashboard::open(&[folder], Axis::EnvSteps)?.with_live(live.clone());
+        let shown = live.clone();
+        let thread = std::thread::spawn(move || {
+            let result = dashboard.show();
+            // Whoever leaves the view ends the run.
+            if !shown.is_over() {
+                stop.stop();
+            }
+            result
+        });
+        Ok(Self { live, thread: Some(thread) })
+    }
+}
+
+impl Drop for View {
     fn drop(&mut self) {
-        self.0.finish();
+        self.live.finish();
+        let start = Instant::now();
+        let ends = |thread: &JoinHandle<_>| {
+            while !thread.is_finished() && start.elapsed() < Self::PATIENCE {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            thread.is_finished()
+        };
+        if let Some(Ok(Err(error))) = self.thread.take().filter(ends).map(JoinHandle::join) {
+            complain(format_args!("warning: the dashboard ended: {error}"));
+        }
     }
 }
 
