@@ -75,7 +75,6 @@ impl Collector {
     /// When an environment cannot be made or reset, or exploration does not fit it.
     pub fn new(plan: &Plan, agent: &Agent, device: &Device) -> Result<Self, TrainError> {
         let mut collector = Self::unstarted(plan, agent, device)?;
-        collector.faults.stepped(collector.envs.len());
         if let Err(error) = collector.envs.reset_all().map(drop) {
             collector.faults.revive(&mut collector.envs, error)?;
         }
@@ -86,13 +85,14 @@ impl Collector {
     fn unstarted(plan: &Plan, agent: &Agent, device: &Device) -> Result<Self, TrainError> {
         let config = &plan.config;
         let n = config.train.parallel_actors;
-        let envs = VecEnv::new(plan.make_envs(n)?, config.seed, Role::TrainEnv)?;
+        let mut faults = plan.faults();
+        let envs = VecEnv::new(faults.make(n)?, config.seed, Role::TrainEnv)?;
         let (space, horizon) = (envs.action_space().clone(), envs.horizon());
         let exploration = Exploration::new(config.exploration.clone(), horizon, &space)?;
         let builder = TrajectoryBuilder::new(envs.observation_space(), &space);
         Ok(Self {
             driver: PolicyDriver::new(agent, &envs, config.train.max_seq_len, device),
-            faults: plan.faults(),
+            faults,
             exploration: vec![exploration; n],
             builders: vec![builder; n],
             taken: vec![Vec::new(); n],

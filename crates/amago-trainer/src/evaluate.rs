@@ -65,8 +65,8 @@ pub fn evaluate(
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
     let episodes = plan.config.eval.episodes;
-    let envs = plan.make_envs(episodes.min(MAX_PARALLEL))?;
     let mut faults = plan.faults();
+    let envs = faults.make(episodes.min(MAX_PARALLEL))?;
     let mut report = play_on(envs, &mut faults, who, (episodes, plan.config.seed), stop, observer)?;
     let first;
     (report.faults, first) = faults.report();
@@ -88,7 +88,9 @@ pub fn play(
     stop: &StopFlag,
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
-    play_on(envs, &mut Faults::fatal(), who, (episodes, seed), stop, observer)
+    let mut faults = Faults::fatal();
+    faults.stepped(envs.len());
+    play_on(envs, &mut faults, who, (episodes, seed), stop, observer)
 }
 
 fn play_on(
@@ -106,7 +108,6 @@ fn play_on(
     let share = |i: usize| (episodes + n - 1 - i) / n;
     let mut played: Vec<Vec<EpisodeStats>> = vec![Vec::new(); n];
     let (mut done, mut steps) = (0, 0);
-    faults.stepped(n);
     if let Err(error) = envs.reset_all().map(drop) {
         faults.revive(&mut envs, error)?;
     }
@@ -129,8 +130,10 @@ fn play_on(
         }
         observer.event(Event::Evaluate { done, total: episodes });
     }
+    let seconds = start.elapsed().as_secs_f64();
+    faults.close(envs)?;
     let mut report = summarize(&played.concat());
-    report.steps_per_second = steps as f64 / start.elapsed().as_secs_f64().max(1e-9);
+    report.steps_per_second = steps as f64 / seconds.max(1e-9);
     Ok(report)
 }
 

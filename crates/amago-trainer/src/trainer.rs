@@ -267,7 +267,7 @@ impl Trainer {
             replay: self.data.own.as_ref().map(|store| store.snapshot()).unwrap_or_default(),
             ready_since: self.data.since(),
             policy_age: self.policy_age.clone(),
-            collector: self.collector.as_ref().map(Collector::save),
+            collector: self.collector.as_mut().map(Collector::save),
             unevaluated: self.unevaluated.clone(),
             best: self.best,
             seconds: self.seconds(),

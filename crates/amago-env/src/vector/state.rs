@@ -1,8 +1,8 @@
 //! Workers in the middle of an episode, for a checkpoint.
 
 use super::worker::Worker;
-use super::{VecEnv, VecEnvError, WorkerStep};
-use crate::guard::guard;
+use super::{Phase, VecEnv, VecEnvError, WorkerStep};
+use crate::guard::{guard, name};
 use crate::{Action, Column, DictSpace, Observation};
 
 /// What a checkpoint keeps of one worker.
@@ -28,20 +28,23 @@ struct Running {
 }
 
 impl VecEnv {
-    /// What a checkpoint must keep; `taken` are the actions of each running episode since its start.
+    /// What a checkpoint must keep; `taken` are the actions of each running episode since its start. An environment
+    /// that fails to save its state is played again when the run is resumed; its fault is told by the next call
+    /// that tells of faults.
     ///
     /// # Panics
     /// When `taken` has another length than the vector.
-    pub fn save(&self, taken: &[Vec<Action>]) -> Vec<WorkerState> {
+    pub fn save(&mut self, taken: &[Vec<Action>]) -> Vec<WorkerState> {
         assert_eq!(taken.len(), self.len(), "save: actions of {} workers", taken.len());
-        let states = self.workers.iter().zip(&self.results).zip(taken).map(|((worker, result), actions)| {
-            let running = || Running {
+        let states = self.workers.iter_mut().zip(&self.results).zip(taken);
+        let states = states.map(|((worker, result), actions)| WorkerState {
+            next_episode: worker.next_episode,
+            running: worker.ready.then(|| Running {
                 actions: actions.clone(),
                 obs: result.obs.columns().to_vec(),
                 episode_return: worker.episode_return,
-                env: guard(|| Ok(worker.env.save_state())).ok().flatten(),
-            };
-            WorkerState { next_episode: worker.next_episode, running: worker.ready.then(running) }
+                env: worker.save(),
+            }),
         });
         states.collect()
     }
@@ -63,6 +66,15 @@ impl VecEnv {
 }
 
 impl Worker {
+    fn save(&mut self) -> Option<Vec<u8>> {
+        let saved = guard(|| Ok(self.env.save_state()));
+        saved.unwrap_or_else(|cause| {
+            let fault = self.fault(name(&*self.env), Phase::Save, cause);
+            self.faults.push(fault);
+            None
+        })
+    }
+
     fn resume(
         &mut self,
         state: WorkerState,
@@ -75,7 +87,7 @@ impl Worker {
             return Some(running.actions);
         }
         self.next_episode = state.next_episode;
-        self.fault = None;
+        self.faults.clear();
         self.restart(result, space);
         None
     }

@@ -24,7 +24,7 @@ pub struct CollectorState {
 
 impl Collector {
     /// What a checkpoint must keep.
-    pub fn save(&self) -> CollectorState {
+    pub fn save(&mut self) -> CollectorState {
         CollectorState {
             steps: self.steps,
             workers: self.envs.save(&self.taken),
