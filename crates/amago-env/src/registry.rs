@@ -157,15 +157,11 @@ fn explain<O: DeserializeOwned>(spec: &EnvSpec, options: &Table, all: &toml::de:
     };
     let message = match options.iter().find_map(alone) {
         Some((name, _)) if !spec.docs.iter().any(|(n, _)| *n == name) => {
-            format!("there is no option \"{name}\"; known options are {}", spec.known())
+            format!("{name} is no option; known options are {}", spec.known())
         }
         Some((name, e)) => {
             let value = &options[&name];
-            format!(
-                "option \"{name}\" cannot be {value}: {}; known options are {}",
-                e.message(),
-                spec.known()
-            )
+            format!("{name} cannot be {value}: {}; known options are {}", e.message(), spec.known())
         }
         None => format!("{}; known options are {}", all.message(), spec.known()),
     };

@@ -79,7 +79,7 @@ impl FeedForwardConfig {
     /// Names the setting that is zero.
     pub fn validate(&self) -> Result<(), ModelError> {
         positive(&[("d_model", self.d_model), ("d_ff", self.d_ff), ("n_layers", self.n_layers)])?;
-        self.norm.validate(self.d_model)
+        self.norm.validate("norm", "d_model", self.d_model)
     }
 
     /// Builds the encoder for inputs of width `d_input`.

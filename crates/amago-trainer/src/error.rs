@@ -23,10 +23,10 @@ pub enum TrainError {
         message: String,
     },
     /// Agent settings that clash.
-    #[error("[agent] {0}")]
+    #[error("agent.{0}")]
     Agent(ConfigError),
     /// Optimiser settings that cannot train.
-    #[error("[optim] {0}")]
+    #[error("optim.{0}")]
     Optim(ConfigError),
     /// A loop setting that is out of range.
     #[error("{name} = {value} must be {rule}")]
@@ -103,7 +103,7 @@ pub enum TrainError {
     #[error(transparent)]
     Exploration(#[from] ExplorationError),
     /// The environment cannot be made.
-    #[error(transparent)]
+    #[error("{}", of_config(.0))]
     Env(#[from] EnvError),
     /// The environment's spaces cannot be used.
     #[error(transparent)]
@@ -204,6 +204,17 @@ pub enum TrainError {
         /// File of its batch.
         batch: PathBuf,
     },
+}
+
+/// What an environment says of its options, with the whole key.
+fn of_config(error: &EnvError) -> String {
+    match error {
+        EnvError::Option { env, message } => format!("env.options.{message} (env.id = \"{env}\")"),
+        EnvError::UnknownEnv { id, known } => {
+            format!("env.id = \"{id}\": there is no such environment; known are {known}")
+        }
+        other => other.to_string(),
+    }
 }
 
 impl TrainError {

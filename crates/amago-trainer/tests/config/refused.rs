@@ -112,10 +112,10 @@ fn broken_toml_names_the_source_and_the_line() {
 #[test]
 fn a_plan_refuses_settings_that_cannot_work() {
     let cases: [(&[&str], &[&str]); 21] = [
-        (&["agent.traj_encoder.n_heads=3"], &["[agent]", "traj_encoder", "n_heads = 3", "d_model = 8"]),
+        (&["agent.traj_encoder.n_heads=3"], &["agent.traj_encoder.n_heads = 3", "d_model = 8"]),
         (
             &["agent.traj_encoder.pos_emb=rope", "agent.traj_encoder.n_heads=8"],
-            &["[agent]", "pos_emb = \"rope\"", "d_model = 8", "n_heads = 8"],
+            &["agent.traj_encoder.pos_emb = \"rope\"", "d_model = 8", "n_heads = 8"],
         ),
         (&["agent.traj_encoder.sink_size=2"], &["sink_size = 2", "window_size = 0"]),
         (&["agent.traj_encoder.sink_bias=1.5"], &["sink_bias = 1.5", "sink_size = 0"]),
@@ -130,8 +130,8 @@ fn a_plan_refuses_settings_that_cannot_work() {
         (&["agent.tstep_encoder.obs_keys=[\"image\"]"], &["obs_keys", "image", "observation"]),
         (&["agent.gamma=1"], &["gamma", "1", "below 1"]),
         (&["agent.gamma=nan"], &["gamma", "NaN"]),
-        (&["optim.learning_rate=0"], &["[optim]", "learning_rate"]),
-        (&["optim.micro_batches=0"], &["[optim]", "micro_batches must be at least 1"]),
+        (&["optim.learning_rate=0"], &["optim.learning_rate"]),
+        (&["optim.micro_batches=0"], &["optim.micro_batches must be at least 1"]),
         (
             &["optim.micro_batches=3", "train.batch_size=2"],
             &["optim.micro_batches = 3", "train.batch_size = 2"],
