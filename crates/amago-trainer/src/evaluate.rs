@@ -66,8 +66,9 @@ pub fn evaluate(
 ) -> Result<EvalReport, TrainError> {
     let episodes = plan.config.eval.episodes;
     let mut faults = plan.faults();
-    let envs = faults.make(episodes.min(MAX_PARALLEL))?;
-    let mut report = play_on(envs, &mut faults, who, (episodes, plan.config.seed), stop, observer)?;
+    let seed = plan.config.seed;
+    let envs = faults.vector(episodes.min(MAX_PARALLEL), seed, Role::EvalEnv)?;
+    let mut report = play_on(envs, &mut faults, who, (episodes, seed), stop, observer)?;
     let first;
     (report.faults, first) = faults.report();
     if let Some(first) = first {
@@ -89,12 +90,12 @@ pub fn play(
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
     let mut faults = Faults::fatal();
-    faults.stepped(envs.len());
+    let envs = VecEnv::new(envs, seed, Role::EvalEnv)?;
     play_on(envs, &mut faults, who, (episodes, seed), stop, observer)
 }
 
 fn play_on(
-    envs: Vec<Box<dyn Env>>,
+    mut envs: VecEnv,
     faults: &mut Faults,
     who: &Play<'_>,
     (episodes, seed): (usize, u64),
@@ -102,7 +103,6 @@ fn play_on(
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
     let n = envs.len();
-    let mut envs = VecEnv::new(envs, seed, Role::EvalEnv)?;
     let mut player = Player::new(who, &envs, seed);
     // Environment i plays episodes i, i + n, i + 2n, …
     let share = |i: usize| (episodes + n - 1 - i) / n;

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use amago_env::Env;
 use amago_env::guard::Guarded;
 use amago_env::vector::{Phase, VecEnv, VecEnvError, WorkerFault};
+use amago_env::{Env, Role};
 
 use crate::{EnvFactory, TrainError};
 
@@ -80,12 +80,21 @@ impl Faults {
         Ok(revived)
     }
 
-    /// Makes environments. One that cannot be made is a fault as any other.
+    /// Makes a vector of environments. One that cannot be made is a fault as any other.
     ///
     /// # Errors
-    /// When there were too many.
-    pub fn make(&mut self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
+    /// When there were too many, or the environments do not fit together.
+    pub fn vector(&mut self, n: usize, run_seed: u64, role: Role) -> Result<VecEnv, TrainError> {
         self.stepped(n);
+        loop {
+            match VecEnv::new(self.make(n)?, run_seed, role) {
+                Err(VecEnvError::Workers(faults)) => self.note(faults.into())?,
+                made => return Ok(made?),
+            }
+        }
+    }
+
+    fn make(&mut self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
         let mut made = Vec::with_capacity(n);
         while made.len() < n {
             match (self.make)() {
