@@ -25,10 +25,12 @@ impl Making {
     pub fn new(parent: &Path, config: &str) -> Result<Self, TrainError> {
         // Of a path without a parent, as "run", the parent is "".
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        fs::create_dir_all(parent).map_err(TrainError::io(parent))?;
-        sweep(parent);
+        if !parent.exists() {
+            fs::create_dir_all(parent).map_err(TrainError::io(parent))?;
+        }
+        sweep(parent).map_err(TrainError::io(parent))?;
         let temp = tempfile::Builder::new().prefix(MAKING[0]).suffix(MAKING[1]).tempdir_in(parent);
-        let made = Self(temp.map_err(TrainError::io(parent))?);
+        let made = Self(temp.map_err(|e| TrainError::io(parent)(without_path(e)))?);
         let run = RunDir(made.0.path().to_owned());
         fs::create_dir(run.checkpoints()).map_err(TrainError::io(run.checkpoints()))?;
         fs::write(run.config_file(), config).map_err(TrainError::io(run.config_file()))?;
@@ -61,9 +63,8 @@ impl Making {
 
 /// Removes what processes that were killed left in the making. Only what such a folder can hold is removed,
 /// so that whatever has a name like that by chance stays.
-fn sweep(parent: &Path) {
-    let Ok(entries) = fs::read_dir(parent) else { return };
-    for entry in entries.flatten() {
+fn sweep(parent: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(parent)?.flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let old = || {
@@ -82,4 +83,11 @@ fn sweep(parent: &Path) {
             }
         }
     }
+    Ok(())
+}
+
+/// An error of `tempfile` without the name of the temporary folder, which means nothing to anybody.
+fn without_path(error: std::io::Error) -> std::io::Error {
+    let text = error.to_string();
+    std::io::Error::new(error.kind(), text.split(" at path ").next().unwrap_or(&text))
 }
