@@ -1,6 +1,6 @@
 //! `amago train`, with progress bars or a dashboard, and with event files beside the metrics.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -41,6 +41,8 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
         plan.config.env.id, args.device, name, plan.observation_space, plan.action_space
     ));
     tell(format_args!("run folder: {}", folder.display()));
+    // Before anything of the run is changed: what cannot be opened must leave it as it was.
+    let mut events = args.tensorboard.then(|| Events::open(&folder)).transpose()?;
     let mut trainer = match args.resume {
         None => Trainer::new(plan.clone(), run, &device)?,
         Some(_) => {
@@ -50,7 +52,10 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
             trainer
         }
     };
-    let events = args.tensorboard.then(|| Events::create(&folder, args.resume.is_some())).transpose()?;
+    if let Some(Err(error)) = events.as_mut().map(|events| events.begin(&folder, args.resume.is_some())) {
+        complain(format_args!("warning: no event files: {error}"));
+        events = None;
+    }
     let outcome = observed(&mut trainer, (args.dashboard, &folder), events, &stop)?;
     let outcome = outcome.with_context(|| format!("{} (kept)", folder.display()))?;
     let random = match outcome.eval {
@@ -213,21 +218,24 @@ struct Events {
 }
 
 impl Events {
-    /// A resumed run goes on in a file of its own, after the epochs that the earlier ones hold.
-    fn create(folder: &Path, resumed: bool) -> Result<Self, ViewError> {
+    /// A file of this process, with nothing in it yet.
+    fn open(folder: &Path) -> Result<Self, ViewError> {
+        let file = EventFile::follow(&folder.join("tensorboard"), Axis::EnvSteps)?;
+        Ok(Self { tail: Tail::new(folder.join("metrics.jsonl")), file })
+    }
+
+    /// What a resumed run tells comes after the epochs that the earlier files hold, and instead of those that they hold
+    /// and the run does not.
+    fn begin(&mut self, folder: &Path, resumed: bool) -> Result<(), ViewError> {
         let run = Run::open(folder)?;
-        let dir: PathBuf = folder.join("tensorboard");
-        let mut tail = Tail::new(folder.join("metrics.jsonl"));
-        let mut started = run.machine.started;
-        if resumed {
-            let told = tail.poll()?.records;
-            let wall = told.last().and_then(|record| record.get("time/wall")).unwrap_or(0.0);
-            started =
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(started, |now| now.as_secs_f64() - wall);
+        let told = self.tail.poll()?.records;
+        if !resumed {
+            return self.file.begin(&run, run.machine.started, None);
         }
-        let mut file = EventFile::create(&dir, Axis::EnvSteps, started)?;
-        file.describe(&run)?;
-        Ok(Self { tail, file })
+        let number = |name: &str| told.last().and_then(|record| record.get(name));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        let first = number(Axis::EnvSteps.metric()).map_or(0, |steps| steps as i64 + 1);
+        self.file.begin(&run, now - number("time/wall").unwrap_or(0.0), Some(first))
     }
 
     fn follow(&mut self) -> Result<(), ViewError> {

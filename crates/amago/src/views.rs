@@ -70,16 +70,15 @@ pub fn export(args: &ExportArgs) -> Result<Ending> {
 
 /// Everything of a run in one event file.
 fn event_file(run: &Run, dir: &Path, args: &ExportArgs, images: &[Image]) -> Result<PathBuf> {
-    let mut file = EventFile::create(dir, args.axis.into(), run.machine.started)?;
-    file.describe(run)?;
+    let mut file = EventFile::export(dir, args.axis.into())?;
+    file.begin(run, run.machine.started, None)?;
     for record in &run.records {
         file.record(record)?;
     }
     for image in images {
         file.picture(&image.name, run.records.last(), image.size, &image.bytes)?;
     }
-    file.flush()?;
-    Ok(file.path().to_owned())
+    Ok(file.finish()?)
 }
 
 struct Image {
