@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use amago_agent::Agent;
 use amago_env::exploration::Exploration;
-use amago_env::vector::{EpisodeStats, VecEnv};
+use amago_env::vector::VecEnv;
 use amago_env::{Action, Role, rng};
 use amago_replay::{Store, Trajectory, TrajectoryBuilder, Written};
 use burn::tensor::Device;
@@ -16,6 +16,7 @@ use crate::{Event, Observer, Plan, PolicyDriver, StopFlag, TaskReport, TrainErro
 
 mod state;
 pub use state::CollectorState;
+use state::Part;
 
 /// Steps training environments and stores what happens. Draws come from streams that are made again at
 /// every step, so there is no generator to keep.
@@ -31,6 +32,8 @@ pub struct Collector {
     written: Vec<Written>,
     /// Steps of each environment.
     steps: u64,
+    /// What the running epoch gave so far.
+    part: Part,
     /// Shortest and longest length at which a trajectory is cut.
     traj_save_len: [usize; 2],
     sample: bool,
@@ -86,7 +89,7 @@ impl Collector {
         let config = &plan.config;
         let n = config.train.parallel_actors;
         let mut faults = plan.faults();
-        let envs = VecEnv::new(faults.make(n)?, config.seed, Role::TrainEnv)?;
+        let envs = faults.vector(n, config.seed, Role::TrainEnv)?;
         let (space, horizon) = (envs.action_space().clone(), envs.horizon());
         let exploration = Exploration::new(config.exploration.clone(), horizon, &space)?;
         let builder = TrajectoryBuilder::new(envs.observation_space(), &space);
@@ -98,6 +101,7 @@ impl Collector {
             taken: vec![Vec::new(); n],
             written: Vec::new(),
             steps: 0,
+            part: Part::default(),
             traj_save_len: match (config.replay.traj_save_len, config.replay.traj_save_stagger) {
                 (0, _) => [usize::MAX; 2],
                 (len, false) => [len; 2],
@@ -140,19 +144,33 @@ impl Collector {
         steps: usize,
         stop: &StopFlag,
         observer: &mut dyn Observer,
-    ) -> Result<CollectReport, TrainError> {
+    ) -> Result<(), TrainError> {
         let start = Instant::now();
-        let mut episodes = Vec::new();
         let mut done = 0;
-        while done < steps && !stop.is_set() {
-            self.step(agent, store, &mut episodes)?;
+        let mut result = Ok(());
+        while done < steps && !stop.is_set() && result.is_ok() {
+            result = self.step(agent, store);
             done += 1;
             observer.event(Event::Collect { done, total: steps });
         }
+        self.part.seconds += start.elapsed().as_secs_f64();
+        result
+    }
+
+    /// Steps of each environment since the start.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What the running epoch gave so far, in so many steps of each environment; also what was before the run was
+    /// stopped and resumed.
+    pub fn report(&mut self, steps: usize) -> CollectReport {
         let (faults, first_fault) = self.faults.report();
-        let summary = crate::evaluate::summarize(&episodes);
-        Ok(CollectReport {
-            env_steps: done * self.envs.len(),
+        self.part.faults += faults;
+        let episodes = &self.part.episodes;
+        let summary = crate::evaluate::summarize(episodes);
+        CollectReport {
+            env_steps: steps * self.envs.len(),
             episodes: episodes.len(),
             return_mean: (!episodes.is_empty()).then_some(summary.return_mean),
             success: summary.success,
@@ -160,10 +178,15 @@ impl Collector {
             tasks: summary.tasks,
             returns: summary.returns,
             epsilon: self.exploration[0].epsilon(self.envs.results()[0].local_step),
-            faults,
+            faults: self.part.faults,
             first_fault,
-            seconds: start.elapsed().as_secs_f64(),
-        })
+            seconds: self.part.seconds,
+        }
+    }
+
+    /// What comes belongs to another epoch.
+    pub fn begin_epoch(&mut self) {
+        self.part = Part::default();
     }
 
     /// Lets what was collected be drawn, and returns how many trajectories that is.
@@ -175,12 +198,7 @@ impl Collector {
         admitted
     }
 
-    fn step(
-        &mut self,
-        agent: &Agent,
-        store: &Store,
-        episodes: &mut Vec<EpisodeStats>,
-    ) -> Result<(), TrainError> {
+    fn step(&mut self, agent: &Agent, store: &Store) -> Result<(), TrainError> {
         let mut draws = rng(self.seed, Role::Policy, 0, self.steps);
         let mut actions = self.driver.act(agent, self.envs.results(), !self.sample, &mut draws);
         for (i, action) in actions.iter_mut().enumerate() {
@@ -195,12 +213,12 @@ impl Collector {
             if error.faults().is_empty() {
                 return Err(error.into());
             }
-            self.record(&actions, store, episodes)?;
+            self.record(&actions, store)?;
             for i in self.faults.revive(&mut self.envs, error)? {
                 self.begin(i)?;
             }
         } else {
-            self.record(&actions, store, episodes)?;
+            self.record(&actions, store)?;
         }
         self.steps += 1;
         self.faults.stepped(self.envs.len());
@@ -208,12 +226,7 @@ impl Collector {
     }
 
     /// Takes in what a step gave.
-    fn record(
-        &mut self,
-        actions: &[Action],
-        store: &Store,
-        episodes: &mut Vec<EpisodeStats>,
-    ) -> Result<(), TrainError> {
+    fn record(&mut self, actions: &[Action], store: &Store) -> Result<(), TrainError> {
         self.driver.observe(actions, self.envs.results());
         for (i, action) in actions.iter().enumerate() {
             let result = &self.envs.results()[i];
@@ -224,7 +237,7 @@ impl Collector {
             self.builders[i].push(action, &result.step, next)?;
             self.taken[i].push(action.clone());
             if let Some(stats) = &result.episode {
-                episodes.push(stats.clone());
+                self.part.episodes.push(stats.clone());
                 let (trajectory, faulted) = (self.builders[i].finish(), result.faulted);
                 self.store(store, &trajectory)?;
                 if !faulted {

@@ -10,6 +10,7 @@ use burn::tensor::Device;
 
 use crate::checkpoint::{Checkpoint, CheckpointMeta, RunState};
 use crate::data::Data;
+use crate::learn::Learned;
 use crate::metrics::PolicyAge;
 use crate::{
     Collector, EpochRecord, EvalReport, Event, MetricsLog, Mode, Observer, Plan, Play, RunDir, StopFlag,
@@ -39,6 +40,8 @@ pub struct Trainer {
     /// Seconds before `start`, in earlier processes.
     earlier: f64,
     damage_seen: usize,
+    /// What learning gave in the running epoch.
+    learned: Learned,
     /// An epoch whose evaluation was cut short.
     unevaluated: Option<EpochRecord>,
     /// What a resumed run has to say before it goes on.
@@ -99,6 +102,7 @@ impl Trainer {
             start: Instant::now(),
             earlier: 0.0,
             damage_seen: 0,
+            learned: Learned::default(),
             unevaluated: None,
             notes: Vec::new(),
         }
@@ -120,11 +124,8 @@ impl Trainer {
             Some((checkpoint, damaged)) => {
                 notes.extend(damaged.iter().map(ToString::to_string));
                 notes.push(format!("going on from {}", checkpoint.path().display()));
-                (
-                    checkpoint.load_learner(learner)?,
-                    checkpoint.meta,
-                    checkpoint.load_state()?.unwrap_or_default(),
-                )
+                let state = checkpoint.load_state()?.unwrap_or_default();
+                (checkpoint.load_learner(learner)?, checkpoint.meta, state)
             }
         };
         let data = Data::open(&plan, &run, Some((&state.replay, state.ready_since)))?;
@@ -148,13 +149,15 @@ impl Trainer {
         };
         // The line of an epoch without its evaluation is written again.
         let told = meta.epoch - usize::from(state.unevaluated.is_some()).min(meta.epoch);
-        let metrics = MetricsLog::resume(&run.metrics_file(), told, &device)?;
+        let (metrics, lost) = MetricsLog::resume(&run.metrics_file(), told, &device)?;
+        notes.extend(lost);
         Ok(Self {
             collector,
             policy_age: state.policy_age,
             meta,
             best: state.best,
             earlier: state.seconds,
+            learned: state.learned,
             unevaluated: state.unevaluated,
             notes,
             ..Self::idle(plan, (run, lock), device, learner, data, metrics)
@@ -193,7 +196,7 @@ impl Trainer {
                 return Ok(None);
             }
             let record = self.epoch(epoch, stop, observer)?;
-            if stop.is_set() {
+            if self.meta.epoch < epoch {
                 self.metrics.epoch(&record)?;
                 return Ok(None);
             }
@@ -268,6 +271,7 @@ impl Trainer {
             ready_since: self.data.since(),
             policy_age: self.policy_age.clone(),
             collector: self.collector.as_mut().map(Collector::save),
+            learned: self.learned.clone(),
             unevaluated: self.unevaluated.clone(),
             best: self.best,
             seconds: self.seconds(),

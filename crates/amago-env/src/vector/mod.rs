@@ -21,7 +21,7 @@ use worker::Worker;
 const PARALLEL_ABOVE_NANOS: u64 = 100_000;
 
 /// An episode that just ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EpisodeStats {
     /// Name of the task.
     pub task: String,
