@@ -65,11 +65,12 @@ fn popart_init_nu() -> f32 {
     100.0
 }
 
-/// A configuration that no agent can be built from.
+/// A configuration that no agent can be built from. Every message begins with the setting at fault, by its path in the
+/// agent's table.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigError {
     /// In a network.
-    #[error("{part}: {cause}")]
+    #[error("{part}.{cause}")]
     Model {
         /// Which network.
         part: &'static str,
@@ -228,8 +229,8 @@ impl AgentConfig {
         self.filter.validate()?;
         self.actor.policy.validate(self.online_coeff)?;
         if self.actor.kind == ActorKind::Residual {
-            for width in [self.actor.d_hidden, self.actor.d_ff] {
-                self.actor.norm.validate(width).map_err(part("actor"))?;
+            for (width, d) in [("d_hidden", self.actor.d_hidden), ("d_ff", self.actor.d_ff)] {
+                self.actor.norm.validate("norm", width, d).map_err(part("actor"))?;
             }
         }
         if self.online_coeff <= 0.0 && self.offline_coeff <= 0.0 {
@@ -242,14 +243,10 @@ impl AgentConfig {
     }
 
     fn validate_ranges(&self) -> Result<(), ConfigError> {
-        for gamma in self.gammas() {
-            if !(0.0..1.0).contains(&gamma) {
-                let range = "at least 0 and below 1";
-                return Err(ConfigError::Range {
-                    name: "gamma (or one of multi_gammas)",
-                    value: gamma,
-                    range,
-                });
+        let beside = self.multi_gammas.iter().map(|gamma| ("multi_gammas", *gamma));
+        for (name, value) in beside.chain([("gamma", self.gamma)]) {
+            if !(0.0..1.0).contains(&value) {
+                return Err(ConfigError::Range { name, value, range: "at least 0 and below 1" });
             }
         }
         let weights = [

@@ -165,7 +165,7 @@ pub enum EnvError {
     Option {
         /// Environment id.
         env: String,
-        /// What is wrong and what would be right.
+        /// What is wrong and what would be right; begins with the option.
         message: String,
     },
     /// No built-in environment has this id.

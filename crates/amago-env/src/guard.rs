@@ -1,20 +1,84 @@
 //! Calls into an environment that can neither panic through nor hand over bad numbers.
 
 use std::any::Any;
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::{Action, DictSpace, Env, EnvError, Observation, Step};
+use crate::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
 
-/// Runs code of an environment; a panic becomes [`EnvError::Panicked`].
+/// Runs code of an environment, or of what makes one; a panic becomes [`EnvError::Panicked`].
 ///
 /// The environment may be left half changed, so after a panic it must be reset before use.
-pub(crate) fn guard<T>(f: impl FnOnce() -> Result<T, EnvError>) -> Result<T, EnvError> {
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|p| Err(EnvError::Panicked(message(p.as_ref()))))
+///
+/// # Errors
+/// That of the code, or its panic.
+pub fn guard<T>(f: impl FnOnce() -> Result<T, EnvError>) -> Result<T, EnvError> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|payload| Err(EnvError::Panicked(message(payload))))
 }
 
-fn message(payload: &(dyn Any + Send)) -> String {
+fn message(payload: Box<dyn Any + Send>) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    if text.is_none() {
+        // Whatever it is, dropping it may panic again.
+        std::mem::forget(payload);
+    }
+    text.unwrap_or_else(|| "no message".to_owned())
+}
+
+/// An environment whose `drop` cannot panic through. Its methods still can: see [`guard`].
+pub struct Guarded(Option<Box<dyn Env>>);
+
+impl Guarded {
+    /// Takes the environment.
+    pub fn new(env: Box<dyn Env>) -> Self {
+        Self(Some(env))
+    }
+
+    /// Drops it.
+    ///
+    /// # Errors
+    /// When that panics.
+    pub fn discard(mut self) -> Result<(), EnvError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), EnvError> {
+        let env = self.0.take();
+        guard(move || {
+            drop(env);
+            Ok(())
+        })
+    }
+
+    /// What never changes of it: spaces of observations and actions, and the longest episode.
+    ///
+    /// # Errors
+    /// When asking for it panics.
+    pub fn constants(&self) -> Result<(DictSpace, Space, Option<usize>), EnvError> {
+        guard(|| Ok((self.observation_space().clone(), self.action_space().clone(), self.horizon())))
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Nobody asks any more; the panic itself has told of it.
+        let _ = self.end();
+    }
+}
+
+impl Deref for Guarded {
+    type Target = dyn Env;
+
+    fn deref(&self) -> &(dyn Env + 'static) {
+        self.0.as_deref().expect("it is there until it is dropped")
+    }
+}
+
+impl DerefMut for Guarded {
+    fn deref_mut(&mut self) -> &mut (dyn Env + 'static) {
+        self.0.as_deref_mut().expect("it is there until it is dropped")
+    }
 }
 
 /// Resets and checks the first observation.

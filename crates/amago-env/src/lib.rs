@@ -11,7 +11,7 @@ pub mod conformance;
 mod env;
 pub mod exploration;
 pub mod film;
-mod guard;
+pub mod guard;
 pub mod kshot;
 mod observation;
 pub mod registry;

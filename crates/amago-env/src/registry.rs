@@ -146,9 +146,9 @@ fn explain<O: DeserializeOwned>(spec: &EnvSpec, options: &Table, all: &toml::de:
                 none if none.is_empty() => format!("; {}", list()),
                 names => names,
             };
-            format!("there is no option \"{name}\"{hint}")
+            format!("{name} is no option{hint}")
         }
-        Some((name, e)) => format!("option \"{name}\" cannot be {}: {}", options[&name], e.message()),
+        Some((name, e)) => format!("{name} cannot be {}: {}", options[&name], e.message()),
         None => format!("{}; {}", all.message(), list()),
     };
     EnvError::Option { env: spec.id.to_owned(), message }

@@ -114,7 +114,7 @@ impl CnnTstepConfig {
             ("rl2_features", self.rl2_features),
             ("d_output", self.d_output),
         ])?;
-        self.out_norm.validate(self.d_output)?;
+        self.out_norm.validate("out_norm", "d_output", self.d_output)?;
         self.input_norm.validate()?;
         self.goal.iter().try_for_each(GoalConfig::validate)?;
         let share = self.aug_pct_of_batch;

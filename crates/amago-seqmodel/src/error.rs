@@ -1,4 +1,7 @@
 //! What can be wrong with a model configuration.
+//!
+//! Every message begins with the setting at fault, by its path from the config that was checked: whoever holds that
+//! config puts its own path and a dot before it.
 
 /// A configuration that no model can be built from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,9 +45,19 @@ pub enum ModelError {
         /// Its value, as text so that the error can be compared.
         value: String,
     },
+    /// A list that must have entries has none.
+    #[error("{0} must not be empty")]
+    Empty(&'static str),
     /// Groups of eight.
-    #[error("the simnorm needs a width that is a multiple of 8, not {0}")]
-    SimNorm(usize),
+    #[error("{norm} = \"simnorm\" needs {width} = {d} to be a multiple of 8")]
+    SimNorm {
+        /// The norm's setting.
+        norm: &'static str,
+        /// The setting of its width.
+        width: &'static str,
+        /// The width.
+        d: usize,
+    },
     /// A key that the observation does not have.
     #[error("{setting} names \"{key}\", but the observation has {known}")]
     ObsKey {

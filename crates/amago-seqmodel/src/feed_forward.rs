@@ -91,9 +91,9 @@ impl FeedForwardConfig {
         let d_ff = self.width_of_blocks();
         positive(&[("d_model", self.d_model), ("d_ff", d_ff), ("n_layers", self.n_layers)])?;
         dropout(&[("dropout", self.dropout)])?;
-        self.norm.validate(d_ff)?;
-        self.norm.validate(self.d_model)?;
-        self.out_norm.validate(self.d_model)
+        self.norm.validate("norm", "d_ff", d_ff)?;
+        self.norm.validate("norm", "d_model", self.d_model)?;
+        self.out_norm.validate("out_norm", "d_model", self.d_model)
     }
 
     /// Builds the encoder for inputs of width `d_input`.

@@ -84,10 +84,11 @@ impl FfTstepConfig {
     /// Names the setting that is zero or does not fit its norm.
     pub fn validate(&self) -> Result<(), ModelError> {
         positive(&[("n_layers", self.n_layers), ("d_hidden", self.d_hidden), ("d_output", self.d_output)])?;
-        for (name, norm, d) in
-            [("norm", self.norm, self.d_hidden), ("out_norm", self.out_norm, self.d_output)]
-        {
-            norm.validate(d)?;
+        for (name, norm, width, d) in [
+            ("norm", self.norm, "d_hidden", self.d_hidden),
+            ("out_norm", self.out_norm, "d_output", self.d_output),
+        ] {
+            norm.validate(name, width, d)?;
             if self.auto_scale && norm == NormKind::Simnorm {
                 return Err(ModelError::AutoScale(name));
             }

@@ -59,7 +59,7 @@ impl GruConfig {
     /// Names the setting that is zero or does not fit its norm.
     pub fn validate(&self) -> Result<(), ModelError> {
         positive(&[("d_hidden", self.d_hidden), ("n_layers", self.n_layers), ("d_output", self.d_output)])?;
-        self.norm.validate(self.d_output)
+        self.norm.validate("norm", "d_output", self.d_output)
     }
 
     /// Builds the encoder for inputs of width `d_input`.

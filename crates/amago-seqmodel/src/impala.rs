@@ -30,7 +30,9 @@ impl Default for ImpalaConfig {
 impl ImpalaConfig {
     /// Refuses empty shapes and channels that the norm cannot split.
     pub(crate) fn validate(&self) -> Result<(), ModelError> {
-        positive(&[("the number of cnn.depths", self.depths.len())])?;
+        if self.depths.is_empty() {
+            return Err(ModelError::Empty("cnn.depths"));
+        }
         for depth in &self.depths {
             positive(&[("cnn.depths", *depth)])?;
             if self.group_norm && !depth.is_multiple_of(GROUPS) {

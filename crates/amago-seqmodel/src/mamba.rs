@@ -65,7 +65,7 @@ impl MambaConfig {
             ("expand", self.expand),
             ("n_layers", self.n_layers),
         ])?;
-        self.norm.validate(self.d_model)
+        self.norm.validate("norm", "d_model", self.d_model)
     }
 
     /// Builds the encoder for inputs of width `d_input`.

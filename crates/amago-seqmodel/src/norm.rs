@@ -48,13 +48,13 @@ pub struct Affine {
 }
 
 impl NormKind {
-    /// Refuses widths that the kind cannot normalise.
+    /// Refuses widths that the kind cannot normalise; `norm` and `width` are the settings of the kind and of `d`.
     ///
     /// # Errors
     /// When the groups of simnorm do not fit.
-    pub fn validate(self, d: usize) -> Result<(), ModelError> {
+    pub fn validate(self, norm: &'static str, width: &'static str, d: usize) -> Result<(), ModelError> {
         let fits = self != NormKind::Simnorm || d.is_multiple_of(SIMNORM_GROUP);
-        if fits { Ok(()) } else { Err(ModelError::SimNorm(d)) }
+        if fits { Ok(()) } else { Err(ModelError::SimNorm { norm, width, d }) }
     }
 
     /// Builds the layer for width `d`.

@@ -111,8 +111,8 @@ impl TransformerConfig {
             ("dropout_qkv", self.dropout_qkv),
         ])?;
         self.validate_pattern()?;
-        self.norm.validate(self.d_model)?;
-        self.norm.validate(self.d_ff)
+        self.norm.validate("norm", "d_model", self.d_model)?;
+        self.norm.validate("norm", "d_ff", self.d_ff)
     }
 
     fn validate_pattern(&self) -> Result<(), ModelError> {

@@ -143,16 +143,16 @@ fn dropout_must_leave_something() {
 
 #[test]
 fn simnorm_needs_whole_groups() {
-    let simnorm = |c: &mut TransformerConfig, d_model, d_ff| {
-        (c.norm, c.n_heads, c.d_model, c.d_ff) = (NormKind::Simnorm, 2, d_model, d_ff);
-    };
-    assert_eq!(transformer(|c| simnorm(c, 20, 64)), ModelError::SimNorm(20));
-    assert_eq!(transformer(|c| simnorm(c, 16, 36)), ModelError::SimNorm(36));
-    assert_eq!(feed_forward(|c| (c.norm, c.d_model) = (NormKind::Simnorm, 12)), ModelError::SimNorm(12));
-    assert_eq!(gru(|c| (c.norm, c.d_output) = (NormKind::Simnorm, 12)), ModelError::SimNorm(12));
-    assert_eq!(mamba(|c| (c.norm, c.d_model) = (NormKind::Simnorm, 12)), ModelError::SimNorm(12));
-    assert_eq!(tstep(|c| (c.norm, c.d_hidden) = (NormKind::Simnorm, 9)), ModelError::SimNorm(9));
-    assert_eq!(tstep(|c| (c.out_norm, c.d_output) = (NormKind::Simnorm, 10)), ModelError::SimNorm(10));
+    let simple = NormKind::Simnorm;
+    let set = |c: &mut TransformerConfig, d, ff| (c.norm, c.n_heads, c.d_model, c.d_ff) = (simple, 2, d, ff);
+    let refused = |norm, width, d| ModelError::SimNorm { norm, width, d };
+    assert_eq!(transformer(|c| set(c, 20, 64)), refused("norm", "d_model", 20));
+    assert_eq!(transformer(|c| set(c, 16, 36)), refused("norm", "d_ff", 36));
+    assert_eq!(feed_forward(|c| (c.norm, c.d_model) = (simple, 12)), refused("norm", "d_model", 12));
+    assert_eq!(gru(|c| (c.norm, c.d_output) = (simple, 12)), refused("norm", "d_output", 12));
+    assert_eq!(mamba(|c| (c.norm, c.d_model) = (simple, 12)), refused("norm", "d_model", 12));
+    assert_eq!(tstep(|c| (c.norm, c.d_hidden) = (simple, 9)), refused("norm", "d_hidden", 9));
+    assert_eq!(tstep(|c| (c.out_norm, c.d_output) = (simple, 10)), refused("out_norm", "d_output", 10));
 }
 
 fn some(keys: &[&str]) -> Option<Vec<String>> {
@@ -238,7 +238,7 @@ fn settings_of_images_are_checked() {
         let depths = depths.to_vec();
         move |c: &mut CnnTstepConfig| c.cnn = CnnConfig::Impala(ImpalaConfig { depths, group_norm })
     };
-    assert_eq!(cnn_tstep(impala(&[], false)), ModelError::Zero("the number of cnn.depths"));
+    assert_eq!(cnn_tstep(impala(&[], false)), ModelError::Empty("cnn.depths"));
     assert_eq!(cnn_tstep(impala(&[8, 0], false)), ModelError::Zero("cnn.depths"));
     assert_eq!(cnn_tstep(impala(&[8, 6], true)), ModelError::GroupNorm(6));
     let mut config = CnnTstepConfig::default();

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use amago_agent::Agent;
 use amago_env::exploration::Exploration;
-use amago_env::vector::{EpisodeStats, VecEnv};
+use amago_env::vector::VecEnv;
 use amago_env::{Action, Role, rng};
 use amago_replay::{Store, Trajectory, TrajectoryBuilder, Written};
 use burn::tensor::Device;
@@ -18,6 +18,7 @@ use crate::{
 
 mod state;
 pub use state::CollectorState;
+use state::Part;
 
 /// Steps training environments and stores what happens. Draws come from streams that are made again at
 /// every step, so there is no generator to keep.
@@ -31,10 +32,14 @@ pub struct Collector {
     written: Vec<Written>,
     /// Steps of each environment.
     steps: u64,
+    /// What the running epoch gave so far.
+    part: Part,
     /// Shortest and longest length at which a trajectory is cut.
     traj_save_len: [usize; 2],
     /// Where whole episodes are wanted, the length at which they are cut nevertheless, until it is told.
     whole: Option<usize>,
+    /// That length, where it was just met.
+    outgrown: Option<usize>,
     sample: bool,
     seed: u64,
 }
@@ -83,7 +88,6 @@ impl Collector {
     /// When an environment cannot be made or reset, or exploration does not fit it.
     pub fn new(plan: &Plan, agent: &Agent, device: &Device) -> Result<Self, TrainError> {
         let mut collector = Self::unstarted(plan, agent, device)?;
-        collector.faults.stepped(collector.envs.len());
         if let Err(error) = collector.envs.reset_all().map(drop) {
             collector.faults.revive(&mut collector.envs, error)?;
         }
@@ -94,7 +98,8 @@ impl Collector {
     fn unstarted(plan: &Plan, agent: &Agent, device: &Device) -> Result<Self, TrainError> {
         let config = &plan.config;
         let n = config.train.parallel_actors;
-        let envs = VecEnv::new(plan.make_envs(n)?, config.seed, Role::TrainEnv)?.resumable();
+        let mut faults = plan.faults();
+        let envs = faults.vector(n, config.seed, Role::TrainEnv)?.resumable();
         let (space, horizon) = (envs.action_space().clone(), envs.horizon());
         let exploration = Exploration::new(config.exploration.clone(), horizon, &space)?;
         // Pieces of endless episodes are long enough to be drawn as whole sequences.
@@ -102,11 +107,12 @@ impl Collector {
         let builder = TrajectoryBuilder::new(envs.observation_space(), &space);
         Ok(Self {
             driver: PolicyDriver::new(agent, &envs, config.train.max_seq_len, device),
-            faults: plan.faults(),
+            faults,
             exploration: vec![exploration; n],
             builders: vec![builder; n],
             written: Vec::new(),
             steps: 0,
+            part: Part::default(),
             traj_save_len: match (config.replay.traj_save_len, config.replay.traj_save_stagger) {
                 (0, _) => [longest; 2],
                 (len, false) => [len; 2],
@@ -116,6 +122,7 @@ impl Collector {
                 }
             },
             whole: (config.replay.traj_save_len == 0).then_some(longest),
+            outgrown: None,
             sample: config.train.sample_actions,
             seed: config.seed,
             envs,
@@ -149,20 +156,33 @@ impl Collector {
         steps: usize,
         stop: &StopFlag,
         observer: &mut dyn Observer,
-    ) -> Result<CollectReport, TrainError> {
+    ) -> Result<(), TrainError> {
         let start = Instant::now();
-        let mut episodes = Vec::new();
-        let (mut done, mut outgrown) = (0, None);
-        while done < steps && !stop.is_set() {
-            let cut = self.step(agent, store, &mut episodes)?;
-            outgrown = outgrown.or_else(|| self.whole.take_if(|_| cut));
+        let mut done = 0;
+        let mut result = Ok(());
+        while done < steps && !stop.is_set() && result.is_ok() {
+            result = self.step(agent, store);
             done += 1;
             observer.event(Event::Collect { done, total: steps });
         }
+        self.part.seconds += start.elapsed().as_secs_f64();
+        result
+    }
+
+    /// Steps of each environment since the start.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What the running epoch gave so far, in so many steps of each environment; also what was before the run was
+    /// stopped and resumed.
+    pub fn report(&mut self, steps: usize) -> CollectReport {
         let (faults, first_fault) = self.faults.report();
-        let summary = crate::evaluate::summarize(&episodes);
-        Ok(CollectReport {
-            env_steps: done * self.envs.len(),
+        self.part.faults += faults;
+        let episodes = &self.part.episodes;
+        let summary = crate::evaluate::summarize(episodes);
+        CollectReport {
+            env_steps: steps * self.envs.len(),
             episodes: episodes.len(),
             return_mean: (!episodes.is_empty()).then_some(summary.return_mean),
             return_bottom_fifth: (!episodes.is_empty()).then_some(summary.return_bottom_fifth),
@@ -171,11 +191,16 @@ impl Collector {
             tasks: summary.tasks,
             returns: summary.returns,
             epsilon: self.exploration[0].epsilon(self.envs.results()[0].local_step),
-            faults,
+            faults: self.part.faults,
             first_fault,
-            outgrown,
-            seconds: start.elapsed().as_secs_f64(),
-        })
+            outgrown: self.outgrown.take(),
+            seconds: self.part.seconds,
+        }
+    }
+
+    /// What comes belongs to another epoch.
+    pub fn begin_epoch(&mut self) {
+        self.part = Part::default();
     }
 
     /// Lets what was collected be drawn, and returns how many trajectories that is.
@@ -187,13 +212,8 @@ impl Collector {
         admitted
     }
 
-    /// One step of every environment, and whether a running episode was cut.
-    fn step(
-        &mut self,
-        agent: &Agent,
-        store: &Store,
-        episodes: &mut Vec<EpisodeStats>,
-    ) -> Result<bool, TrainError> {
+    /// One step of every environment.
+    fn step(&mut self, agent: &Agent, store: &Store) -> Result<(), TrainError> {
         let mut draws = rng(self.seed, Role::Policy, 0, self.steps);
         let draws = self.sample.then_some(std::slice::from_mut(&mut draws));
         let mut actions = self.driver.act(agent, self.envs.results(), draws);
@@ -208,7 +228,7 @@ impl Collector {
             Err(error) if error.faults().is_empty() => return Err(error.into()),
             result => result.err(),
         };
-        let cut = self.record(&actions, store, episodes)?;
+        self.record(&actions, store)?;
         if let Some(error) = failed {
             for i in self.faults.revive(&mut self.envs, error)? {
                 self.begin(i)?;
@@ -216,17 +236,11 @@ impl Collector {
         }
         self.steps += 1;
         self.faults.stepped(self.envs.len());
-        Ok(cut)
+        Ok(())
     }
 
-    /// Takes in what a step gave, and tells whether a running episode was cut.
-    fn record(
-        &mut self,
-        actions: &[Action],
-        store: &Store,
-        episodes: &mut Vec<EpisodeStats>,
-    ) -> Result<bool, TrainError> {
-        let mut cut = false;
+    /// Takes in what a step gave.
+    fn record(&mut self, actions: &[Action], store: &Store) -> Result<(), TrainError> {
         self.driver.observe(actions, self.envs.results());
         for (i, action) in actions.iter().enumerate() {
             let result = &self.envs.results()[i];
@@ -236,7 +250,7 @@ impl Collector {
             let next = result.final_obs().unwrap_or(&result.obs);
             self.builders[i].push(action, &result.step, next)?;
             if let Some(stats) = &result.episode {
-                episodes.push(stats.clone());
+                self.part.episodes.push(stats.clone());
                 let (trajectory, faulted) = (self.builders[i].finish(), result.faulted);
                 self.store(store, &trajectory)?;
                 if !faulted {
@@ -245,10 +259,10 @@ impl Collector {
             } else if self.is_long(i) {
                 let trajectory = self.builders[i].cut();
                 self.store(store, &trajectory)?;
-                cut = true;
+                self.outgrown = self.outgrown.or_else(|| self.whole.take());
             }
         }
-        Ok(cut)
+        Ok(())
     }
 
     /// Whether what was recorded is to be cut off. The length depends on the step at which it began.

@@ -24,10 +24,10 @@ pub enum TrainError {
         message: String,
     },
     /// Agent settings that clash.
-    #[error("[agent] {0}")]
+    #[error("agent.{0}")]
     Agent(ConfigError),
     /// Optimiser settings that cannot train.
-    #[error("[optim] {0}")]
+    #[error("optim.{0}")]
     Optim(ConfigError),
     /// A size that nobody means.
     #[error("{name} = {value} is too large: at most {most}")]
@@ -150,7 +150,7 @@ pub enum TrainError {
     #[error(transparent)]
     Exploration(#[from] ExplorationError),
     /// The environment cannot be made.
-    #[error(transparent)]
+    #[error("{}", of_config(.0))]
     Env(#[from] EnvError),
     /// The environment's spaces cannot be used.
     #[error(transparent)]
@@ -254,6 +254,17 @@ pub enum TrainError {
         /// File of its batch.
         batch: PathBuf,
     },
+}
+
+/// What an environment says of its options, with the whole key.
+fn of_config(error: &EnvError) -> String {
+    match error {
+        EnvError::Option { env, message } => format!("env.options.{message} (env.id = \"{env}\")"),
+        EnvError::UnknownEnv { id, known } => {
+            format!("env.id = \"{id}\": there is no such environment; known are {known}")
+        }
+        other => other.to_string(),
+    }
 }
 
 impl TrainError {

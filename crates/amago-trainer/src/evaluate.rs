@@ -106,9 +106,9 @@ pub fn evaluate(
     stop: &StopFlag,
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
-    let envs = plan.make_envs(episodes.count.min(MAX_PARALLEL))?;
     let mut faults = plan.faults();
-    let mut report = play_on(envs, &mut faults, who, episodes, stop, observer)?;
+    let envs = faults.vector(episodes.count.min(MAX_PARALLEL), episodes.seed, Role::EvalEnv)?;
+    let mut report = play_on(limited(envs, episodes), &mut faults, who, episodes, stop, observer)?;
     let first;
     (report.faults, first) = faults.report();
     if let Some(first) = first {
@@ -129,18 +129,18 @@ pub fn play(
     stop: &StopFlag,
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
+    let envs = limited(VecEnv::new(envs, episodes.seed, Role::EvalEnv)?, episodes);
     play_on(envs, &mut Faults::fatal(), who, episodes, stop, observer)
 }
 
-/// Environments for some episodes, each of which ends.
-pub(crate) fn limited(envs: Vec<Box<dyn Env>>, episodes: &Episodes<'_>) -> Result<VecEnv, TrainError> {
-    let envs = VecEnv::new(envs, episodes.seed, Role::EvalEnv)?;
+/// The same environments, each episode of which ends.
+pub(crate) fn limited(envs: VecEnv, episodes: &Episodes<'_>) -> VecEnv {
     let limit = step_limit(episodes.max_steps, envs.horizon());
-    Ok(envs.with_max_episode_steps(limit))
+    envs.with_max_episode_steps(limit)
 }
 
 fn play_on(
-    envs: Vec<Box<dyn Env>>,
+    mut envs: VecEnv,
     faults: &mut Faults,
     who: &Play<'_>,
     episodes: &Episodes<'_>,
@@ -148,14 +148,13 @@ fn play_on(
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
     let (n, total) = (envs.len(), episodes.count);
-    let mut envs = limited(envs, episodes)?;
+    let limit = step_limit(episodes.max_steps, envs.horizon());
     let mut player = Player::new(who, &envs, episodes.seed);
     let mut recorder = episodes.save.map(|store| Recorder::new(store, &envs));
     // Environment i plays episodes i, i + n, i + 2n, …
     let share = |i: usize| total / n + usize::from(i < total % n);
     let mut played: Vec<Vec<EpisodeStats>> = vec![Vec::new(); n];
     let (mut done, mut steps) = (0, 0);
-    faults.stepped(n);
     if let Err(error) = envs.reset_all().map(drop) {
         faults.revive(&mut envs, error)?;
     }
@@ -190,10 +189,11 @@ fn play_on(
     if let Some(recorder) = recorder {
         recorder.finish()?;
     }
+    let seconds = start.elapsed().as_secs_f64();
+    faults.close(envs)?;
     let mut report = summarize(&played.concat());
-    report.steps_per_second = steps as f64 / start.elapsed().as_secs_f64().max(1e-9);
+    report.steps_per_second = steps as f64 / seconds.max(1e-9);
     if report.cut > 0 {
-        let limit = step_limit(episodes.max_steps, envs.horizon());
         observer.event(Event::Warning(cut_short(report.cut, report.returns.len(), limit)));
     }
     Ok(report)

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use amago_env::guard::Guarded;
 use amago_env::vector::{Phase, VecEnv, VecEnvError, WorkerFault};
+use amago_env::{Env, Role};
 
 use crate::{EnvFactory, TrainError};
 
@@ -52,32 +54,99 @@ impl Faults {
         let mut faults = VecDeque::from(faults);
         let mut revived = Vec::new();
         while let Some(fault) = faults.pop_front() {
-            self.count += 1;
-            self.first.get_or_insert_with(|| fault.to_string());
-            if self.count as f64 > self.rate * self.steps as f64 + f64::from(u8::from(self.rate > 0.0)) {
+            if self.is_too_many(&fault) {
                 faults.push_front(fault);
-                let faults = VecEnvError::Workers(faults.into());
-                return Err(match self.rate > 0.0 {
-                    true => TrainError::Faults {
-                        count: self.count,
-                        steps: self.steps,
-                        rate: self.rate,
-                        last: faults,
-                    },
-                    false => faults.into(),
-                });
+                return Err(self.too_many(faults.into()));
             }
             let worker = fault.worker;
+            // The one that failed to drop has a successor already.
+            if fault.phase == Phase::Drop {
+                continue;
+            }
             match (self.make)() {
-                Err(cause) => faults.push_back(WorkerFault { phase: Phase::Reset, cause, ..fault }),
-                Ok(env) => match envs.restart(worker, Some(env)) {
-                    Ok(_) => revived.push(worker),
-                    Err(VecEnvError::Workers(again)) => faults.extend(again),
-                    Err(other) => return Err(other.into()),
-                },
+                Err(cause) => faults.push_back(WorkerFault { phase: Phase::Make, cause, ..fault }),
+                Ok(env) => {
+                    match envs.restart(worker, Some(env)) {
+                        Ok(_) => {}
+                        Err(VecEnvError::Workers(again)) => faults.extend(again),
+                        Err(other) => return Err(other.into()),
+                    }
+                    if !envs.results()[worker].faulted {
+                        revived.push(worker);
+                    }
+                }
             }
         }
         Ok(revived)
+    }
+
+    /// Makes a vector of environments. One that cannot be made is a fault as any other.
+    ///
+    /// # Errors
+    /// When there were too many, or the environments do not fit together.
+    pub fn vector(&mut self, n: usize, run_seed: u64, role: Role) -> Result<VecEnv, TrainError> {
+        self.stepped(n);
+        loop {
+            match VecEnv::new(self.make(n)?, run_seed, role) {
+                Err(VecEnvError::Workers(faults)) => self.note(faults.into())?,
+                made => return Ok(made?),
+            }
+        }
+    }
+
+    fn make(&mut self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
+        let mut made = Vec::with_capacity(n);
+        while made.len() < n {
+            match (self.make)() {
+                Ok(env) => made.push(env),
+                Err(cause) => {
+                    let (worker, env) = (made.len(), "not made yet".to_owned());
+                    let fault = WorkerFault { worker, env, episode: 0, phase: Phase::Make, cause };
+                    if let Err(error) = self.note(vec![fault].into()) {
+                        made.into_iter().for_each(|env| drop(Guarded::new(env)));
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    /// Drops environments, and counts those that fail to.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub fn close(&mut self, envs: VecEnv) -> Result<(), TrainError> {
+        match envs.close() {
+            Err(VecEnvError::Workers(faults)) => self.note(faults.into()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Counts faults after which nothing is to be replaced.
+    fn note(&mut self, mut faults: VecDeque<WorkerFault>) -> Result<(), TrainError> {
+        while let Some(fault) = faults.pop_front() {
+            if self.is_too_many(&fault) {
+                faults.push_front(fault);
+                return Err(self.too_many(faults.into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a fault.
+    fn is_too_many(&mut self, fault: &WorkerFault) -> bool {
+        self.count += 1;
+        self.first.get_or_insert_with(|| fault.to_string());
+        self.count as f64 > self.rate * self.steps as f64 + f64::from(u8::from(self.rate > 0.0))
+    }
+
+    fn too_many(&self, faults: Vec<WorkerFault>) -> TrainError {
+        let last = VecEnvError::Workers(faults);
+        match self.rate > 0.0 {
+            true => TrainError::Faults { count: self.count, steps: self.steps, rate: self.rate, last },
+            false => last.into(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use amago_agent::{BatchReport, Learner, RandomDraws, TrainBatch, UpdateReport};
 use amago_env::{Column, Role, rng, stream_seed};
@@ -24,15 +25,21 @@ pub(crate) struct Learning<'a> {
     /// With autodiff.
     pub device: &'a Device,
     pub meta: &'a mut CheckpointMeta,
+    pub learned: &'a mut Learned,
 }
 
-/// What the updates of an epoch gave.
-#[derive(Debug, Default)]
-pub(crate) struct Learned {
+/// What the updates of the running epoch gave so far.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Learned {
+    /// One per update that was used.
     pub reports: Vec<UpdateReport>,
+    /// Updates that could not be used.
     pub skipped: u64,
-    /// The batch of the last of them.
+    /// The batch of the last of them; of no use to a later process.
+    #[serde(skip)]
     pub batch: BatchReport,
+    /// Seconds that they took.
+    pub seconds: f64,
 }
 
 impl Learning<'_> {
@@ -46,15 +53,15 @@ impl Learning<'_> {
         (epoch, updates): (usize, usize),
         stop: &StopFlag,
         observer: &mut dyn Observer,
-    ) -> Result<Learned, TrainError> {
+    ) -> Result<(), TrainError> {
+        let start = Instant::now();
         self.learner.limit = self.plan.config.train.loss_limit;
         let (plan, data, device, first) = (self.plan, self.data, self.device, self.counter());
         // The copy to the device is part of it, so that it overlaps with the update before, too.
         let draw = |counter| {
             draw(plan, data, epoch, counter).map(|batch| train_batch(batch, &plan.spec.obs, device))
         };
-        prefetch(first..first + updates as u64, draw, |batches| {
-            let mut learned = Learned::default();
+        let result = prefetch(first..first + updates as u64, draw, |batches| {
             for (done, batch) in (1..=updates).zip(batches) {
                 if stop.is_set() {
                     break;
@@ -63,17 +70,19 @@ impl Learning<'_> {
                 if self.learner.updates == self.meta.updates {
                     let warning = self.bad_update(epoch, &report)?;
                     self.meta.skipped += 1;
-                    learned.skipped += 1;
+                    self.learned.skipped += 1;
                     observer.event(Event::Warning(warning));
                     continue;
                 }
                 self.meta.updates += 1;
                 observer.event(Event::Learn { done, total: updates, loss: report.loss });
-                learned.reports.push(report);
+                self.learned.reports.push(report);
             }
-            learned.batch = self.learner.last_batch().unwrap_or_default();
-            Ok(learned)
-        })
+            self.learned.batch = self.learner.last_batch().unwrap_or_default();
+            Ok(())
+        });
+        self.learned.seconds += start.elapsed().as_secs_f64();
+        result
     }
 
     /// Number of the next update, from 0. A skipped update is not tried again.

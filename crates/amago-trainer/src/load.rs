@@ -8,6 +8,7 @@
 
 use amago_agent::AgentConfig;
 use amago_env::did_you_mean;
+use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
@@ -100,9 +101,10 @@ pub fn load_config(source: &ConfigSource<'_>) -> Result<RunConfig, TrainError> {
     let preset = take_preset(&mut table).map_err(misfit)?;
     let defaults = Value::try_from(RunConfig::with_agent(preset)).map_err(|e| fail(e.to_string()))?;
     let merged = merge(defaults, Value::Table(table), "").map_err(misfit)?;
-    let config: RunConfig = serde_path_to_error::deserialize(merged).map_err(|e| {
-        let key = e.path().to_string();
-        misfit(Misfit { message: format!("{key}: {}", e.inner().message()), key })
+    let config: RunConfig = serde_path_to_error::deserialize(merged.clone()).map_err(|e| {
+        let message = e.inner().message();
+        let key = whole_key(merged, e.path().to_string(), message);
+        misfit(Misfit { message: format!("{key}: {message}"), key })
     })?;
     if config.env.id.is_empty() {
         return Err(fail("env.id is missing: name an environment (`amago envs` lists them)".to_owned()));
@@ -129,6 +131,35 @@ fn understand_greedy(table: &mut Table, later: bool) -> Result<(), String> {
     }
     eval.insert("actions".to_owned(), actions.into());
     Ok(())
+}
+
+/// The key at fault, where only the table is known: the values of a table with a kind are read twice, and the second
+/// time nobody keeps count of where. It is the one without which the error is another one or none.
+fn whole_key(mut config: Value, mut path: String, message: &str) -> String {
+    loop {
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let Some(table) = at(&mut config, &path) else { return path };
+        // What is missing may still be missing in a table further in.
+        let tried = table.iter().filter(|(_, value)| missing.is_none() || value.is_table());
+        let mut trials: Vec<String> = tried.map(|(key, _)| key.clone()).collect();
+        // Without its kind a table means nothing at all.
+        trials.sort_by_key(|key| key == "kind");
+        let blamed = trials.into_iter().find(|key| {
+            let mut without = config.clone();
+            at(&mut without, &path).and_then(|table| table.remove(key));
+            RunConfig::deserialize(without).map_or_else(|e| e.message() != message, |_| true)
+        });
+        match (blamed, missing) {
+            (Some(key), _) => path = format!("{path}.{key}"),
+            (None, Some(key)) => return format!("{path}.{key}"),
+            (None, None) => return path,
+        }
+    }
+}
+
+/// The table of a path.
+fn at<'a>(config: &'a mut Value, path: &str) -> Option<&'a mut Table> {
+    path.split('.').try_fold(config, |at, part| at.get_mut(part))?.as_table_mut()
 }
 
 /// A table made of `key=value` overrides alone.

@@ -12,6 +12,8 @@ use crate::histogram::Histogram;
 use crate::machine::Machine;
 use crate::{CollectReport, EvalReport, TrainError, files};
 
+mod resume;
+
 /// Version of the file's layout.
 const VERSION: u32 = 2;
 
@@ -185,39 +187,8 @@ impl MetricsLog {
     pub fn create(path: &Path, device: &Device) -> Result<Self, TrainError> {
         let file = File::create_new(path).map_err(TrainError::io(path))?;
         let mut log = Self { file, path: path.to_owned() };
-        let fields: Vec<Field> = FIELDS.iter().map(|&(name, unit, doc)| Field { name, unit, doc }).collect();
-        let machine = Machine::new(device);
-        log.line(&serde_json::json!({
-            "kind": "header", "version": VERSION, "machine": machine, "fields": fields,
-        }))?;
+        log.line(&header(device))?;
         Ok(log)
-    }
-
-    /// Opens the file of an earlier process, without the lines after an epoch: those epochs come again. A
-    /// missing file, or one whose first line is broken, is begun anew.
-    ///
-    /// # Errors
-    /// When it cannot be read or written.
-    pub fn resume(path: &Path, epoch: usize, device: &Device) -> Result<Self, TrainError> {
-        let text = match files::read(path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            text => text.map_err(TrainError::io(path))?,
-        };
-        let lines = text.split_inclusive(|byte| *byte == b'\n').take_while(|line| {
-            let value =
-                serde_json::from_slice::<serde_json::Value>(line).ok().filter(|_| line.ends_with(b"\n"));
-            value.is_some_and(|v| {
-                v["kind"] == "header" || v["epoch"].as_u64().is_some_and(|e| e <= epoch as u64)
-            })
-        });
-        let kept: usize = lines.map(<[u8]>::len).sum();
-        if kept == 0 {
-            let _ = std::fs::remove_file(path);
-            return Self::create(path, device);
-        }
-        let file = File::options().append(true).open(path).map_err(TrainError::io(path))?;
-        file.set_len(kept as u64).map_err(TrainError::io(path))?;
-        Ok(Self { file, path: path.to_owned() })
     }
 
     /// Appends one epoch.
@@ -260,6 +231,13 @@ impl MetricsLog {
     fn invalid(&self, e: serde_json::Error) -> TrainError {
         TrainError::Io { path: self.path.clone(), cause: e.into() }
     }
+}
+
+/// The first line.
+fn header(device: &Device) -> serde_json::Value {
+    let fields: Vec<Field> = FIELDS.iter().map(|&(name, unit, doc)| Field { name, unit, doc }).collect();
+    let machine = Machine::new(device);
+    serde_json::json!({ "kind": "header", "version": VERSION, "machine": machine, "fields": fields })
 }
 
 #[cfg(test)]

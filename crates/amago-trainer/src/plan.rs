@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use amago_agent::{Agent, Learner, LossMask, ObsSpec};
 use amago_env::exploration::Exploration;
+use amago_env::guard::{Guarded, guard};
 use amago_env::kshot::KShot;
 use amago_env::watchdog::Watchdog;
 use amago_env::{DictSpace, Env, EnvError, Space, registry, validate_spaces};
@@ -101,8 +102,10 @@ impl Plan {
         }
         let task = config.env.clone();
         let make_env = parts.env.unwrap_or_else(|| Arc::new(move || registry::make(&task.id, &task.options)));
-        let env = make_env()?;
-        let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
+        // Whoever makes an environment may panic, too.
+        let make_env: EnvFactory = Arc::new(move || guard(|| make_env()));
+        let env = Guarded::new(make_env()?);
+        let (observation_space, action_space, horizon) = env.constants()?;
         validate_spaces(&observation_space, &action_space)?;
         let spec = obs_spec(&observation_space, &action_space);
         let head = config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
@@ -113,14 +116,14 @@ impl Plan {
         check_faults(train)?;
         check_mixture(&config)?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
-        Exploration::new(config.exploration.clone(), env.horizon(), &action_space)?;
+        Exploration::new(config.exploration.clone(), horizon, &action_space)?;
         Ok(Self {
-            warnings: reach::warnings(&config, &head, env.horizon()),
+            warnings: reach::warnings(&config, &head, horizon),
             config,
             spec,
             observation_space,
             action_space,
-            horizon: env.horizon(),
+            horizon,
             make_env,
             make_encoder: parts.encoder,
             loss_mask: parts.loss_mask,
@@ -145,13 +148,15 @@ impl Plan {
         &self,
         wrap: impl FnOnce(Box<dyn Env>) -> Box<dyn Env>,
     ) -> Result<Box<dyn Env>, TrainError> {
-        Ok(watched(wrap((self.make_env)()?), self.config.train.env_timeout))
+        let make = || Ok(watched(wrap((self.make_env)()?), self.config.train.env_timeout));
+        Ok(guard(make)?)
     }
 
     /// What the run puts up with.
     pub(crate) fn faults(&self) -> Faults {
         let (make_env, seconds) = (self.make_env.clone(), self.config.train.env_timeout);
-        Faults::new(Arc::new(move || Ok(watched(make_env()?, seconds))), self.config.train.max_fault_rate)
+        let make = move || guard(|| Ok(watched(make_env()?, seconds)));
+        Faults::new(Arc::new(make), self.config.train.max_fault_rate)
     }
 
     /// What its trajectories may hold.

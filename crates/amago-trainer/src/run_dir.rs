@@ -7,6 +7,9 @@ use amago_replay::refuse_links;
 
 use crate::{ConfigSource, RunConfig, TrainError, files, load_config};
 
+mod making;
+use making::Making;
+
 /// Last line of a resolved config: without it, a file that was cut would pass for one that leaves
 /// settings to their defaults.
 const END: &str = "# The end: this file is whole.";
@@ -16,7 +19,8 @@ const END: &str = "# The end: this file is whole.";
 pub struct RunDir(PathBuf);
 
 impl RunDir {
-    /// Creates a folder for a new run and writes its resolved config.
+    /// Creates a folder for a new run and writes its resolved config. Of several processes that want the same
+    /// folder at the same time, one gets it.
     ///
     /// # Errors
     /// When the folder exists and is not empty, or cannot be written.
@@ -25,35 +29,41 @@ impl RunDir {
         if taken || path.is_file() {
             return Err(TrainError::RunDirExists(path.to_owned()));
         }
-        // Before the folder: what cannot be written down must not leave one behind.
-        let text = resolved(config)?;
-        // Made elsewhere and moved to its place as a whole: a folder that is there is a run.
-        let name = path.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy());
-        let temp = Self(path.with_file_name(format!(".{name}.making")));
-        let made = temp.make(&text).and_then(|()| {
-            if path.exists() {
-                fs::remove_dir(path).map_err(TrainError::io(path))?;
-            }
-            fs::rename(temp.path(), path).map_err(TrainError::io(path))
-        });
-        if made.is_err() {
-            // The error that matters is the first one.
-            let _ = fs::remove_dir_all(temp.path());
-        }
+        // Made elsewhere and moved to its place as a whole: a folder that is there is a run. A link to an empty
+        // folder stays a link.
+        let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let parent = place.parent().unwrap_or(&place);
+        let made = resolved(config).and_then(|text| Making::new(parent, &text)?.publish(&place));
         match made {
-            Ok(()) => Ok(Self(path.to_owned())),
-            // The other name means nothing to anybody.
+            Ok(_) => Ok(Self(path.to_owned())),
+            // The other names mean nothing to anybody.
+            Err(TrainError::RunDirExists(_)) => Err(TrainError::RunDirExists(path.to_owned())),
             Err(TrainError::Io { cause, .. }) => Err(TrainError::io(path)(cause)),
             Err(error) => Err(error),
         }
     }
 
-    fn make(&self, config: &str) -> Result<(), TrainError> {
-        if self.0.exists() {
-            fs::remove_dir_all(&self.0).map_err(TrainError::io(&self.0))?;
+    /// Creates the first free `base/name-NNN`. Several processes may do so at once: each gets a number of its own.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create_next(base: &Path, name: &str, config: &RunConfig) -> Result<Self, TrainError> {
+        let made = Making::new(base, &resolved(config)?).map_err(|error| match error {
+            TrainError::Io { cause, .. } => TrainError::io(base)(cause),
+            error => error,
+        })?;
+        let mut places = (1..).map(|i| base.join(format!("{name}-{i:03}")));
+        loop {
+            let place = places.next().expect("there is always a free number");
+            // A broken link is taken, too.
+            if fs::symlink_metadata(&place).is_ok() {
+                continue;
+            }
+            match made.publish(&place) {
+                Err(TrainError::RunDirExists(_)) => {}
+                done => return done,
+            }
         }
-        fs::create_dir_all(self.checkpoints()).map_err(TrainError::io(self.checkpoints()))?;
-        fs::write(self.config_file(), config).map_err(TrainError::io(self.config_file()))
     }
 
     /// Writes another resolved config in place of the one there, by a rename.
@@ -65,12 +75,6 @@ impl RunDir {
         let text = resolved(config)?;
         let written = files::write(&temp, text.as_bytes()).and_then(|()| fs::rename(&temp, &file));
         written.map_err(TrainError::io(&file))
-    }
-
-    /// The first free `base/name-NNN`.
-    pub fn next_free(base: &Path, name: &str) -> PathBuf {
-        let candidates = (1..).map(|i| base.join(format!("{name}-{i:03}")));
-        candidates.into_iter().find(|p| !p.exists()).expect("there is always a free number")
     }
 
     /// Opens an existing run and reads its config.

@@ -12,6 +12,7 @@ use burn::tensor::Device;
 use crate::checkpoint::{Checkpoint, CheckpointMeta, RunState};
 use crate::data::Data;
 use crate::evaluate::run_episodes;
+use crate::learn::Learned;
 use crate::metrics::PolicyAge;
 use crate::{
     Collector, Episodes, EpochRecord, EvalReport, Event, MetricsLog, Mode, Observer, Plan, Play, RunDir,
@@ -41,6 +42,8 @@ pub struct Trainer {
     /// Seconds before `start`, in earlier processes.
     earlier: f64,
     damage_seen: usize,
+    /// What learning gave in the running epoch.
+    learned: Learned,
     /// That targets leave the bins was told.
     bins_told: bool,
     /// Keys of the observation whose outliers were told of.
@@ -105,6 +108,7 @@ impl Trainer {
             start: Instant::now(),
             earlier: 0.0,
             damage_seen: 0,
+            learned: Learned::default(),
             bins_told: false,
             outliers_told: BTreeSet::new(),
             unevaluated: None,
@@ -128,11 +132,8 @@ impl Trainer {
             Some((checkpoint, damaged)) => {
                 notes.extend(damaged.iter().map(ToString::to_string));
                 notes.push(format!("going on from {}", checkpoint.path().display()));
-                (
-                    checkpoint.load_learner(learner)?,
-                    checkpoint.meta,
-                    checkpoint.load_state()?.unwrap_or_default(),
-                )
+                let state = checkpoint.load_state()?.unwrap_or_default();
+                (checkpoint.load_learner(learner)?, checkpoint.meta, state)
             }
         };
         let data = Data::open(&plan, &run, Some((&state.replay, state.ready_since)))?;
@@ -156,13 +157,15 @@ impl Trainer {
         };
         // The line of an epoch without its evaluation is written again.
         let told = meta.epoch - usize::from(state.unevaluated.is_some()).min(meta.epoch);
-        let metrics = MetricsLog::resume(&run.metrics_file(), told, &device)?;
+        let (metrics, lost) = MetricsLog::resume(&run.metrics_file(), told, &device)?;
+        notes.extend(lost);
         Ok(Self {
             collector,
             policy_age: state.policy_age,
             meta,
             best: state.best,
             earlier: state.seconds,
+            learned: state.learned,
             unevaluated: state.unevaluated,
             notes,
             ..Self::idle(plan, (run, lock), device, learner, data, metrics)
@@ -201,7 +204,7 @@ impl Trainer {
                 return Ok(None);
             }
             let record = self.epoch(epoch, stop, observer)?;
-            if stop.is_set() {
+            if self.meta.epoch < epoch {
                 self.metrics.epoch(&record)?;
                 return Ok(None);
             }
@@ -277,7 +280,8 @@ impl Trainer {
             replay: self.data.own.as_ref().map(|store| store.snapshot()).unwrap_or_default(),
             ready_since: self.data.since(),
             policy_age: self.policy_age.clone(),
-            collector: self.collector.as_ref().map(Collector::save),
+            collector: self.collector.as_mut().map(Collector::save),
+            learned: self.learned.clone(),
             unevaluated: self.unevaluated.clone(),
             best: self.best,
             seconds: self.seconds(),

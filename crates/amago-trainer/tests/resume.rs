@@ -157,3 +157,121 @@ fn so_does_one_of_another_kind() {
         "replay.traj_save_stagger=true",
     ]);
 }
+
+/// Asks to stop at the so-manieth step or update.
+struct StopAt {
+    left: usize,
+    stop: StopFlag,
+}
+
+impl Observer for StopAt {
+    fn event(&mut self, event: Event<'_>) {
+        if matches!(event, Event::Collect { .. } | Event::Learn { .. }) {
+            self.left = self.left.saturating_sub(1);
+            if self.left == 0 {
+                self.stop.stop();
+            }
+        }
+    }
+}
+
+/// Trains until the so-manieth step or update, and goes on twice: to another stop and to the end.
+fn stopped_twice(config: &RunConfig, run: &Path, events: usize) {
+    let (plan, folder) =
+        (Plan::new(config.clone()).expect("a plan"), RunDir::create(run, config).expect("a folder"));
+    let mut trainer = Trainer::new(plan.clone(), folder.clone(), &device()).expect("a trainer");
+    let until = |trainer: &mut Trainer, left| {
+        let stop = StopFlag::default();
+        trainer.run(&stop, &mut StopAt { left, stop: stop.clone() }).expect("it stops")
+    };
+    assert!(until(&mut trainer, events).stopped);
+    drop(trainer);
+    let mut trainer = Trainer::resume(plan, folder, &device()).expect("it goes on");
+    until(&mut trainer, 2);
+    drop(trainer);
+    resume(run, &[], &mut Silent).expect("it goes on");
+}
+
+#[test]
+fn an_epoch_in_which_a_run_is_stopped_is_told_whole() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = tiny(&SETTINGS);
+    let expected = metrics(&whole(&config, dir.path(), |_| false).0);
+    // An epoch is seven steps and two updates.
+    for events in [3, 7, 8, 13, 30] {
+        let run = dir.path().join(format!("stopped-{events}"));
+        stopped_twice(&config, &run, events);
+        let lines = metrics(&run);
+        assert_eq!(lines.len(), expected.len());
+        for (line, expected) in lines[1..].iter().zip(&expected[1..]) {
+            for part in ["epoch", "env_steps", "updates", "skipped_updates", "rollout", "replay"] {
+                assert_eq!(line[part], expected[part], "stopped after {events}: {part}");
+            }
+            // Memories are made again at the stop, which rounds differently.
+            for name in ["loss", "grad_norm", "learning_rate"] {
+                let number = |line: &serde_json::Value| line["train"][name].as_f64().expect("a number");
+                let (got, wanted) = (number(line), number(expected));
+                assert!(
+                    (got - wanted).abs() <= 1e-3 * wanted.abs(),
+                    "stopped after {events}: {got} {wanted}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_told_of_epochs_adds_up_to_the_run() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().expect("a folder");
+    for (i, mode) in ["train.mode=alternate", "train.mode=both"].into_iter().enumerate() {
+        let run = dir.path().join(i.to_string());
+        stopped_twice(&tiny(&[&SETTINGS[..], &[mode]].concat()), &run, 4);
+        let mut steps = 0;
+        for line in &support::lines(&run)[1..] {
+            steps += line["rollout"]["env_steps"].as_u64().expect("a count");
+            assert_eq!(line["env_steps"].as_u64(), Some(steps), "{mode}");
+            assert_eq!(line["rollout"]["env_steps"], 14, "{mode}");
+            // At the same time, nothing is there to learn from in the first epoch.
+            let learns = mode != "train.mode=both" || line["epoch"] != 1;
+            assert_eq!(line["train"]["loss"].is_number(), learns, "{mode}: {line}");
+        }
+    }
+}
+
+/// Resumes up to an epoch; what was warned of.
+fn warnings(run: &Path, epochs: usize) -> String {
+    let mut seen = support::Recorder::default();
+    resume(run, &[&format!("train.epochs={epochs}")], &mut seen).expect("it goes on");
+    seen.warnings.join("\n")
+}
+
+#[test]
+fn lost_metrics_are_told() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().expect("a folder");
+    let (run, _) = whole(&tiny(&["train.epochs=4"]), dir.path(), |_| false);
+    let file = run.join("metrics.jsonl");
+    let text = || fs::read_to_string(&file).expect("metrics");
+    let epochs = || support::lines(&run)[1..].iter().map(|l| l["epoch"].as_u64()).collect::<Vec<_>>();
+    assert!(!warnings(&run, 4).contains("metrics"), "nothing is lost");
+
+    // One line is damaged in the middle: the others stay.
+    let line = |(i, line): (usize, &str)| if i == 2 { "{\n".to_owned() } else { format!("{line}\n") };
+    let damaged: String = text().lines().enumerate().map(line).collect();
+    fs::write(&file, &damaged).expect("written");
+    let told = warnings(&run, 5);
+    assert!(told.contains("1 lines of metrics.jsonl are damaged") && told.contains("epochs 2;"), "{told}");
+    assert_eq!(fs::read_to_string(run.join("metrics.damaged-1.jsonl")).ok(), Some(damaged));
+    assert_eq!(epochs(), [Some(1), Some(3), Some(4), Some(5)]);
+    assert_eq!(support::lines(&run)[0]["lost_epochs"], "2");
+    assert!(!warnings(&run, 6).contains("metrics"), "told once");
+
+    // All of it is gone.
+    fs::remove_file(&file).expect("removed");
+    let told = warnings(&run, 7);
+    assert!(told.contains("lost the lines of epochs 1-6; its header says so"), "{told}");
+    assert_eq!((epochs(), &support::lines(&run)[0]["lost_epochs"]), (vec![Some(7)], &"1-6".into()));
+    assert!(!warnings(&run, 8).contains("metrics"), "told once");
+}

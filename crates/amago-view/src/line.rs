@@ -91,23 +91,26 @@ impl Record {
             Value::Number(x) => {
                 self.scalars.extend(x.as_f64().map(|x| (path.to_owned(), x)));
             }
-            Value::Object(fields) if fields.contains_key("counts") => {
-                let histogram = serde_json::from_value(value.clone());
-                self.histograms
-                    .extend(histogram.ok().filter(Histogram::is_whole).map(|h| (path.to_owned(), h)));
-            }
-            Value::Object(fields) => {
-                for (name, value) in fields {
-                    let slash = if path.is_empty() { "" } else { "/" };
-                    self.take(&format!("{path}{slash}{name}"), value);
+            Value::Object(fields) => match Histogram::of(value) {
+                Some(histogram) => drop(self.histograms.insert(path.to_owned(), histogram)),
+                None => {
+                    for (name, value) in fields {
+                        let slash = if path.is_empty() { "" } else { "/" };
+                        self.take(&format!("{path}{slash}{name}"), value);
+                    }
                 }
-            }
+            },
             _ => {}
         }
     }
 }
 
 impl Histogram {
+    /// A histogram, and no numbers that are called as its parts are: an environment may call its metrics as it likes.
+    fn of(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok().filter(Self::is_whole)
+    }
+
     fn is_whole(&self) -> bool {
         self.edges.len() == self.counts.len() + 1 && !self.counts.is_empty()
     }
@@ -127,6 +130,24 @@ mod tests {
         assert_eq!(names, [("env_steps", 10.0), ("epoch", 3.0), ("eval/metrics/attempt 0 success", 0.5)]);
         assert_eq!(record.histograms["eval/return_histogram"].counts, [1, 1]);
         assert_eq!(record.epoch, 3);
+    }
+
+    #[test]
+    fn a_metric_may_have_any_name() {
+        let parts = ["min", "max", "sum", "sum_squares", "edges", "counts", "kind", "epoch", "*", "a/b", ""];
+        let metrics: Value =
+            parts.iter().enumerate().map(|(i, name)| (name.to_string(), Value::from(i))).collect();
+        let line = serde_json::json!({"kind": "epoch", "epoch": 1, "eval": {"metrics": metrics}});
+        let Ok(Some(Line::Epoch(record))) = parse(&line.to_string()) else { panic!("an epoch") };
+        for (i, name) in parts.iter().enumerate() {
+            assert_eq!(record.get(&format!("eval/metrics/{name}")), Some(i as f64), "{name}");
+        }
+        assert_eq!((record.scalars.len(), record.epoch), (parts.len() + 1, 1));
+        // So may a task.
+        let line =
+            r#"{"kind":"epoch","epoch":1,"eval":{"tasks":{"counts":{"episodes":2,"return_mean":1.5}}}}"#;
+        let Ok(Some(Line::Epoch(record))) = parse(line) else { panic!("an epoch") };
+        assert_eq!(record.get("eval/tasks/counts/return_mean"), Some(1.5));
     }
 
     #[test]

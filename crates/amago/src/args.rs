@@ -29,7 +29,8 @@ use crate::view_args::{CompareArgs, CompletionsArgs, ExportArgs, FilmArgs, Repor
 
 Results go to stdout, messages to stderr. Colours are for terminals, and NO_COLOR=1 turns them off.
 
-Exit codes: 0 success, 1 error, 2 wrong usage, 130 stopped by Ctrl-C (the first one saves everything).")]
+Exit codes: 0 success, 1 error, 2 wrong usage, 128 + N stopped by signal N (130 by Ctrl-C): the first one saves
+everything, a second Ctrl-C or SIGTERM ends at once.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

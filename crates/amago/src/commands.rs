@@ -1,7 +1,7 @@
 //! What each subcommand does.
 
 use std::fs::File;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use amago_agent::Agent;
@@ -15,10 +15,10 @@ use burn::tensor::Device;
 use clap::CommandFactory;
 
 use crate::args::{Cli, Command, EnvsArgs, EvalArgs, ImportArgs, InspectArgs, RolloutArgs};
-use crate::output::{complain, print, print_raw, tell};
+use crate::output::{complain, is_gone, print, print_raw, tell};
 use crate::progress::Progress;
 use crate::view_args::CompletionsArgs;
-use crate::{device, film, render, report, summary, train, views};
+use crate::{device, film, render, report, stop, summary, train, views};
 
 /// The config of `amago train` without a file.
 const QUICK_START: &str = include_str!("../../../configs/quickstart.toml");
@@ -27,7 +27,7 @@ const QUICK_START: &str = include_str!("../../../configs/quickstart.toml");
 pub enum Ending {
     /// To the end.
     Done,
-    /// Ctrl-C; everything was saved.
+    /// A signal, as Ctrl-C; everything was saved.
     Interrupted,
 }
 
@@ -47,21 +47,6 @@ pub fn run(command: Command) -> Result<Ending> {
         Command::Report(args) => report::report(&args),
         Command::Completions(args) => completions(&args),
     }
-}
-
-/// Ctrl-C asks to stop; a second one ends at once.
-pub fn stop_on_ctrl_c() -> Result<StopFlag> {
-    let stop = StopFlag::default();
-    let flag = stop.clone();
-    ctrlc::set_handler(move || {
-        if flag.is_set() {
-            std::process::exit(i32::from(crate::INTERRUPTED));
-        }
-        tell("stopping: saving what was learned and collected (again to end at once)");
-        flag.stop();
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(stop)
 }
 
 /// The name of a config, without a file the quick start's, and the plan that it makes.
@@ -130,7 +115,7 @@ fn eval(args: &EvalArgs) -> Result<Ending> {
     // As many as are played, beside what was there.
     let saved = args.save.as_deref().map(|dir| saved_episodes(&loaded.plan, dir, 0)).transpose()?;
     let episodes = Episodes { save: saved.as_ref(), ..Episodes::of(&loaded.plan) };
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop::on_signals()?;
     let report = watched(false, |progress| Ok(evaluate(&loaded.plan, &who, &episodes, &stop, progress)?))?;
     show(&args.run_dir.display().to_string(), &report, args.json)?;
     if let Some(store) = saved {
@@ -156,7 +141,7 @@ fn inspect(args: &InspectArgs) -> Result<Ending> {
         false => Box::new(File::create(&args.output).with_context(|| args.output.display().to_string())?),
     };
     let mut out = BufWriter::new(out);
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop::on_signals()?;
     let work = (args.trajectories, args.seed.unwrap_or(plan.config.seed));
     let written = inspection.write(meta, work, &stop, &mut out);
     let written = written.and_then(|s| out.flush().map(|()| s).map_err(TrainError::Output));
@@ -166,7 +151,7 @@ fn inspect(args: &InspectArgs) -> Result<Ending> {
     match written {
         Ok(found) => tell(summary::values(&found)),
         // A reader that has seen enough is no error.
-        Err(TrainError::Output(e)) if to_stdout && e.kind() == ErrorKind::BrokenPipe => {}
+        Err(TrainError::Output(e)) if to_stdout && is_gone(&e) => {}
         Err(e) => return Err(e.into()),
     }
     Ok(ending(&stop))
@@ -236,7 +221,7 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
     }
     let who = loaded.as_ref().map_or(Play::Random, Loaded::play);
     let episodes = Episodes { count, seed: args.seed, max_steps, save: None };
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop::on_signals()?;
     let report =
         watched(args.render.is_some(), |progress| Ok(play(envs, &who, &episodes, &stop, progress)?))?;
     show(&format!("{} ({})", args.env, args.policy), &report, args.json)?;

@@ -4,8 +4,9 @@ use amago_trainer::{Episodes, Recording, cut_short};
 use amago_view::film::{Shot, gif};
 use anyhow::{Context, Result, bail};
 
-use crate::commands::{Ending, check_episodes, load_run, stop_on_ctrl_c};
+use crate::commands::{Ending, check_episodes, load_run};
 use crate::output::{complain, tell};
+use crate::stop;
 use crate::view_args::FilmArgs;
 
 /// Most episodes of a film: all of its pictures are in memory.
@@ -19,7 +20,7 @@ pub fn film(args: &FilmArgs) -> Result<Ending> {
     let who = if args.random { amago_trainer::Play::Random } else { loaded.play() };
     let seed = args.seed.unwrap_or(loaded.plan.config.seed);
     let episodes = Episodes { count: args.episodes, seed, ..Episodes::of(&loaded.plan) };
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop::on_signals()?;
     let recordings = amago_trainer::record(&loaded.plan, &who, &episodes, &stop)?;
     warn_of_cuts(&recordings);
     let mut shots = Vec::new();

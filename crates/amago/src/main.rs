@@ -9,6 +9,7 @@ mod output;
 mod progress;
 mod render;
 mod report;
+mod stop;
 mod summary;
 mod train;
 mod view_args;
@@ -18,9 +19,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Exit code after Ctrl-C: 128 + SIGINT, as shells expect.
-const INTERRUPTED: u8 = 130;
-
 fn main() -> ExitCode {
     memory::keep_freed_pages();
     let args = args::Cli::parse();
@@ -29,7 +27,7 @@ fn main() -> ExitCode {
     }
     match commands::run(args.command) {
         Ok(commands::Ending::Done) => ExitCode::SUCCESS,
-        Ok(commands::Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(commands::Ending::Interrupted) => ExitCode::from(stop::exit_code()),
         Err(error) => {
             output::complain(format_args!("error: {error:#}"));
             ExitCode::FAILURE

@@ -63,9 +63,27 @@ pub fn print(text: impl Display) -> Result<()> {
 pub fn print_raw(text: impl Display) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match write!(out, "{text}").and_then(|()| out.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(e).context("cannot write to stdout"),
+        Err(e) if !is_gone(&e) => Err(e).context("cannot write to stdout"),
         _ => Ok(()),
     }
+}
+
+/// Whether a write to stdout failed because nobody reads: a closed pipe, or a terminal that is gone.
+pub fn is_gone(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::BrokenPipe || is_hang_up(error)
+}
+
+/// What a terminal answers after its end. A file answers so when its disk is broken.
+#[cfg(unix)]
+fn is_hang_up(error: &std::io::Error) -> bool {
+    use std::os::fd::AsFd;
+    let stdout = || std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned()?).metadata();
+    error.raw_os_error() == Some(libc::EIO) && !stdout().is_ok_and(|found| found.is_file())
+}
+
+#[cfg(not(unix))]
+fn is_hang_up(_: &std::io::Error) -> bool {
+    false
 }
 
 /// Whether stdout shows colours: a terminal, and nobody has asked for none (<https://no-color.org>).

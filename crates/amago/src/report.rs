@@ -5,9 +5,10 @@ use amago_view::film::{Shot, gif};
 use amago_view::report::{Scene, html};
 use anyhow::{Context, Result};
 
-use crate::commands::{Ending, load_run, stop_on_ctrl_c};
+use crate::commands::{Ending, load_run};
 use crate::film::{shots, warn_of_cuts};
 use crate::output::{complain, tell};
+use crate::stop;
 use crate::view_args::ReportArgs;
 use crate::views;
 
@@ -40,7 +41,7 @@ fn scene(args: &ReportArgs) -> Result<Scene> {
     let greedy = loaded.plan.config.eval.actions == ActionChoice::Greedy;
     let seed = args.seed.unwrap_or(loaded.plan.config.seed);
     let episodes = Episodes { count: 1, seed, ..Episodes::of(&loaded.plan) };
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop::on_signals()?;
     let mut played = amago_trainer::record(&loaded.plan, &loaded.play(), &episodes, &stop)?;
     warn_of_cuts(&played);
     let recording = played.pop().context("stopped")?;

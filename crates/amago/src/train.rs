@@ -1,7 +1,8 @@
 //! `amago train`, with progress bars or a dashboard, and with event files beside the metrics.
 
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use amago_trainer::{
     Episodes, EvalReport, Event, Observer, Outcome, Plan, Play, RunDir, Silent, StopFlag, TrainError,
@@ -16,10 +17,10 @@ use serde_json::json;
 use std::io::IsTerminal;
 
 use crate::args::TrainArgs;
-use crate::commands::{Ending, load_plan, stop_on_ctrl_c};
+use crate::commands::{Ending, load_plan};
 use crate::output::{complain, print, tell};
 use crate::progress::{Progress, epoch_line, eval_line};
-use crate::{device, summary};
+use crate::{device, stop, summary};
 
 /// `amago train`.
 pub fn train(args: &TrainArgs) -> Result<Ending> {
@@ -35,12 +36,14 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
         }
     };
     let folder = run.path().to_owned();
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop::on_signals()?;
     tell(format_args!(
         "training {} on {}, {}: {} -> {}",
         plan.config.env.id, args.device, name, plan.observation_space, plan.action_space
     ));
     tell(format_args!("run folder: {}", folder.display()));
+    // Before anything of the run is changed: what cannot be opened must leave it as it was.
+    let mut events = args.tensorboard.then(|| Events::open(&folder)).transpose()?;
     let mut trainer = match args.resume {
         None => Trainer::new(plan.clone(), run, &device)?,
         Some(_) => {
@@ -50,7 +53,10 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
             trainer
         }
     };
-    let events = args.tensorboard.then(|| Events::create(&folder, args.resume.is_some())).transpose()?;
+    if let Some(Err(error)) = events.as_mut().map(|events| events.begin(&folder, args.resume.is_some())) {
+        complain(format_args!("warning: no event files: {error}"));
+        events = None;
+    }
     let outcome = observed(&mut trainer, (args.dashboard, &folder), events, &stop)?;
     let outcome = outcome.with_context(|| format!("{} (kept)", folder.display()))?;
     let random = match outcome.eval {
@@ -70,8 +76,10 @@ fn begin(args: &TrainArgs, device: &Device) -> Result<(String, Plan, RunDir)> {
     plan.set_precision(device)?;
     let stem =
         args.config.as_deref().and_then(Path::file_stem).map_or("quickstart".into(), |s| s.to_string_lossy());
-    let folder = args.run_dir.clone().unwrap_or_else(|| RunDir::next_free(Path::new("runs"), &stem));
-    let run = RunDir::create(&folder, &plan.config)?;
+    let run = match &args.run_dir {
+        Some(folder) => RunDir::create(folder, &plan.config)?,
+        None => RunDir::create_next(Path::new("runs"), &stem, &plan.config)?,
+    };
     Ok((name, plan, run))
 }
 
@@ -119,35 +127,52 @@ fn observed(
         progress.finish();
         return Ok(result);
     }
-    let live = Live::default();
-    let view = Dashboard::open(&[folder], Axis::EnvSteps)?.with_live(live.clone());
-    let (result, shown) = std::thread::scope(|scope| {
-        let shown = scope.spawn(|| {
-            let shown = view.show();
-            // Whoever leaves the view ends the run.
-            if !live.is_over() {
-                stop.stop();
-            }
-            shown
-        });
-        let mut observer = LiveObserver(live.clone());
-        let over = Finish(&live);
-        let result = trainer.run(stop, &mut WithEvents { inner: &mut observer, events });
-        drop(over);
-        (result, shown.join())
-    });
-    if let Ok(Err(error)) = shown {
-        complain(format_args!("warning: the dashboard ended: {error}"));
-    }
-    Ok(result)
+    let view = View::open(folder, stop)?;
+    let mut observer = LiveObserver(view.live.clone());
+    Ok(trainer.run(stop, &mut WithEvents { inner: &mut observer, events }))
 }
 
-/// Ends the view when training ends, also by a panic: nobody may be there to press a key.
-struct Finish<'a>(&'a Live);
+/// A dashboard on a thread of its own. It ends when training ends, also by a panic: nobody may be there to press a
+/// key.
+struct View {
+    live: Live,
+    /// Absent once it has ended.
+    thread: Option<JoinHandle<std::io::Result<()>>>,
+}
 
-impl Drop for Finish<'_> {
+impl View {
+    /// How long it may take to give the terminal back. One whose terminal is gone never ends: it waits for keys.
+    const PATIENCE: Duration = Duration::from_secs(3);
+
+    fn open(folder: &Path, stop: &StopFlag) -> Result<Self, ViewError> {
+        let (live, stop) = (Live::default(), stop.clone());
+        let dashboard = Dashboard::open(&[folder], Axis::EnvSteps)?.with_live(live.clone());
+        let shown = live.clone();
+        let thread = std::thread::spawn(move || {
+            let result = dashboard.show();
+            // Whoever leaves the view ends the run.
+            if !shown.is_over() {
+                stop.stop();
+            }
+            result
+        });
+        Ok(Self { live, thread: Some(thread) })
+    }
+}
+
+impl Drop for View {
     fn drop(&mut self) {
-        self.0.finish();
+        self.live.finish();
+        let start = Instant::now();
+        let ends = |thread: &JoinHandle<_>| {
+            while !thread.is_finished() && start.elapsed() < Self::PATIENCE {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            thread.is_finished()
+        };
+        if let Some(Ok(Err(error))) = self.thread.take().filter(ends).map(JoinHandle::join) {
+            complain(format_args!("warning: the dashboard ended: {error}"));
+        }
     }
 }
 
@@ -195,21 +220,24 @@ struct Events {
 }
 
 impl Events {
-    /// A resumed run goes on in a file of its own, after the epochs that the earlier ones hold.
-    fn create(folder: &Path, resumed: bool) -> Result<Self, ViewError> {
+    /// A file of this process, with nothing in it yet.
+    fn open(folder: &Path) -> Result<Self, ViewError> {
+        let file = EventFile::follow(&folder.join("tensorboard"), Axis::EnvSteps)?;
+        Ok(Self { tail: Tail::new(folder.join("metrics.jsonl")), file })
+    }
+
+    /// What a resumed run tells comes after the epochs that the earlier files hold, and instead of those that they hold
+    /// and the run does not.
+    fn begin(&mut self, folder: &Path, resumed: bool) -> Result<(), ViewError> {
         let run = Run::open(folder)?;
-        let dir: PathBuf = folder.join("tensorboard");
-        let mut tail = Tail::new(folder.join("metrics.jsonl"));
-        let mut started = run.machine.started;
-        if resumed {
-            let told = tail.poll()?.records;
-            let wall = told.last().and_then(|record| record.get("time/wall")).unwrap_or(0.0);
-            started =
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(started, |now| now.as_secs_f64() - wall);
+        let told = self.tail.poll()?.records;
+        if !resumed {
+            return self.file.begin(&run, run.machine.started, None);
         }
-        let mut file = EventFile::create(&dir, Axis::EnvSteps, started)?;
-        file.describe(&run)?;
-        Ok(Self { tail, file })
+        let number = |name: &str| told.last().and_then(|record| record.get(name));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        let first = number(Axis::EnvSteps.metric()).map_or(0, |steps| steps as i64 + 1);
+        self.file.begin(&run, now - number("time/wall").unwrap_or(0.0), Some(first))
     }
 
     fn follow(&mut self) -> Result<(), ViewError> {

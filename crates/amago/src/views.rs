@@ -1,7 +1,7 @@
 //! Commands that look at runs: `watch`, `export` and `compare`.
 
 use std::fs::File;
-use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use amago_view::dashboard::{Dashboard, snapshot};
@@ -10,7 +10,7 @@ use amago_view::{Comparison, Run, Selection, ViewError, csv, picture_size};
 use anyhow::{Context, Result, bail};
 
 use crate::commands::Ending;
-use crate::output::{is_colored, print, print_raw, tell};
+use crate::output::{is_colored, is_gone, print, print_raw, tell};
 use crate::summary::align;
 use crate::view_args::{CompareArgs, ExportArgs, WatchArgs};
 
@@ -47,7 +47,7 @@ pub fn export(args: &ExportArgs) -> Result<Ending> {
         let selection = Selection::new(&args.metrics);
         if path.as_os_str() == "-" {
             match csv(&runs, &selection, std::io::stdout().lock()) {
-                Err(ViewError::Io { cause, .. }) if cause.kind() == ErrorKind::BrokenPipe => {}
+                Err(ViewError::Io { cause, .. }) if is_gone(&cause) => {}
                 other => other?,
             }
         } else {
@@ -70,16 +70,15 @@ pub fn export(args: &ExportArgs) -> Result<Ending> {
 
 /// Everything of a run in one event file.
 fn event_file(run: &Run, dir: &Path, args: &ExportArgs, images: &[Image]) -> Result<PathBuf> {
-    let mut file = EventFile::create(dir, args.axis.into(), run.machine.started)?;
-    file.describe(run)?;
+    let mut file = EventFile::export(dir, args.axis.into())?;
+    file.begin(run, run.machine.started, None)?;
     for record in &run.records {
         file.record(record)?;
     }
     for image in images {
         file.picture(&image.name, run.records.last(), image.size, &image.bytes)?;
     }
-    file.flush()?;
-    Ok(file.path().to_owned())
+    Ok(file.finish()?)
 }
 
 struct Image {

@@ -35,7 +35,8 @@ fn errors_of_networks_name_the_part() {
     let actor = error(|c| {
         (c.actor.kind, c.actor.norm, c.actor.d_ff) = (ActorKind::Residual, NormKind::Simnorm, 12);
     });
-    assert_eq!(actor, ConfigError::Model { part: "actor", cause: ModelError::SimNorm(12) });
+    let cause = ModelError::SimNorm { norm: "norm", width: "d_ff", d: 12 };
+    assert_eq!(actor, ConfigError::Model { part: "actor", cause });
     let narrow = FfTstepConfig { d_hidden: 0, ..FfTstepConfig::default() };
     let tstep = error(|c| c.tstep_encoder = TstepEncoderConfig::FeedForward(narrow));
     assert_eq!(tstep, ConfigError::Model { part: "tstep_encoder", cause: ModelError::Zero("d_hidden") });
@@ -111,7 +112,7 @@ fn numbers_must_be_in_range() {
     };
     for gamma in [1.0, -0.1, f32::NAN] {
         out_of_range(error(|c| c.gamma = gamma), "gamma");
-        out_of_range(error(|c| c.multi_gammas = vec![0.9, gamma]), "gamma");
+        out_of_range(error(|c| c.multi_gammas = vec![0.9, gamma]), "multi_gammas");
     }
     for coeff in [-0.1, f32::NAN, f32::INFINITY] {
         out_of_range(error(|c| c.online_coeff = coeff), "online_coeff");

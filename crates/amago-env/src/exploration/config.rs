@@ -120,7 +120,7 @@ impl Default for TmazeConfig {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ExplorationError {
     /// Noise is not between 0 and 1.
-    #[error("exploration {field} must be from 0 to 1, not {value}")]
+    #[error("exploration.{field} must be from 0 to 1, not {value}")]
     Epsilon {
         /// Option.
         field: &'static str,
@@ -128,7 +128,7 @@ pub enum ExplorationError {
         value: f64,
     },
     /// Noise would grow over training.
-    #[error("exploration {end_field} must not be above {start_field}: noise falls over training")]
+    #[error("exploration.{end_field} must not be above exploration.{start_field}: noise falls over training")]
     Grows {
         /// Option of the start.
         start_field: &'static str,
@@ -136,10 +136,12 @@ pub enum ExplorationError {
         end_field: &'static str,
     },
     /// A schedule over no steps.
-    #[error("exploration {0} must be at least 1")]
+    #[error("exploration.{0} must be at least 1")]
     Zero(&'static str),
     /// The schedule depends on the length of a rollout, which nobody knows.
-    #[error("exploration kind \"{0}\" needs a horizon: the environment has none, so set `horizon`")]
+    #[error(
+        "exploration.horizon must be set for exploration.kind = \"{0}\": the environment has no longest episode"
+    )]
     NoHorizon(&'static str),
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::guard::{self, Guarded};
 use crate::{EnvError, SpaceError};
 
 /// What a worker was doing when it failed.
@@ -11,6 +12,12 @@ pub enum Phase {
     Reset,
     /// Taking a step.
     Step,
+    /// Being made, and telling its spaces.
+    Make,
+    /// Saving its state for a checkpoint.
+    Save,
+    /// Being dropped, after another one took its place or nobody needs it any more.
+    Drop,
 }
 
 impl fmt::Display for Phase {
@@ -18,6 +25,9 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Phase::Reset => "reset",
             Phase::Step => "step",
+            Phase::Make => "make",
+            Phase::Save => "save",
+            Phase::Drop => "drop",
         })
     }
 }
@@ -36,6 +46,19 @@ pub struct WorkerFault {
     pub phase: Phase,
     /// What went wrong.
     pub cause: EnvError,
+}
+
+impl WorkerFault {
+    /// An environment that failed before its first episode.
+    pub(super) fn making(worker: usize, env: &Guarded, cause: EnvError) -> Self {
+        Self { worker, env: guard::name(&**env), episode: 0, phase: Phase::Make, cause }
+    }
+}
+
+impl From<WorkerFault> for VecEnvError {
+    fn from(fault: WorkerFault) -> Self {
+        Self::Workers(vec![fault])
+    }
 }
 
 /// A failure of a vector of environments.

@@ -12,6 +12,7 @@ mod worker;
 
 use rayon::prelude::*;
 
+use crate::guard::{self, Guarded};
 use crate::{Action, DictSpace, Env, Observation, Role, Space, Step, validate_spaces};
 pub use error::{Phase, VecEnvError, WorkerFault};
 pub use state::WorkerState;
@@ -21,7 +22,7 @@ use worker::Worker;
 const PARALLEL_ABOVE_NANOS: u64 = 100_000;
 
 /// An episode that just ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EpisodeStats {
     /// Name of the task.
     pub task: String,
@@ -98,16 +99,17 @@ impl VecEnv {
     /// # Errors
     /// When there is none, a space is unusable, or the spaces differ.
     pub fn new(envs: Vec<Box<dyn Env>>, run_seed: u64, role: Role) -> Result<Self, VecEnvError> {
+        let envs: Vec<_> = envs.into_iter().map(Guarded::new).collect();
         let first = envs.first().ok_or(VecEnvError::Empty)?;
-        let (observation_space, action_space) =
-            (first.observation_space().clone(), first.action_space().clone());
+        let (observation_space, action_space, _) =
+            first.constants().map_err(|cause| WorkerFault::making(0, first, cause))?;
         validate_spaces(&observation_space, &action_space)?;
         let results = vec![WorkerStep::new(Observation::new(&observation_space)); envs.len()];
-        let workers: Vec<_> =
-            envs.into_iter().enumerate().map(|(i, env)| Worker::new(env, i, run_seed, role)).collect();
-        let vector = Self { workers, results, observation_space, action_space, parallel: Parallel::Auto };
-        for worker in &vector.workers {
-            vector.check_spaces(worker.index, worker.env.as_ref())?;
+        let mut vector =
+            Self { workers: Vec::new(), results, observation_space, action_space, parallel: Parallel::Auto };
+        for (i, env) in envs.into_iter().enumerate() {
+            let horizon = vector.check_spaces(i, &env)?;
+            vector.workers.push(Worker::new(env, horizon, i, run_seed, role));
         }
         Ok(vector)
     }
@@ -126,21 +128,20 @@ impl VecEnv {
         self
     }
 
-    fn check_spaces(&self, worker: usize, env: &dyn Env) -> Result<(), VecEnvError> {
+    /// Refuses an environment with other spaces; gives its horizon.
+    fn check_spaces(&self, worker: usize, env: &Guarded) -> Result<Option<usize>, VecEnvError> {
+        let (observation_space, action_space, horizon) =
+            env.constants().map_err(|cause| WorkerFault::making(worker, env, cause))?;
         let differ = |which, expected: String, got: String| {
-            Err(VecEnvError::SpacesDiffer { worker, env: crate::guard::name(env), which, expected, got })
+            Err(VecEnvError::SpacesDiffer { worker, env: guard::name(&**env), which, expected, got })
         };
-        if env.observation_space() != &self.observation_space {
-            return differ(
-                "observation",
-                self.observation_space.to_string(),
-                env.observation_space().to_string(),
-            );
+        if observation_space != self.observation_space {
+            return differ("observation", self.observation_space.to_string(), observation_space.to_string());
         }
-        if env.action_space() != &self.action_space {
-            return differ("action", self.action_space.to_string(), env.action_space().to_string());
+        if action_space != self.action_space {
+            return differ("action", self.action_space.to_string(), action_space.to_string());
         }
-        Ok(())
+        Ok(horizon)
     }
 
     /// Chooses whether to use threads.
@@ -178,7 +179,7 @@ impl VecEnv {
 
     /// Longest possible episode of any worker; `None` when one of them knows none.
     pub fn horizon(&self) -> Option<usize> {
-        self.workers.iter().try_fold(0, |longest, w| Some(w.env.horizon()?.max(longest)))
+        self.workers.iter().try_fold(0, |longest, w| Some(w.horizon?.max(longest)))
     }
 
     /// What the last call gave, also where it failed for some workers.
@@ -237,19 +238,29 @@ impl VecEnv {
     /// the old one cannot be trusted.
     ///
     /// # Errors
-    /// When the worker does not exist, the replacement's spaces differ, or it fails to reset.
+    /// When the worker does not exist, the replacement's spaces differ, or it fails to reset. Also when the old
+    /// environment fails to drop; the worker is then ready all the same.
     pub fn restart(
         &mut self,
         worker: usize,
         replacement: Option<Box<dyn Env>>,
     ) -> Result<&WorkerStep, VecEnvError> {
         self.check_worker(worker)?;
-        if let Some(env) = replacement {
-            self.check_spaces(worker, env.as_ref())?;
-            self.workers[worker].env = env;
+        if let Some(env) = replacement.map(Guarded::new) {
+            let horizon = self.check_spaces(worker, &env)?;
+            self.workers[worker].replace(env, horizon);
         }
         self.workers[worker].restart(&mut self.results[worker], &self.observation_space);
         self.finish().map(|results| &results[worker])
+    }
+
+    /// Drops the environments.
+    ///
+    /// # Errors
+    /// Names those that failed to.
+    pub fn close(mut self) -> Result<(), VecEnvError> {
+        let faults: Vec<_> = self.workers.drain(..).filter_map(Worker::close).collect();
+        if faults.is_empty() { Ok(()) } else { Err(VecEnvError::Workers(faults)) }
     }
 
     fn check_worker(&self, worker: usize) -> Result<(), VecEnvError> {
@@ -259,7 +270,7 @@ impl VecEnv {
 
     /// Gathers the faults of this call.
     fn finish(&mut self) -> Result<&[WorkerStep], VecEnvError> {
-        let faults: Vec<_> = self.workers.iter_mut().filter_map(|w| w.fault.take()).collect();
+        let faults: Vec<_> = self.workers.iter_mut().flat_map(|w| w.faults.drain(..)).collect();
         if faults.is_empty() { Ok(&self.results) } else { Err(VecEnvError::Workers(faults)) }
     }
 }

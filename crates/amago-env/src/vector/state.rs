@@ -2,8 +2,8 @@
 
 use super::action_log::{decode, encode};
 use super::worker::Worker;
-use super::{VecEnv, VecEnvError, WorkerStep};
-use crate::guard::guard;
+use super::{Phase, VecEnv, VecEnvError, WorkerStep};
+use crate::guard::{guard, name};
 use crate::{Action, Column, DictSpace, Observation, Space};
 
 /// What a checkpoint keeps of one worker.
@@ -37,9 +37,10 @@ struct Running {
 
 impl VecEnv {
     /// What a checkpoint must keep. Episodes go on from it where their environments save their state, or the
-    /// vector was made [`VecEnv::resumable`] before they began.
-    pub fn save(&self) -> Vec<WorkerState> {
-        let states = self.workers.iter().zip(&self.results).map(|(worker, result)| WorkerState {
+    /// vector was made [`VecEnv::resumable`] before they began. The fault of an environment that fails to save its
+    /// state is told by the next call that tells of faults.
+    pub fn save(&mut self) -> Vec<WorkerState> {
+        let states = self.workers.iter_mut().zip(&self.results).map(|(worker, result)| WorkerState {
             next_episode: worker.next_episode,
             running: if worker.ready { worker.running(result) } else { None },
         });
@@ -63,8 +64,8 @@ impl VecEnv {
 }
 
 impl Worker {
-    fn running(&self, result: &WorkerStep) -> Option<Running> {
-        let env = guard(|| Ok(self.env.save_state())).ok().flatten();
+    fn running(&mut self, result: &WorkerStep) -> Option<Running> {
+        let env = self.save();
         let taken = match &env {
             Some(_) => &[],
             None => self.taken.bytes()?,
@@ -79,6 +80,15 @@ impl Worker {
         })
     }
 
+    fn save(&mut self) -> Option<Vec<u8>> {
+        let saved = guard(|| Ok(self.env.save_state()));
+        saved.unwrap_or_else(|cause| {
+            let fault = self.fault(name(&*self.env), Phase::Save, cause);
+            self.faults.push(fault);
+            None
+        })
+    }
+
     fn resume(&mut self, state: WorkerState, result: &mut WorkerStep, spaces: (&DictSpace, &Space)) -> bool {
         if let Some(mut running) = state.running {
             if !running.actions.is_empty() {
@@ -90,7 +100,7 @@ impl Worker {
             }
         }
         self.next_episode = state.next_episode;
-        self.fault = None;
+        self.faults.clear();
         self.restart(result, spaces.0);
         false
     }

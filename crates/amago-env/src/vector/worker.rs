@@ -4,12 +4,15 @@ use std::time::Instant;
 
 use super::action_log::ActionLog;
 use super::{EpisodeStats, Phase, WorkerFault, WorkerStep};
-use crate::{Action, DictSpace, Env, EnvError, Observation, Role, Step, guard, stream_seed};
+use crate::guard::{self, Guarded};
+use crate::{Action, DictSpace, EnvError, Observation, Role, Step, stream_seed};
 
 /// One environment and what its running episode has added up.
 pub(super) struct Worker {
-    pub env: Box<dyn Env>,
+    pub env: Guarded,
     pub index: usize,
+    /// Longest possible episode, where it is known.
+    pub horizon: Option<usize>,
     run_seed: u64,
     role: Role,
     /// Episodes started so far: the number of the next one.
@@ -17,7 +20,7 @@ pub(super) struct Worker {
     /// An episode is running.
     pub ready: bool,
     /// Taken by the vector after each call.
-    pub fault: Option<WorkerFault>,
+    pub faults: Vec<WorkerFault>,
     /// Time of the last step, to choose between one and many threads.
     pub nanos: u64,
     pub episode_return: f64,
@@ -28,20 +31,40 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub fn new(env: Box<dyn Env>, index: usize, run_seed: u64, role: Role) -> Self {
+    pub fn new(env: Guarded, horizon: Option<usize>, index: usize, run_seed: u64, role: Role) -> Self {
         Self {
             env,
             index,
+            horizon,
             run_seed,
             role,
             next_episode: 0,
             ready: false,
-            fault: None,
+            faults: Vec::new(),
             nanos: 0,
             episode_return: 0.0,
             max_steps: usize::MAX,
             taken: ActionLog::default(),
         }
+    }
+
+    /// Puts another environment, that must be reset, in the place of this one.
+    pub fn replace(&mut self, env: Guarded, horizon: Option<usize>) {
+        self.ready = false;
+        self.horizon = horizon;
+        let old = std::mem::replace(&mut self.env, env);
+        let name = guard::name(&*old);
+        let dropped = old.discard();
+        self.faults.extend(dropped.err().map(|cause| self.fault(name, Phase::Drop, cause)));
+    }
+
+    /// Drops the environment.
+    pub fn close(self) -> Option<WorkerFault> {
+        let name = guard::name(&*self.env);
+        let Self { env, index: worker, next_episode, .. } = self;
+        let episode = next_episode.saturating_sub(1);
+        let cause = env.discard().err()?;
+        Some(WorkerFault { worker, env: name, episode, phase: Phase::Drop, cause })
     }
 
     /// Drops the running episode and starts the next.
@@ -57,7 +80,7 @@ impl Worker {
         self.episode_return = 0.0;
         result.local_step = 0;
         self.taken.begin(self.taken.is_kept());
-        match guard::reset(self.env.as_mut(), seed, space, &mut result.obs) {
+        match guard::reset(&mut *self.env, seed, space, &mut result.obs) {
             Ok(()) => (self.ready, result.faulted) = (true, false),
             Err(cause) => self.fail(result, Phase::Reset, cause),
         }
@@ -68,7 +91,7 @@ impl Worker {
         let start = Instant::now();
         result.episode = None;
         result.step = Step::default();
-        match guard::step(self.env.as_mut(), action, space, &mut result.scratch) {
+        match guard::step(&mut *self.env, action, space, &mut result.scratch) {
             Err(cause) => self.fail(result, Phase::Step, cause),
             Ok(step) => {
                 result.step = step;
@@ -79,7 +102,7 @@ impl Worker {
                     result.step.truncated |= cut;
                     self.end(result, cut, space);
                 } else {
-                    self.taken.push(action, self.env.as_ref());
+                    self.taken.push(action, &*self.env);
                     std::mem::swap(&mut result.obs, &mut result.scratch);
                 }
             }
@@ -119,12 +142,13 @@ impl Worker {
     fn fail(&mut self, result: &mut WorkerStep, phase: Phase, cause: EnvError) {
         self.ready = false;
         result.faulted = true;
-        self.fault = Some(WorkerFault {
-            worker: self.index,
-            env: guard::name(self.env.as_ref()),
-            episode: self.next_episode - 1,
-            phase,
-            cause,
-        });
+        let fault = self.fault(guard::name(&*self.env), phase, cause);
+        self.faults.push(fault);
+    }
+
+    /// A failure in the episode that began last.
+    pub fn fault(&self, env: String, phase: Phase, cause: EnvError) -> WorkerFault {
+        let episode = self.next_episode.saturating_sub(1);
+        WorkerFault { worker: self.index, env, episode, phase, cause }
     }
 }

@@ -2,6 +2,7 @@
 
 use amago_replay::Snapshot;
 
+use crate::learn::Learned;
 use crate::{CollectorState, EpochRecord, PolicyAge};
 
 /// Where a run stood.
@@ -35,6 +36,9 @@ pub struct RunState {
     pub policy_age: PolicyAge,
     /// Running episodes; absent where nothing is collected.
     pub collector: Option<CollectorState>,
+    /// What learning gave in the epoch in which the run was stopped.
+    #[serde(default)]
+    pub learned: Learned,
     /// An epoch that is done but for its evaluation, which was cut short.
     #[serde(default)]
     pub unevaluated: Option<EpochRecord>,

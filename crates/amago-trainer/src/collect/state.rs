@@ -2,7 +2,7 @@
 
 use amago_agent::Agent;
 use amago_env::exploration::ExplorationState;
-use amago_env::vector::WorkerState;
+use amago_env::vector::{EpisodeStats, WorkerState};
 use amago_replay::{Columns, Store};
 use burn::tensor::Device;
 
@@ -20,17 +20,29 @@ pub struct CollectorState {
     /// What was recorded of the running episodes; absent after a fault.
     unfinished: Vec<Option<Columns>>,
     driver: DriverState,
+    /// What the epoch gave in which the run was stopped.
+    #[serde(default)]
+    part: Part,
+}
+
+/// What collecting gave in the running epoch.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct Part {
+    pub episodes: Vec<EpisodeStats>,
+    pub faults: u64,
+    pub seconds: f64,
 }
 
 impl Collector {
     /// What a checkpoint must keep.
-    pub fn save(&self) -> CollectorState {
+    pub fn save(&mut self) -> CollectorState {
         CollectorState {
             steps: self.steps,
             workers: self.envs.save(),
             exploration: self.exploration.iter().map(|e| e.state()).collect(),
             unfinished: self.builders.iter().map(|b| b.unfinished().cloned()).collect(),
             driver: self.driver.save(),
+            part: self.part.clone(),
         }
     }
 
@@ -53,7 +65,7 @@ impl Collector {
         if state.unfinished.len() != n || state.exploration.len() != n {
             return Err(other(format!("it holds {} actors of {n}", state.unfinished.len())));
         }
-        collector.steps = state.steps;
+        (collector.steps, collector.part) = (state.steps, state.part);
         let exploring = collector.exploration.iter_mut().zip(state.exploration);
         exploring.for_each(|(explore, state)| explore.restore(state));
         let builders = collector.builders.iter_mut().zip(state.unfinished);

@@ -94,7 +94,7 @@ fn filmed(plan: &Plan, episodes: &Episodes<'_>) -> Result<(VecEnv, Receiver<Shot
         send.send(shot).map_err(|e| EnvError::Failed(e.to_string()))
     };
     let env = plan.make_env(|env| Box::new(Filmed::new(env, look)))?;
-    Ok((limited(vec![env], episodes)?, shots))
+    Ok((limited(VecEnv::new(vec![env], episodes.seed, Role::EvalEnv)?, episodes), shots))
 }
 
 impl Recording {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use amago_agent::{Agent, UpdateReport};
 
@@ -10,7 +10,7 @@ use super::Trainer;
 use crate::faults::replaced;
 use crate::learn::{Learned, Learning};
 use crate::metrics::{ReplayRecord, TimeRecord};
-use crate::{CollectReport, ContextRefresh, EpochRecord, Event, Mode, Observer, StopFlag, TrainError};
+use crate::{Collector, ContextRefresh, EpochRecord, Event, Mode, Observer, StopFlag, TrainError};
 
 /// How often the progress of the other thread is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -35,38 +35,54 @@ impl Trainer {
         }
         let steps = train.timesteps_per_epoch.saturating_sub(self.meta.collected);
         let updates = train.batches_per_epoch.saturating_sub(self.meta.learned);
-        let (collected, learned, learn_seconds) = match train.mode {
-            Mode::Both => self.at_once(&policy, epoch, (steps, updates), stop, observer)?,
+        match train.mode {
+            Mode::Both => self.at_once(&policy, epoch, [steps, updates], stop, observer)?,
             Mode::Alternate | Mode::Learn => {
-                let collected = self.collect(&policy, steps, stop, observer)?;
-                let start = Instant::now();
-                let learned = self.learn(epoch, updates, stop, observer)?;
-                (collected, learned, start.elapsed().as_secs_f64())
+                self.collect(&policy, steps, stop, observer)?;
+                self.learn(epoch, updates, stop, observer)?;
             }
-        };
-        if !stop.is_set() {
-            (self.meta.epoch, self.meta.collected, self.meta.learned) = (epoch, 0, 0);
         }
         self.tell_damage(observer);
-        let train_report = UpdateReport::mean(&learned.reports);
-        self.tell_bins(train_report.as_ref(), observer);
+        let record = self.record(epoch, observer);
+        self.tell_bins(record.train.as_ref(), observer);
         self.tell_outliers(observer);
-        let wall = self.seconds();
+        if !stop.is_set() {
+            (self.meta.epoch, self.meta.collected, self.meta.learned) = (epoch, 0, 0);
+            self.learned = Learned::default();
+            self.collector.iter_mut().for_each(Collector::begin_epoch);
+        }
+        Ok(record)
+    }
+
+    /// What the epoch gave so far, also before the run was stopped and resumed.
+    fn record(&mut self, epoch: usize, observer: &mut dyn Observer) -> EpochRecord {
+        let steps = self.meta.collected;
+        let rollout = self.collector.as_mut().map(|collector| collector.report(steps)).unwrap_or_default();
+        if let Some(first) = &rollout.first_fault {
+            observer.event(Event::Warning(replaced(rollout.faults, first)));
+        }
+        if let Some(limit) = rollout.outgrown {
+            observer.event(Event::Warning(format!(
+                "a running episode outgrew {limit} steps: such episodes are stored in pieces of that length, \
+                 or of replay.traj_save_len where it is set"
+            )));
+        }
+        let (wall, learned, epochs) = (self.seconds(), &self.learned, self.plan.config.train.epochs);
         let time = TimeRecord {
             wall,
-            left: wall / epoch as f64 * train.epochs.saturating_sub(epoch) as f64,
-            learn: learn_seconds,
-            updates_per_second: learned.reports.len() as f64 / learn_seconds.max(1e-9),
-            env_steps_per_second: collected.env_steps as f64 / collected.seconds.max(1e-9),
+            left: wall / epoch as f64 * epochs.saturating_sub(epoch) as f64,
+            learn: learned.seconds,
+            updates_per_second: learned.reports.len() as f64 / learned.seconds.max(1e-9),
+            env_steps_per_second: rollout.env_steps as f64 / rollout.seconds.max(1e-9),
         };
         let own = self.data.own.as_ref().map_or(0, |store| store.len());
-        Ok(EpochRecord {
+        EpochRecord {
             epoch,
             env_steps: self.meta.env_steps,
             updates: self.meta.updates,
-            rollout: collected,
-            train: train_report,
-            batch: learned.batch,
+            rollout,
+            train: UpdateReport::mean(&learned.reports),
+            batch: learned.batch.clone(),
             skipped_updates: learned.skipped,
             eval: None,
             time,
@@ -75,7 +91,7 @@ impl Trainer {
                 transitions: self.data.transitions(),
                 policy_age: self.policy_age.mean(own, self.meta.updates),
             },
-        })
+        }
     }
 
     fn collect(
@@ -84,29 +100,20 @@ impl Trainer {
         steps: usize,
         stop: &StopFlag,
         observer: &mut dyn Observer,
-    ) -> Result<CollectReport, TrainError> {
-        let (Some(collector), Some(store)) = (&mut self.collector, &self.data.own) else {
-            return Ok(CollectReport::default());
-        };
-        let report = collector.collect(policy, store, steps, stop, observer)?;
-        self.collected(&report, self.meta.updates, observer);
-        Ok(report)
+    ) -> Result<(), TrainError> {
+        let (Some(collector), Some(store)) = (&mut self.collector, &self.data.own) else { return Ok(()) };
+        let before = collector.steps();
+        let result = collector.collect(policy, store, steps, stop, observer);
+        self.collected(before, self.meta.updates);
+        result
     }
 
-    /// Takes in what a policy after so many updates has collected.
-    fn collected(&mut self, report: &CollectReport, updates: u64, observer: &mut dyn Observer) {
-        if let Some(first) = &report.first_fault {
-            observer.event(Event::Warning(replaced(report.faults, first)));
-        }
-        if let Some(limit) = report.outgrown {
-            observer.event(Event::Warning(format!(
-                "a running episode outgrew {limit} steps: such episodes are stored in pieces of that length, \
-                 or of replay.traj_save_len where it is set"
-            )));
-        }
-        self.meta.collected += report.env_steps / self.plan.config.train.parallel_actors;
-        self.meta.env_steps += report.env_steps as u64;
+    /// Takes in what a policy after so many updates has collected since a step, also where that ended in an error.
+    fn collected(&mut self, before: u64, updates: u64) {
         if let (Some(collector), Some(store)) = (&mut self.collector, &self.data.own) {
+            let steps = collector.steps() - before;
+            self.meta.collected += steps as usize;
+            self.meta.env_steps += steps * self.plan.config.train.parallel_actors as u64;
             let admitted = collector.admit(store);
             self.policy_age.collected(admitted, updates);
             store.retire();
@@ -119,12 +126,12 @@ impl Trainer {
         updates: usize,
         stop: &StopFlag,
         observer: &mut dyn Observer,
-    ) -> Result<Learned, TrainError> {
+    ) -> Result<(), TrainError> {
         if !self.ready(epoch, observer)? {
-            return Ok(Learned::default());
+            return Ok(());
         }
-        let Self { plan, run, data, learner, device, meta, .. } = self;
-        Learning { plan, run, data, learner, device, meta }.updates((epoch, updates), stop, observer)
+        let Self { plan, run, data, learner, device, meta, learned, .. } = self;
+        Learning { plan, run, data, learner, device, meta, learned }.updates((epoch, updates), stop, observer)
     }
 
     fn ready(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<bool, TrainError> {
@@ -149,37 +156,32 @@ impl Trainer {
         &mut self,
         policy: &Agent,
         epoch: usize,
-        (steps, updates): (usize, usize),
+        [steps, updates]: [usize; 2],
         stop: &StopFlag,
         observer: &mut dyn Observer,
-    ) -> Result<(CollectReport, Learned, f64), TrainError> {
+    ) -> Result<(), TrainError> {
         let updates = if self.ready(epoch, observer)? { updates } else { 0 };
         let policy_updates = self.meta.updates;
-        let Self { plan, run, data, learner, device, meta, collector, .. } = self;
+        let before = self.collector.as_ref().map_or(0, Collector::steps);
+        let Self { plan, run, data, learner, device, meta, collector, learned, .. } = self;
         let (data, done) = (&*data, AtomicUsize::new(0));
-        let (collected, learned, seconds) = thread::scope(|scope| {
+        let (collected, learned) = thread::scope(|scope| {
             let collecting = scope.spawn(|| {
-                let (Some(collector), Some(store)) = (collector, &data.own) else {
-                    return Ok(CollectReport::default());
-                };
+                let (Some(collector), Some(store)) = (collector, &data.own) else { return Ok(()) };
                 let collected = collector.collect(policy, store, steps, stop, &mut Count(&done));
                 // The other half of a run that fails is of no use.
                 collected.inspect_err(|_| stop.stop())
             });
-            let start = Instant::now();
-            let learning = Learning { plan, run, data, learner, device, meta };
+            let learning = Learning { plan, run, data, learner, device, meta, learned };
             let learned = learning.updates((epoch, updates), stop, observer).inspect_err(|_| stop.stop());
-            let seconds = start.elapsed().as_secs_f64();
             while !collecting.is_finished() {
                 observer.event(Event::Collect { done: done.load(Ordering::Relaxed), total: steps });
                 thread::sleep(LOOK);
             }
-            let collected = collecting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (collected, learned, seconds)
+            (collecting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), learned)
         });
-        let collected = collected?;
-        self.collected(&collected, policy_updates, observer);
-        Ok((collected, learned?, seconds))
+        self.collected(before, policy_updates);
+        collected.and(learned)
     }
 
     /// Says once that the critics cannot learn what they are to learn: their loss does not tell.

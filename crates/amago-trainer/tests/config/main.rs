@@ -1,5 +1,6 @@
 //! Configs: what loads, what is refused, and that a resolved config says everything.
 
+mod keys;
 mod refused;
 mod sizes;
 #[path = "../support/mod.rs"]

@@ -126,10 +126,10 @@ fn check_plans(cases: &[(&[&str], &[&str])]) {
 #[test]
 fn a_plan_refuses_networks_that_cannot_work() {
     check_plans(&[
-        (&["agent.traj_encoder.n_heads=3"], &["[agent]", "traj_encoder", "n_heads = 3", "d_model = 8"]),
+        (&["agent.traj_encoder.n_heads=3"], &["agent.traj_encoder.n_heads = 3", "d_model = 8"]),
         (
             &["agent.traj_encoder.pos_emb=rope", "agent.traj_encoder.n_heads=8"],
-            &["[agent]", "pos_emb = \"rope\"", "d_model = 8", "n_heads = 8"],
+            &["agent.traj_encoder.pos_emb = \"rope\"", "d_model = 8", "n_heads = 8"],
         ),
         (
             &["agent.traj_encoder.pos_emb=learned", "agent.traj_encoder.max_time=3"],
@@ -139,22 +139,22 @@ fn a_plan_refuses_networks_that_cannot_work() {
             &["agent.traj_encoder.pos_emb=learned", "env.options.corridor_length=2000"],
             &["agent.traj_encoder.max_time = 1024", "the horizon of env.id = \"tmaze-passive\", 2"],
         ),
-        (&["agent.n_critics_td=3"], &["[agent]", "n_critics_td = 3", "n_critics = 2"]),
-        (&["agent.popart_beta=0"], &["[agent]", "popart_beta = 0 must be above 0"]),
-        (&["agent.popart_init_nu=-1"], &["[agent]", "popart_init_nu = -1 must be"]),
+        (&["agent.n_critics_td=3"], &["agent.n_critics_td = 3", "n_critics = 2"]),
+        (&["agent.popart_beta=0"], &["agent.popart_beta = 0 must be above 0"]),
+        (&["agent.popart_init_nu=-1"], &["agent.popart_init_nu = -1 must be"]),
         (
             &["agent.tstep_encoder.input_norm.beta=2"],
-            &["tstep_encoder", "input_norm.beta = 2 must be above 0"],
+            &["agent.tstep_encoder.input_norm.beta = 2 must be above 0"],
         ),
-        (&["agent.actor.dropout=1"], &["[agent]", "actor.dropout = 1 must be at least 0 and below 1"]),
-        (&["agent.critic.dropout=-0.5"], &["[agent]", "critic.dropout = -0.5 must be"]),
+        (&["agent.actor.dropout=1"], &["agent.actor.dropout = 1 must be at least 0 and below 1"]),
+        (&["agent.critic.dropout=-0.5"], &["agent.critic.dropout = -0.5 must be"]),
         (
             &["agent.preset=amago2", "agent.critic.bins.sigma=0"],
-            &["[agent]", "critic.bins.sigma = 0 must be above 0 and at most critic.bins.count"],
+            &["agent.critic.bins.sigma = 0 must be above 0 and at most critic.bins.count"],
         ),
         (
             &["agent.actor.policy={kind=\"categorical\", min_prob=-0.1}"],
-            &["actor.policy.min_prob = -0.1", "0 <= min"],
+            &["agent.actor.policy.min_prob = -0.1", "0 <= min"],
         ),
         (&["agent.traj_encoder.sink_size=2"], &["sink_size = 2", "window_size = 0"]),
         (&["agent.traj_encoder.sink_bias=1.5"], &["sink_bias = 1.5", "sink_size = 0"]),
@@ -175,8 +175,8 @@ fn a_plan_refuses_settings_that_cannot_work() {
         (&["agent.tstep_encoder.obs_keys=[\"image\"]"], &["obs_keys", "image", "observation"]),
         (&["agent.gamma=1"], &["gamma", "1", "below 1"]),
         (&["agent.gamma=nan"], &["gamma", "NaN"]),
-        (&["optim.learning_rate=0"], &["[optim]", "learning_rate"]),
-        (&["optim.micro_batches=0"], &["[optim]", "micro_batches must be at least 1"]),
+        (&["optim.learning_rate=0"], &["optim.learning_rate"]),
+        (&["optim.micro_batches=0"], &["optim.micro_batches must be at least 1"]),
         (
             &["optim.micro_batches=3", "train.batch_size=2"],
             &["optim.micro_batches = 3", "train.batch_size = 2"],

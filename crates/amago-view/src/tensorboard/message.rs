@@ -72,6 +72,12 @@ pub(super) fn file_version(time: f64) -> Message {
     Message::default().double(1, time).field(3, b"brain.Event:2")
 }
 
+/// The event of a process that goes on: what earlier files tell of this step and later ones is void.
+/// `Event { wall_time, step, session_log: SessionLog { status: START } }`.
+pub(super) fn session_start(time: f64, step: i64) -> Message {
+    Message::default().double(1, time).int(2, step as u64).message(7, &Message::default().int(1, 1))
+}
+
 /// An event with values: `Event { wall_time, step, summary }`.
 pub(super) fn event(time: f64, step: i64, values: &[Message]) -> Message {
     let summary = values.iter().fold(Message::default(), |summary, value| summary.message(1, value));

@@ -165,3 +165,35 @@ fn check_histogram(event: &Value, written: &Value) {
     assert_eq!(got, head);
     assert_eq!((list(&event[6]), list(&event[7])), (list(&written["edges"])[1..].to_vec(), counts));
 }
+
+/// Killed between two checkpoints, a run tells some epochs again: TensorBoard must see each once.
+#[test]
+fn tensorboard_sees_every_epoch_once() {
+    let place = Place::new();
+    let train = ["train", "tiny.toml", "--run-dir", "run", "--tensorboard", "--set", "train.epochs=1000000"];
+    let mut child = place
+        .command(&[&train[..], &["--set", "train.checkpoint_interval=50"]].concat())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let lines = || fs::read_to_string(place.path("run/metrics.jsonl")).unwrap_or_default().lines().count();
+    let start = std::time::Instant::now();
+    while lines() < 80 && start.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    place.amago(&["train", "--resume", "run", "--tensorboard", "--set", "train.epochs=160"]).ok();
+    let metrics = place.metrics("run");
+    let expected: Vec<_> = metrics[1..].iter().map(|line| line["env_steps"].as_f64()).collect();
+    assert_eq!(expected.len(), 160);
+    let Some(output) = tensorboard(READ, &place.path("run/tensorboard")) else { return };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = json(text.lines().last().expect("a line"));
+    let events = found["scalars"]["train/loss"].as_array().expect("events");
+    assert_eq!(events.iter().map(|event| event[0].as_f64()).collect::<Vec<_>>(), expected);
+    let times: Vec<_> = events.iter().map(|event| event[1].as_f64().expect("a time")).collect();
+    assert!(times.is_sorted(), "{times:?}");
+}

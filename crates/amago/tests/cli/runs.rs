@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Stdio;
 
 use amago_trainer::{ConfigSource, RunDir, load_config};
 use serde_json::Value;
 
-use crate::support::{Place, TINY, json, list};
+use crate::support::{Ended, Place, TINY, json, list};
 
 #[test]
 fn a_run_writes_what_it_promises() {
@@ -60,6 +61,49 @@ fn runs_without_a_folder_are_numbered() {
             "{ended:?}"
         );
     }
+}
+
+/// Starts so many processes at once and waits for all.
+fn at_once(place: &Place, n: usize, args: &[&str]) -> Vec<Ended> {
+    let start = || place.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let children: Vec<_> = (0..n).map(|_| start().expect("it starts")).collect();
+    children.into_iter().map(|child| child.wait_with_output().expect("it ends").into()).collect()
+}
+
+#[test]
+fn runs_started_at_once_get_folders_of_their_own() {
+    let place = Place::new();
+    // As short as a run can be: what counts is how they begin.
+    let settings = ["train.epochs=1", "train.timesteps_per_epoch=1", "train.batches_per_epoch=1"];
+    let mut args = vec!["train", "tiny.toml", "--quiet"];
+    args.extend(settings.iter().flat_map(|s| ["--set", s]));
+    for _ in 0..25 {
+        at_once(&place, 8, &args).into_iter().for_each(|ended| drop(ended.ok()));
+    }
+    let runs = list(&place.path("runs"));
+    let expected: Vec<_> = (1..=200).map(|i| place.path(&format!("runs/tiny-{i:03}"))).collect();
+    assert_eq!(runs, expected, "no other folder, and none left in the making");
+    for run in runs {
+        RunDir::open(&run).unwrap_or_else(|e| panic!("{}: {e}", run.display()));
+        assert_eq!(list(&run.join("checkpoints")).len(), 1, "{}", run.display());
+    }
+}
+
+#[test]
+fn one_of_several_gets_the_folder_that_all_want() {
+    let place = Place::new();
+    for round in 0..5 {
+        let run = format!("run{round}");
+        let ended = at_once(&place, 8, &["train", "tiny.toml", "--quiet", "--run-dir", &run]);
+        let (won, lost): (Vec<_>, Vec<_>) = ended.into_iter().partition(|ended| ended.code == Some(0));
+        assert_eq!(won.len(), 1, "{lost:?}");
+        for loser in lost {
+            loser.check_error("too late", &[&run, "exists and is not empty", "--run-dir"]);
+        }
+        assert_eq!((place.metrics(&run).len(), place.checkpoints(&run).len()), (3, 1));
+        place.amago(&["eval", &run]).ok();
+    }
+    assert_eq!(list(&place.path("")).len(), 6, "{:?}", list(&place.path("")));
 }
 
 /// Paths of all numbers, texts and nulls of a line.

@@ -105,10 +105,56 @@ fn event_files_follow_the_run() {
 fn a_resumed_run_goes_on_in_another_event_file() {
     let place = Place::new();
     place.amago(&["train", "tiny.toml", "--run-dir", "run", "--tensorboard"]).ok();
-    // The files are told apart by whole seconds.
-    std::thread::sleep(std::time::Duration::from_millis(1100));
-    place.amago(&["train", "--resume", "run", "--set", "train.epochs=5", "--tensorboard"]).ok();
-    assert_eq!(list(&place.path("run/tensorboard")).len(), 2);
+    // Within the same second, too.
+    for epochs in ["train.epochs=3", "train.epochs=4", "train.epochs=5"] {
+        place.amago(&["train", "--resume", "run", "--set", epochs, "--tensorboard"]).ok();
+    }
+    assert_eq!(list(&place.path("run/tensorboard")).len(), 4);
     let epochs: Vec<_> = place.metrics("run")[1..].iter().map(|l| l["epoch"].as_u64()).collect();
     assert_eq!(epochs, (1..=5).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn event_files_that_cannot_be_opened_change_nothing() {
+    let place = Place::new();
+    place.train("run", &[]).ok();
+    let before = |file: &str| fs::read(place.path("run").join(file)).expect("a file");
+    let (config, metrics) = (before("config.toml"), before("metrics.jsonl"));
+    let resume = ["train", "--resume", "run", "--tensorboard", "--set"];
+    fs::write(place.path("run/tensorboard"), "in the way").expect("a file");
+    let refused = place.amago(&[&resume[..], &["train.epochs=3"]].concat());
+    refused.check_error("in the way", &["run/tensorboard"]);
+    fs::remove_file(place.path("run/tensorboard")).expect("removed");
+    // Nor does a run that cannot go on leave an event file.
+    let refused = place.amago(&[&resume[..], &["agent.actor.d_hidden=9"]].concat());
+    refused.check_error("another network", &["does not fit"]);
+    assert!(!place.path("run/tensorboard").exists());
+    assert!(before("config.toml") == config && before("metrics.jsonl") == metrics);
+}
+
+#[test]
+fn an_export_replaces_the_one_before_and_nothing_else() {
+    let place = Place::new();
+    place.train("run", &[]).ok();
+    fs::create_dir_all(place.path("events/run")).expect("a folder");
+    for mine in ["events.out.tfevents.1.host", "note.amago-export"] {
+        fs::write(place.path("events/run").join(mine), "mine").expect("a file");
+    }
+    let export = || place.amago(&["export", "run", "--tensorboard", "events"]).ok();
+    export();
+    let first = list(&place.path("events/run"));
+    place.amago(&["train", "--resume", "run", "--set", "train.epochs=3"]).ok();
+    export();
+    assert_eq!(list(&place.path("events/run")), first);
+    let size = |path: &std::path::PathBuf| fs::metadata(path).expect("a file").len();
+    let exported = first.iter().find(|p| size(p) > 4).expect("an event file");
+    // Another run of the same name takes its place.
+    fs::remove_dir_all(place.path("run")).expect("removed");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    place.train("run", &[]).ok();
+    export();
+    let others = list(&place.path("events/run"));
+    assert_eq!(others.len(), 3, "{others:?}");
+    assert!(!exported.exists());
+    assert_eq!(others.iter().filter(|p| size(p) == 4).count(), 2, "somebody else's are gone: {others:?}");
 }
