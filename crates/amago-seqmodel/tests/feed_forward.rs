@@ -78,8 +78,11 @@ fn what_cannot_be_built_is_refused() {
         change(&mut config);
         config.validate().expect_err("the change cannot be built")
     };
-    assert_eq!(refused(|c| (c.norm, c.d_ff) = (NormKind::Simnorm, Some(36))), ModelError::SimNorm(36));
-    assert_eq!(refused(|c| (c.out_norm, c.d_model) = (NormKind::Simnorm, 12)), ModelError::SimNorm(12));
+    let simnorm = |norm, width, d| ModelError::SimNorm { norm, width, d };
+    let d_ff = refused(|c| (c.norm, c.d_ff) = (NormKind::Simnorm, Some(36)));
+    assert_eq!(d_ff, simnorm("norm", "d_ff", 36));
+    let d_model = refused(|c| (c.out_norm, c.d_model) = (NormKind::Simnorm, 12));
+    assert_eq!(d_model, simnorm("out_norm", "d_model", 12));
     let error = refused(|c| c.dropout = 1.0);
     assert_eq!(error, ModelError::Dropout { name: "dropout", value: "1".to_owned() });
 }

@@ -260,8 +260,8 @@ pub enum TrainError {
 fn of_config(error: &EnvError) -> String {
     match error {
         EnvError::Option { env, message } => format!("env.options.{message} (env.id = \"{env}\")"),
-        EnvError::UnknownEnv { id, known } => {
-            format!("env.id = \"{id}\": there is no such environment; known are {known}")
+        EnvError::UnknownEnv { id, hint } => {
+            format!("env.id = \"{id}\": there is no such environment{hint}")
         }
         other => other.to_string(),
     }

@@ -28,14 +28,19 @@ pub struct ConfigSource<'a> {
 impl ConfigSource<'_> {
     /// Where a setting was made: `--set KEY=VALUE`, or `FILE:LINE:COLUMN`, or the name alone where neither is found.
     fn place(&self, key: &str) -> String {
-        let made = self.overrides.iter().rev().find(|entry| {
-            let set = entry.split('=').next().unwrap_or_default().trim();
-            key == set || key.strip_prefix(set).is_some_and(|rest| rest.starts_with(['.', '[']))
-        });
+        let inside =
+            |key: &str, of: &str| key.strip_prefix(of).is_some_and(|rest| rest.starts_with(['.', '[']));
+        let set = |entry: &str| entry.split('=').next().unwrap_or_default().trim().to_owned();
+        let last = |fits: &dyn Fn(&str) -> bool| self.overrides.iter().rev().find(|entry| fits(&set(entry)));
+        // What was set last goes before the file; a table may also have come of a setting inside of it.
+        let made = last(&|set| key == set || inside(key, set));
         match (made, locate(self.text, key)) {
             (Some(entry), _) => format!("--set {entry}"),
             (None, Some(Position { line, column })) => format!("{}:{line}:{column}", self.name),
-            (None, None) => self.name.to_owned(),
+            (None, None) => match last(&|set| inside(set, key)) {
+                Some(entry) => format!("--set {entry}"),
+                None => self.name.to_owned(),
+            },
         }
     }
 }

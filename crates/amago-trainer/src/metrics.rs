@@ -10,7 +10,7 @@ use burn::tensor::Device;
 
 use crate::histogram::Histogram;
 use crate::machine::Machine;
-use crate::{CollectReport, EvalReport, TrainError, files};
+use crate::{CollectReport, EvalReport, TrainError};
 
 mod resume;
 

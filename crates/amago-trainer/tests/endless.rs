@@ -160,7 +160,7 @@ fn a_running_episode_takes_no_more_the_longer_it_is() {
         }
         // Numbers that count steps take a few more bytes.
         assert!(sizes.iter().all(|size| size.abs_diff(sizes[0]) < 400), "{encoder}: {sizes:?}");
-        let (resumed, restarted) =
+        let (mut resumed, restarted) =
             Collector::resume(&plan, &agent, &device(), &store, collector.save()).expect("its own state");
         assert!(restarted.is_empty() && resumed.save() == collector.save(), "{encoder}");
     }

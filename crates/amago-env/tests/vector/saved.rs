@@ -31,7 +31,7 @@ fn saved_workers_go_on_in_the_middle_of_an_episode() {
 
 #[test]
 fn what_does_not_repeat_itself_begins_another_episode() {
-    let one = play_and_keep(lakes(2, 4));
+    let mut one = play_and_keep(lakes(2, 4));
     let steps: Vec<_> = one.results().iter().map(|r| r.local_step).collect();
     // Another run seed: the same actions lead elsewhere.
     let mut other = lakes(2, 5);
@@ -145,7 +145,7 @@ fn an_environment_may_save_its_own_state() {
 /// Actions are there to be played again; who saves a state needs none.
 #[test]
 fn what_is_saved_of_an_episode_grows_with_it_only_without_a_state() {
-    let size = |vector: &VecEnv| rmp_serde::to_vec_named(&vector.save()).expect("plain data").len();
+    let size = |mut vector: VecEnv| rmp_serde::to_vec_named(&vector.save()).expect("plain data").len();
     let played = |vector: VecEnv, steps: usize| {
         let mut vector = vector.resumable();
         vector.reset_all().expect("no faults");
@@ -155,11 +155,11 @@ fn what_is_saved_of_an_episode_grows_with_it_only_without_a_state() {
         assert_eq!(vector.results()[0].local_step, steps);
         vector
     };
-    let with = |steps| size(&played(Counter::vector(-1e6), steps));
+    let with = |steps| size(played(Counter::vector(-1e6), steps));
     assert!(with(200).abs_diff(with(20_000)) < 8, "{} {}", with(200), with(20_000));
-    let options = "size = 9\nk_episodes = 9\nhorizon = 100000".parse().expect("a table");
+    let options = "size = 9\nk_episodes = 9\nmax_episode_steps = 100000".parse().expect("a table");
     let lake = || registry::make("meta-frozen-lake", &options).expect("legal options");
     let lake = || VecEnv::new(vec![lake()], 0, Role::TrainEnv).expect("an environment");
-    let (short, long) = (size(&played(lake(), 200)), size(&played(lake(), 20_000)));
+    let (short, long) = (size(played(lake(), 200)), size(played(lake(), 20_000)));
     assert!((19_800..19_808).contains(&(long - short)), "a byte per step: {short} {long}");
 }

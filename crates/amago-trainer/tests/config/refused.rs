@@ -85,7 +85,7 @@ fn settings_of_another_kind_are_refused() {
 
 #[test]
 fn each_mistake_is_named_with_its_key() {
-    check_refused(TINY, &["train.epoch=3"], &["train.epoch", "did you mean \"epochs\"?"]);
+    check_refused(TINY, &["train.epoch=3"], &["train.epoch", "did you mean \"epochs\""]);
     check_refused(TINY, &["trian.epochs=3"], &["trian", "train"]);
     check_refused(TINY, &["agent.tstep_encoder.d_hiden=3"], &["agent.tstep_encoder.d_hiden", "d_hidden"]);
     check_refused(TINY, &["train.epochs=many"], &["train.epochs", "many", "integer"]);
