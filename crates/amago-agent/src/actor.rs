@@ -7,7 +7,9 @@ use burn::tensor::{Device, Tensor};
 use crate::PolicyConfig;
 
 /// Shape of the actor head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     /// Layers in a row.
@@ -18,7 +20,7 @@ pub enum ActorKind {
 }
 
 /// Settings of the actor head.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ActorConfig {
     /// Shape of the head.

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use crate::ConfigError;
 
 /// Settings of the optimiser.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimConfig {
     /// Learning rate after the warm-up.

@@ -11,7 +11,9 @@ const LEAST_MASS: f64 = 1e-6;
 const INIT_WIDTH: f64 = 4.0;
 
 /// How a target becomes a distribution over bins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Labels {
     /// The two neighbouring bins, weighted by proximity.
@@ -22,7 +24,7 @@ pub enum Labels {
 }
 
 /// Settings of the bins.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BinConfig {
     /// Number of bins.

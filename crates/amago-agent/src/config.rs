@@ -5,7 +5,7 @@ use amago_seqmodel::{ModelError, TrajEncoderConfig, TstepEncoderConfig};
 use crate::{ActorConfig, ActorKind, CriticConfig, CriticKind, Filter, MULTI_GAMMAS, PolicyError};
 
 /// Everything that defines an agent.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
     /// The acting discount, always the last one learned.

@@ -10,7 +10,9 @@ use crate::ensemble::{EnsembleMlp, EnsembleShape};
 use crate::{BinConfig, Bins, gamma_features};
 
 /// What a critic predicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CriticKind {
     /// One number: for every option at once where actions are one discrete choice, else for an action
@@ -22,7 +24,7 @@ pub enum CriticKind {
 }
 
 /// Settings of the critics.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CriticConfig {
     /// Regression or classification.

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use crate::ConfigError;
 
 /// `f(A)` in the offline actor loss `−f(A) log π(a|s)`.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Filter {
     /// One where `A > threshold`, else zero.

@@ -24,7 +24,9 @@ use crate::{Columns, Layout, ReplayError, Trajectory};
 const REACHED: f32 = -1.0;
 
 /// How many goals of a trajectory are replaced when it is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Relabeler {
     /// None: trajectories are used as they are.

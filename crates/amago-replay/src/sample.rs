@@ -17,7 +17,9 @@ use crate::{Batch, ReplayError, Slice, Store, collate};
 ///
 /// The ranges of the original end one earlier where slices may end late: its slices never begin at the last
 /// transition, so slices of one never hold it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Padding {
     /// Only full slices: starts `0..=n - l`.

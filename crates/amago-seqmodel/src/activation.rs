@@ -12,7 +12,9 @@ const NUMERATOR: [f32; 6] = [0.029792778, 0.6183735, 2.323309, 3.0519362, 1.4854
 const DENOMINATOR: [f32; 4] = [-1.1419548, 4.39316, 0.8714712, 0.3471966];
 
 /// Elementwise nonlinearity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// `max(x, 0.01 x)`, the default everywhere.

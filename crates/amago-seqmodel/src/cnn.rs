@@ -10,7 +10,7 @@ use crate::impala::{ImpalaBlock, ImpalaConfig};
 use crate::{Activation, ActivationLayer, ModelError};
 
 /// Which network reads the images.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum CnnConfig {
     /// Three layers, as DQN (Mnih et al. 2015).
@@ -30,7 +30,7 @@ impl Default for CnnConfig {
 }
 
 /// Settings of [`CnnConfig::Nature`], layer by layer.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NatureConfig {
     /// Output channels.
@@ -48,7 +48,7 @@ impl Default for NatureConfig {
 }
 
 /// Settings of [`CnnConfig::Gridworld`], layer by layer.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GridworldConfig {
     /// Output channels.

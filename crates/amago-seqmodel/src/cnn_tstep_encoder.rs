@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Settings of the [`CnnTstepEncoder`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CnnTstepConfig {
     /// The network that reads images. Each image key has its own.

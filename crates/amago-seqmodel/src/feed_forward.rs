@@ -10,7 +10,7 @@ use crate::mlp::hidden;
 use crate::{Activation, ActivationLayer, Dense, ModelError, Norm, NormKind, Replay, SequenceEncoder};
 
 /// Settings of the [`FeedForwardEncoder`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeedForwardConfig {
     /// Width.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Settings of the [`FfTstepEncoder`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FfTstepConfig {
     /// Hidden layers.

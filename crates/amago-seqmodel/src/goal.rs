@@ -10,7 +10,7 @@ use crate::{Activation, ActivationLayer, Dense, ModelError, ObsLayout, ObsTensor
 
 /// How a goal is encoded, with settings. The goal is a vector key of the observation: of shape
 /// `[goals, width]`, or `[width]` for one goal.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum GoalConfig {
     /// Numbers: `norm(ff2(leaky_relu(ff1(goal))))` with a hidden layer twice as wide as one goal.
@@ -21,7 +21,7 @@ pub enum GoalConfig {
 }
 
 /// Settings of [`GoalConfig::FeedForward`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FfGoalConfig {
     /// Observation key that holds the goal.
@@ -39,7 +39,7 @@ impl Default for FfGoalConfig {
 }
 
 /// Settings of [`GoalConfig::Token`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenGoalConfig {
     /// Observation key that holds the goal.

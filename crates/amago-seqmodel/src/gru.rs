@@ -8,7 +8,7 @@ use crate::error::positive;
 use crate::{Dense, EncoderState, ModelError, Norm, NormKind, SequenceEncoder};
 
 /// Settings of the [`GruEncoder`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GruConfig {
     /// Width of the recurrent state.

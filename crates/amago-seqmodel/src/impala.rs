@@ -12,7 +12,7 @@ use crate::{Activation, ActivationLayer, ModelError};
 const GROUPS: usize = 4;
 
 /// Settings of [`crate::CnnConfig::Impala`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImpalaConfig {
     /// Channels of each block.

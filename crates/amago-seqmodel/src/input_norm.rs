@@ -8,7 +8,7 @@ use crate::{ModelError, buffer, set_buffer};
 const EPS: f64 = 1e-5;
 
 /// Settings of [`InputNorm`].
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct InputNormConfig {
     /// Step size of the running moments after many updates; the first steps are larger.

@@ -9,7 +9,7 @@ use crate::mamba_block::{BlockState, MambaBlock};
 use crate::{Dense, EncoderState, ModelError, Norm, NormKind, SequenceEncoder};
 
 /// Settings of the [`MambaEncoder`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MambaConfig {
     /// Width.

@@ -9,7 +9,9 @@ const EPS: f64 = 1e-5;
 const SIMNORM_GROUP: usize = 8;
 
 /// Which normalisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormKind {
     /// Zero mean, unit variance, learned scale and shift.

@@ -11,7 +11,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 pub const ROPE_BASE: f64 = 10000.0;
 
 /// How a Transformer learns the global timestep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PositionKind {
     /// Sinusoids, added to the input.

@@ -8,7 +8,7 @@ use crate::{
 
 /// Which trajectory encoder, with its settings. In a file: `kind = "transformer"` and the options of
 /// that kind.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TrajEncoderConfig {
     /// Causal Transformer: remembers as far as its window reaches.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Settings of the [`Transformer`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TransformerConfig {
     /// Width.

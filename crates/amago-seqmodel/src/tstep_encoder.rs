@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Which timestep encoder, with its settings.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TstepEncoderConfig {
     /// Vectors through an MLP.

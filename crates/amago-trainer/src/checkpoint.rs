@@ -8,6 +8,7 @@ use amago_agent::{Agent, Learner};
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
+use serde_json::{Value, json};
 
 use crate::{TrainError, files};
 
@@ -15,7 +16,9 @@ mod state;
 mod tensors;
 pub use state::{CheckpointMeta, RunState};
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+/// The version before, whose checksum was taken of the text that a debugger would show.
+const DEBUG_VERSION: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 const AGENT: &str = "agent.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
@@ -23,26 +26,42 @@ const STATE: &str = "state.msgpack";
 const WRITING: &str = ".writing-";
 
 /// Names and checksums of a checkpoint's files.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
     version: u32,
     meta: CheckpointMeta,
     /// CRC-32 of each file.
     files: BTreeMap<String, u32>,
-    /// CRC-32 of the others.
+    /// CRC-32 of the others, see [`checksum`].
     checksum: u32,
 }
 
-impl Manifest {
-    fn new(meta: CheckpointMeta, files: BTreeMap<String, u32>) -> Self {
-        let mut manifest = Self { version: VERSION, meta, files, checksum: 0 };
-        manifest.checksum = manifest.computed();
-        manifest
-    }
+/// CRC-32 of a manifest without its checksum, as compact JSON with sorted keys. It is taken of the names in the file,
+/// not of those in this program: a field that is renamed here does not make earlier checkpoints look damaged.
+fn checksum(manifest: &Value) -> u32 {
+    let mut rest = manifest.clone();
+    rest.as_object_mut().map(|fields| fields.remove("checksum"));
+    crc32fast::hash(rest.to_string().as_bytes())
+}
 
-    fn computed(&self) -> u32 {
-        crc32fast::hash(format!("{} {:?} {:?}", self.version, self.meta, self.files).as_bytes())
+impl Manifest {
+    fn read(text: &[u8]) -> Result<Self, String> {
+        let value: Value = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+        let expected = checksum(&value);
+        let manifest: Self = serde_json::from_value(value).map_err(|e| e.to_string())?;
+        let expected = match manifest.version {
+            VERSION => expected,
+            DEBUG_VERSION => {
+                let text = format!("{} {:?} {:?}", manifest.version, manifest.meta, manifest.files);
+                crc32fast::hash(text.as_bytes())
+            }
+            other => return Err(format!("version {other}, this program reads version {VERSION}")),
+        };
+        match manifest.checksum == expected {
+            true => Ok(manifest),
+            false => Err("damaged: it does not match its own checksum".to_owned()),
+        }
     }
 }
 
@@ -123,14 +142,7 @@ impl Checkpoint {
         let file = path.join(MANIFEST);
         let fail = |path: &Path, reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
         let text = files::read(&file).map_err(|e| fail(&file, e.to_string()))?;
-        let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| fail(&file, e.to_string()))?;
-        if manifest.version != VERSION {
-            let reason = format!("version {}, this program reads version {VERSION}", manifest.version);
-            return Err(fail(&file, reason));
-        }
-        if manifest.checksum != manifest.computed() {
-            return Err(fail(&file, "damaged: it does not match its own checksum".to_owned()));
-        }
+        let manifest = Manifest::read(&text).map_err(|reason| fail(&file, reason))?;
         let read = |name: &str| {
             let file = path.join(name);
             let bytes = files::read(&file).map_err(|e| fail(&file, e.to_string()))?;
@@ -220,9 +232,9 @@ fn write(
         files.insert(name.to_owned(), crc32fast::hash(&bytes));
     }
     let manifest = temp.join(MANIFEST);
-    let text =
-        serde_json::to_vec_pretty(&Manifest::new(meta, files)).map_err(|e| fail(&manifest, e.to_string()))?;
-    fs::write(&manifest, text).map_err(TrainError::io(&manifest))?;
+    let mut value = json!({ "version": VERSION, "meta": meta, "files": files });
+    value["checksum"] = checksum(&value).into();
+    fs::write(&manifest, format!("{value:#}")).map_err(TrainError::io(&manifest))?;
     sync(&manifest)
 }
 
@@ -270,5 +282,31 @@ fn next_name(present: &[PathBuf], updates: u64) -> String {
     match again {
         None => format!("update-{updates:08}"),
         Some(again) => format!("update-{updates:08}-{}", again + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_checked_by_the_names_in_its_file() {
+        let value = json!({ "version": 3, "files": { "b": 2, "a": 1 }, "checksum": 77 });
+        assert_eq!(checksum(&value), crc32fast::hash(br#"{"files":{"a":1,"b":2},"version":3}"#));
+    }
+
+    #[test]
+    fn manifests_of_before_are_still_read() {
+        let (meta, files) =
+            (CheckpointMeta { epoch: 3, ..CheckpointMeta::default() }, BTreeMap::from([("a".to_owned(), 1)]));
+        let sum = crc32fast::hash(format!("2 {meta:?} {files:?}").as_bytes());
+        let mut old = json!({ "version": 2, "meta": meta, "files": files, "checksum": sum });
+        assert_eq!(Manifest::read(old.to_string().as_bytes()).expect("whole").meta, meta);
+        old["meta"]["epoch"] = 4.into();
+        let error = Manifest::read(old.to_string().as_bytes()).expect_err("another epoch");
+        assert!(error.starts_with("damaged"), "{error}");
+        old["version"] = 9.into();
+        let error = Manifest::read(old.to_string().as_bytes()).expect_err("of the future");
+        assert_eq!(error, "version 9, this program reads version 3");
     }
 }

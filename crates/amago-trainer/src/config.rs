@@ -8,7 +8,7 @@ use amago_replay::{Padding, Relabeler, StoreConfig};
 use toml::Table;
 
 /// A whole run.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// Seed of every random stream of the run.
@@ -30,18 +30,19 @@ pub struct RunConfig {
 }
 
 /// The task.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvConfig {
     /// Name of a built-in environment; `amago envs` lists them.
     pub id: String,
     /// Its options, and `k_shot`: how many of its episodes on the same task make one.
     #[serde(default)]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub options: Table,
 }
 
 /// The loop.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
     /// Rounds of collecting and learning.
@@ -82,7 +83,9 @@ pub struct TrainConfig {
 }
 
 /// What the factors of matrix products are rounded to; everything else is computed in f32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// Nothing.
@@ -94,7 +97,9 @@ pub enum Precision {
 
 /// How collecting and learning take turns. Both ways are repeatable, and make the same number of updates per
 /// environment step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// An epoch collects, then learns.
@@ -108,7 +113,9 @@ pub enum Mode {
 }
 
 /// What happens when an update cannot be used. The weights stay as they were in either case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum BadUpdate {
     /// Ends the run, with the batch saved for inspection.
@@ -119,7 +126,9 @@ pub enum BadUpdate {
 }
 
 /// What happens to cached keys and values when the weights change between epochs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ContextRefresh {
     /// Encode the running episodes again with the new weights.
@@ -154,7 +163,7 @@ impl Default for TrainConfig {
 }
 
 /// Stored trajectories.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReplayConfig {
     /// Most trajectories kept; the oldest go first. 0 for no limit.
@@ -207,7 +216,7 @@ impl Default for ReplayConfig {
 }
 
 /// A folder of trajectories that another run collected, or one of `.npz` files of the original.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetConfig {
     /// The folder, for example `runs/expert-001/replay`. The original's files are in the folder itself, or in
@@ -239,7 +248,7 @@ impl ReplayConfig {
 }
 
 /// Evaluation.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvalConfig {
     /// Epochs between evaluations; one is done at the end in any case.
@@ -259,7 +268,9 @@ pub struct EvalConfig {
 }
 
 /// How a policy acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionChoice {
     /// Draws from its distribution, as the original does. The draws of an episode depend on the run's seed, the

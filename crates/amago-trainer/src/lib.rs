@@ -28,6 +28,7 @@ mod plan;
 mod player;
 mod prefetch;
 mod reach;
+mod reference;
 mod run_dir;
 mod sizes;
 mod trainer;
@@ -53,6 +54,7 @@ pub use metrics::{EpochRecord, Field, MetricsLog, PolicyAge, ReplayRecord, TimeR
 pub use observer::{Event, Observer, Silent, StopFlag};
 pub use plan::{EncoderFactory, EnvFactory, OwnParts, Plan};
 pub use player::Play;
+pub use reference::{Setting, config_schema, settings};
 pub use run_dir::RunDir;
 pub use sizes::MAX_EPISODES;
 pub use trainer::{Outcome, Trainer};

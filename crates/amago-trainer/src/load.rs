@@ -26,7 +26,15 @@ pub struct ConfigSource<'a> {
 }
 
 impl ConfigSource<'_> {
-    /// Where a setting was made: `--set KEY=VALUE`, or `FILE:LINE:COLUMN`, or the name alone where neither is found.
+    /// Where the setting was made that an error begins with: `--set KEY=VALUE` or `FILE:LINE:COLUMN`; absent where the
+    /// error names none, or one that was left to its default.
+    pub fn place_of(&self, error: &TrainError) -> Option<String> {
+        let message = error.to_string();
+        let key = message.split([' ', ':', ',']).next().filter(|key| key.contains('.'))?;
+        Some(self.place(key)).filter(|place| place != self.name)
+    }
+
+    /// Where a setting was made, or the name alone where it was not.
     fn place(&self, key: &str) -> String {
         let inside =
             |key: &str, of: &str| key.strip_prefix(of).is_some_and(|rest| rest.starts_with(['.', '[']));

@@ -6,6 +6,7 @@ use amago_trainer::{ActionChoice, RunConfig};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::settings::ConfigArgs;
 use crate::view_args::{CompareArgs, CompletionsArgs, ExportArgs, FilmArgs, ReportArgs, WatchArgs};
 
 /// In-context reinforcement learning: train a Transformer policy that remembers and adapts.
@@ -17,6 +18,7 @@ use crate::view_args::{CompareArgs, CompletionsArgs, ExportArgs, FilmArgs, Repor
   amago train --resume runs/tmaze-001               go on after a crash or Ctrl-C
   amago eval runs/tmaze-001                         play the newest checkpoint
   amago inspect runs/tmaze-001 -o values.jsonl      what its critics think of stored trajectories
+  amago config explain agent.gamma                  what a setting means; `check` for a file of them
   amago envs                                        every environment and its options
   amago rollout tmaze-passive --episodes 100 --json play a random policy
   amago rollout dark-key-to-door --render text      watch one episode
@@ -49,6 +51,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Write what the critics of a run think of its stored trajectories, as JSON lines.
     Inspect(InspectArgs),
+    /// Say what settings there are and what they mean, or check a file of them.
+    Config(ConfigArgs),
     /// List the built-in environments with their spaces and options.
     Envs(EnvsArgs),
     /// Play episodes of an environment and print returns, lengths and speed.

@@ -10,7 +10,7 @@ use amago_trainer::{
     Checkpoint, CheckpointMeta, ConfigSource, Episodes, EvalReport, Inspection, MAX_EPISODES, MAX_PARALLEL,
     Observer, Plan, Play, RunDir, Silent, StopFlag, TrainError, evaluate, load_config, play, saved_episodes,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
 use clap::CommandFactory;
 
@@ -37,6 +37,7 @@ pub fn run(command: Command) -> Result<Ending> {
         Command::Train(args) => train::train(&args),
         Command::Eval(args) => eval(&args),
         Command::Inspect(args) => inspect(&args),
+        Command::Config(args) => args.run().map(|()| Ending::Done),
         Command::Envs(args) => envs(&args),
         Command::Rollout(args) => rollout(&args),
         Command::Import(args) => import(&args),
@@ -55,8 +56,12 @@ pub fn load_plan(config: Option<&Path>, overrides: &[String]) -> Result<(String,
         Some((path, name)) => (name.clone(), std::fs::read_to_string(path).context(name)?),
         None => ("the quick start".to_owned(), QUICK_START.to_owned()),
     };
-    let config = load_config(&ConfigSource { name: &name, text: &text, overrides })?;
-    Ok((name, Plan::new(config)?))
+    let source = ConfigSource { name: &name, text: &text, overrides };
+    let plan = Plan::new(load_config(&source)?).map_err(|error| match source.place_of(&error) {
+        Some(place) => anyhow!("{place}: {error}"),
+        None => error.into(),
+    })?;
+    Ok((name, plan))
 }
 
 /// A run's newest whole checkpoint, on a device without autodiff.

@@ -9,6 +9,7 @@ mod output;
 mod progress;
 mod render;
 mod report;
+mod settings;
 mod stop;
 mod summary;
 mod train;

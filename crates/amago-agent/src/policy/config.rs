@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation};
 
 /// Which distribution the actor chooses actions from. In a file: `kind = "beta"` and the settings of
 /// that kind.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum PolicyConfig {
     /// By the action space: `categorical` for discrete choices, `bernoulli` for bits,
@@ -23,7 +23,7 @@ pub enum PolicyConfig {
 }
 
 /// Settings of [`PolicyConfig::Categorical`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CategoricalConfig {
     /// Smallest probability of a legal option before renormalising. At 0 an option can get out of reach: where
@@ -42,7 +42,7 @@ impl Default for CategoricalConfig {
 }
 
 /// How an actor output becomes a positive number between two bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StdActivation {
     /// `tanh` between the logarithms of the bounds.
@@ -65,7 +65,7 @@ impl StdActivation {
 }
 
 /// Settings of [`PolicyConfig::TanhGaussian`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TanhGaussianConfig {
     /// How the deviation is kept within its bounds.
@@ -90,7 +90,7 @@ impl Default for TanhGaussianConfig {
 }
 
 /// Settings of [`PolicyConfig::Beta`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BetaConfig {
     /// Smallest first concentration; above one the density has a single peak.
@@ -121,7 +121,7 @@ impl Default for BetaConfig {
 }
 
 /// Settings of [`PolicyConfig::Gmm`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GmmConfig {
     /// Number of modes.

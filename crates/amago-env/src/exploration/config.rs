@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Which exploration to use. In a file: `kind = "epsilon_greedy"` and the options of that kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ExplorationConfig {
     /// One schedule over training.
@@ -23,7 +23,7 @@ impl Default for ExplorationConfig {
 }
 
 /// Options of [`ExplorationConfig::EpsilonGreedy`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EpsilonGreedyConfig {
     /// Noise at the start of training.
@@ -43,7 +43,7 @@ impl Default for EpsilonGreedyConfig {
 }
 
 /// Options of [`ExplorationConfig::Bilevel`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BilevelConfig {
     /// Noise at the start of training, start of a rollout.
@@ -82,7 +82,7 @@ impl Default for BilevelConfig {
 /// At steps up to `start_window`, and from `horizon - end_window` on, noise follows the schedule;
 /// between them it is `0.5 / horizon`, whatever the episode's factor. The original counts the
 /// corridor as the horizon, one less than the steps of a passive T-Maze: set `horizon` for that.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TmazeConfig {
     /// Last step of the beginning.

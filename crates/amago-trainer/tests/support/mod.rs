@@ -6,7 +6,6 @@ pub mod glitch;
 pub mod lamp;
 pub mod tasks;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use amago_agent::Policy;
 use amago_golden::modules::values;
 use amago_trainer::{
-    CheckpointMeta, ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError,
-    Trainer, load_config,
+    ConfigSource, Event, Observer, Outcome, Plan, RunConfig, RunDir, StopFlag, TrainError, Trainer,
+    load_config,
 };
 use burn::tensor::Device;
 
@@ -93,14 +92,12 @@ pub fn seal(checkpoint: &Path) {
     let file = checkpoint.join("manifest.json");
     let text = fs::read_to_string(&file).expect("a manifest");
     let mut manifest: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let meta: CheckpointMeta = serde_json::from_value(manifest["meta"].clone()).expect("counters");
-    let mut files: BTreeMap<String, u32> = serde_json::from_value(manifest["files"].clone()).expect("files");
-    for (name, crc) in &mut files {
-        *crc = crc32fast::hash(&fs::read(checkpoint.join(name)).expect("a file"));
+    for (name, crc) in manifest["files"].as_object_mut().expect("files") {
+        *crc = crc32fast::hash(&fs::read(checkpoint.join(name)).expect("a file")).into();
     }
-    let all = format!("{} {meta:?} {files:?}", manifest["version"]);
-    manifest["checksum"] = crc32fast::hash(all.as_bytes()).into();
-    manifest["files"] = serde_json::to_value(files).expect("JSON");
+    let mut rest = manifest.clone();
+    rest.as_object_mut().expect("fields").remove("checksum");
+    manifest["checksum"] = crc32fast::hash(rest.to_string().as_bytes()).into();
     fs::write(&file, manifest.to_string()).expect("writable");
 }
 

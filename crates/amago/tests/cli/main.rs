@@ -15,5 +15,6 @@ mod policies;
 mod render;
 mod runs;
 mod seen;
+mod settings;
 mod support;
 mod usage;
