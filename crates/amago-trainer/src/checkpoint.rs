@@ -1,6 +1,7 @@
 //! Checkpoints: a folder per checkpoint, published by one rename, checked by a manifest.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -8,65 +9,23 @@ use amago_agent::{Agent, Learner};
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
-use serde_json::{Value, json};
 
 use crate::{TrainError, files};
+use manifest::Manifest;
 
+mod manifest;
 mod state;
 mod tensors;
 pub use state::{CheckpointMeta, RunState};
 
-const VERSION: u32 = 3;
-/// The version before, whose checksum was taken of the text that a debugger would show.
-const DEBUG_VERSION: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 const AGENT: &str = "agent.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.msgpack";
 const WRITING: &str = ".writing-";
 
-/// Names and checksums of a checkpoint's files.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Manifest {
-    version: u32,
-    meta: CheckpointMeta,
-    /// CRC-32 of each file.
-    files: BTreeMap<String, u32>,
-    /// CRC-32 of the others, see [`checksum`].
-    checksum: u32,
-}
-
-/// CRC-32 of a manifest without its checksum, as compact JSON with sorted keys. It is taken of the names in the file,
-/// not of those in this program: a field that is renamed here does not make earlier checkpoints look damaged.
-fn checksum(manifest: &Value) -> u32 {
-    let mut rest = manifest.clone();
-    rest.as_object_mut().map(|fields| fields.remove("checksum"));
-    crc32fast::hash(rest.to_string().as_bytes())
-}
-
-impl Manifest {
-    fn read(text: &[u8]) -> Result<Self, String> {
-        let value: Value = serde_json::from_slice(text).map_err(|e| e.to_string())?;
-        let expected = checksum(&value);
-        let manifest: Self = serde_json::from_value(value).map_err(|e| e.to_string())?;
-        let expected = match manifest.version {
-            VERSION => expected,
-            DEBUG_VERSION => {
-                let text = format!("{} {:?} {:?}", manifest.version, manifest.meta, manifest.files);
-                crc32fast::hash(text.as_bytes())
-            }
-            other => return Err(format!("version {other}, this program reads version {VERSION}")),
-        };
-        match manifest.checksum == expected {
-            true => Ok(manifest),
-            false => Err("damaged: it does not match its own checksum".to_owned()),
-        }
-    }
-}
-
 /// A checkpoint on disk that was found whole.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Checkpoint {
     path: PathBuf,
     /// Where the run stood.
@@ -77,6 +36,16 @@ pub struct Checkpoint {
     optimizer: Vec<u8>,
     /// Absent where no training run made the checkpoint.
     state: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Checkpoint {
+    /// Without the files, which are long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("path", &self.path)
+            .field("meta", &self.meta)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Checkpoint {
@@ -232,9 +201,7 @@ fn write(
         files.insert(name.to_owned(), crc32fast::hash(&bytes));
     }
     let manifest = temp.join(MANIFEST);
-    let mut value = json!({ "version": VERSION, "meta": meta, "files": files });
-    value["checksum"] = checksum(&value).into();
-    fs::write(&manifest, format!("{value:#}")).map_err(TrainError::io(&manifest))?;
+    fs::write(&manifest, Manifest::write(meta, &files)).map_err(TrainError::io(&manifest))?;
     sync(&manifest)
 }
 
@@ -282,31 +249,5 @@ fn next_name(present: &[PathBuf], updates: u64) -> String {
     match again {
         None => format!("update-{updates:08}"),
         Some(again) => format!("update-{updates:08}-{}", again + 1),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_manifest_is_checked_by_the_names_in_its_file() {
-        let value = json!({ "version": 3, "files": { "b": 2, "a": 1 }, "checksum": 77 });
-        assert_eq!(checksum(&value), crc32fast::hash(br#"{"files":{"a":1,"b":2},"version":3}"#));
-    }
-
-    #[test]
-    fn manifests_of_before_are_still_read() {
-        let (meta, files) =
-            (CheckpointMeta { epoch: 3, ..CheckpointMeta::default() }, BTreeMap::from([("a".to_owned(), 1)]));
-        let sum = crc32fast::hash(format!("2 {meta:?} {files:?}").as_bytes());
-        let mut old = json!({ "version": 2, "meta": meta, "files": files, "checksum": sum });
-        assert_eq!(Manifest::read(old.to_string().as_bytes()).expect("whole").meta, meta);
-        old["meta"]["epoch"] = 4.into();
-        let error = Manifest::read(old.to_string().as_bytes()).expect_err("another epoch");
-        assert!(error.starts_with("damaged"), "{error}");
-        old["version"] = 9.into();
-        let error = Manifest::read(old.to_string().as_bytes()).expect_err("of the future");
-        assert_eq!(error, "version 9, this program reads version 3");
     }
 }

@@ -101,10 +101,10 @@ fn another_version_is_told_apart_from_damage() {
     let dir = tempfile::tempdir().expect("a folder");
     let [.., newest] = run(dir.path());
     let file = newest.join("manifest.json");
-    let text = fs::read_to_string(&file).expect("text").replace("\"version\": 2", "\"version\": 7");
+    let text = fs::read_to_string(&file).expect("text").replace("\"version\": 3", "\"version\": 7");
     fs::write(&file, text).expect("writable");
     let error = Checkpoint::open(&newest).expect_err("another version").to_string();
-    assert!(error.contains("version 7") && error.contains("version 2"), "{error}");
+    assert!(error.contains("version 7") && error.contains("version 3"), "{error}");
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn encoders_that_do_not_fit_are_refused_before_anything_is_built() {
     let refused = |overrides: &[&str], mirror: bool, parts: &[&str]| {
         let env = Arc::new(move || -> Result<Box<dyn Env>, _> { Ok(Box::new(Lamp::new(mirror))) });
         let error = Plan::with_env(tiny(overrides), env).map(|_| ()).expect_err("refused").to_string();
-        for part in ["[agent] tstep_encoder"].iter().chain(parts) {
+        for part in ["agent.tstep_encoder"].iter().chain(parts) {
             assert!(error.contains(part), "{overrides:?}: \"{part}\" is not in: {error}");
         }
     };

@@ -71,7 +71,11 @@ fn every_refusal_names_a_whole_key() {
                     continue;
                 }
                 (refused, seen) = (refused + 1, seen.into_iter().chain([key.clone()]).collect());
-                let error = error.strip_prefix("test.toml: ").unwrap_or(&error);
+                // Before the key may stand where it was set: the file, or one of the overrides.
+                let place = ["test.toml: ".to_owned(), format!("--set {setting}: ")];
+                let place = place.into_iter().chain(kind.iter().map(|kind| format!("--set {kind}: ")));
+                let error = place.fold(error, |e, place| e.strip_prefix(&place).unwrap_or(&e).to_owned());
+                let error = error.as_str();
                 let begins = all.iter().any(|key| {
                     let rest = error.strip_prefix("unknown key ").unwrap_or(error).strip_prefix(key.as_str());
                     rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
