@@ -19,6 +19,7 @@ impl EnsembleDense {
     pub fn new(n: usize, d_in: usize, d_out: usize, device: &Device) -> Self {
         let uniform = |bound: f64| Distribution::Uniform(-bound, bound);
         let fan_in = d_in as f64;
+        // Of variance `1/d_in`: outputs as large as inputs, whatever the width.
         let weight = Tensor::random([n, d_in, d_out], uniform((3.0 / fan_in).sqrt()), device);
         let bias = Tensor::random([1, 1, n, d_out], uniform((1.0 / fan_in).sqrt()), device);
         Self { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias) }
@@ -39,6 +40,7 @@ impl EnsembleDense {
 
     /// The bias as `[C, d_out]`.
     fn bias_rows(&self) -> Tensor<2> {
+        // The shape in memory is that of the original, whose weights can be imported.
         let [_, _, n, d_out] = self.bias.dims();
         self.bias.val().reshape([n, d_out])
     }

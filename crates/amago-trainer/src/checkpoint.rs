@@ -47,6 +47,22 @@ impl Manifest {
 }
 
 /// A checkpoint on disk that was found whole.
+///
+/// ```
+/// use amago_trainer::{Checkpoint, CheckpointMeta, ConfigSource, Plan, load_config};
+/// use burn::tensor::Device;
+///
+/// # let text = "env.id = 'tmaze-passive'\nagent.traj_encoder.kind = 'identity'";
+/// # let config = load_config(&ConfigSource { name: "tiny.toml", text, overrides: &[] })?;
+/// # let folder = tempfile::tempdir()?;
+/// # let dir = folder.path();
+/// let (plan, device) = (Plan::new(config)?, Device::flex().autodiff());
+/// let (learner, meta) = (plan.learner(plan.agent(&device)), CheckpointMeta { updates: 7, ..Default::default() });
+/// Checkpoint::save(dir, &learner, meta, None, 1)?;
+/// let (found, damaged) = Checkpoint::newest(dir)?;
+/// assert!(damaged.is_empty() && found.load_learner(learner)?.updates == 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     path: PathBuf,
@@ -75,6 +91,7 @@ impl Checkpoint {
     ) -> Result<PathBuf, TrainError> {
         fs::create_dir_all(dir).map_err(TrainError::io(dir))?;
         sweep(dir)?;
+        // In the same folder: a rename to another file system would be a copy, which can be half done.
         let temp = dir.join(format!("{WRITING}{:08}", meta.updates));
         let target = dir.join(next_name(&list(dir)?, meta.updates));
         let written = write(&temp, learner, meta, state)
@@ -106,6 +123,7 @@ impl Checkpoint {
     /// When all are damaged.
     pub(crate) fn newest_if_any(dir: &Path) -> Result<Option<(Self, Vec<TrainError>)>, TrainError> {
         let mut damaged = Vec::new();
+        // Some epochs again are better than no run.
         for path in list(dir)?.into_iter().rev() {
             match Self::open(&path) {
                 Ok(checkpoint) => return Ok(Some((checkpoint, damaged))),
@@ -124,6 +142,7 @@ impl Checkpoint {
         let fail = |path: &Path, reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
         let text = files::read(&file).map_err(|e| fail(&file, e.to_string()))?;
         let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| fail(&file, e.to_string()))?;
+        // Before the checksum, which another version may take of other things.
         if manifest.version != VERSION {
             let reason = format!("version {}, this program reads version {VERSION}", manifest.version);
             return Err(fail(&file, reason));
@@ -170,6 +189,7 @@ impl Checkpoint {
         let loaded = tensors::check_optimizer(&bytes, &learner.agent)
             .and_then(|()| tensors::contain(|| optimizer.from_bytes(bytes).map_err(|e| e.to_string())));
         learner.optimizer = loaded.map_err(|reason| self.fault(OPTIMIZER, reason))?;
+        // The warm-up of the learning rate goes on from there.
         learner.updates = self.meta.updates;
         Ok(learner)
     }
@@ -216,9 +236,11 @@ fn write(
     for name in names {
         let file = temp.join(name);
         let bytes = fs::read(&file).map_err(TrainError::io(&file))?;
+        // A file system may have the new name on disk before what it names.
         sync(&file)?;
         files.insert(name.to_owned(), crc32fast::hash(&bytes));
     }
+    // Last, because it vouches for the others.
     let manifest = temp.join(MANIFEST);
     let text =
         serde_json::to_vec_pretty(&Manifest::new(meta, files)).map_err(|e| fail(&manifest, e.to_string()))?;
