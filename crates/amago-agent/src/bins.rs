@@ -133,8 +133,8 @@ impl Bins {
         self.values.iter().map(|bin| (-(f64::from(*bin) - centre).powi(2) / scale) as f32).collect()
     }
 
-    /// Expected value of logits over the last dimension, transformed back. The expectation comes first, the inverse transform
-    /// after it.
+    /// Expected value of logits over the last dimension, transformed back. The expectation comes first, the
+    /// inverse transform after it.
     ///
     /// # Shapes
     /// - logits: `[..., bins]`

@@ -106,8 +106,9 @@ impl Policy {
         self.map(&Tensor::detach)
     }
 
-    /// What [`Policy::log_prob`] adds up: one term per entry of the action, except for mixtures, which have one for the
-    /// whole action. Of one-hot blocks the entry taken counts; bits are not divided by their number yet.
+    /// What [`Policy::log_prob`] adds up: one term per entry of the action, except for mixtures, which have
+    /// one for the whole action. Of one-hot blocks the entry taken counts; bits are not divided by their
+    /// number yet.
     ///
     /// # Shapes
     /// - actions: `[B, L, G, A]`
@@ -171,8 +172,8 @@ impl Policy {
         }
     }
 
-    /// The action to take without chance: the likeliest option of each choice, bits that are likelier set than not, else the
-    /// mean (of tanh policies that before squashing).
+    /// The action to take without chance: the likeliest option of each choice, bits that are likelier set
+    /// than not, else the mean (of tanh policies that before squashing).
     ///
     /// # Shapes
     /// - output: `[B, L, G, A]`

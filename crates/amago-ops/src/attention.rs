@@ -61,9 +61,9 @@ pub fn causal_attention(
     out.swap_dims(1, 2)
 }
 
-/// `softmax(q kᵀ / √E) v` for one query per head over cached keys and values, of which row `b` has the first `used[b]`;
-/// `unused` says the same. The cache holds no key that the pattern hides, and begins with its sinks. On the CPU slots
-/// that are not used have no part in it: their number changes no bit.
+/// `softmax(q kᵀ / √E) v` for one query per head over cached keys and values, of which row `b` has the first
+/// `used[b]`; `unused` says the same. The cache holds no key that the pattern hides, and begins with its
+/// sinks. On the CPU slots that are not used have no part in it: their number changes no bit.
 ///
 /// # Shapes
 /// - query: `[B, H, 1, E]`

@@ -65,8 +65,8 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
         expected(logits, bins).reshape([c, k, n * g])
     }
 
-    /// Cross-entropy of the actions to labels that the ensemble shares, and the expected bins. The gradient flows to the
-    /// head, not to the actions.
+    /// Cross-entropy of the actions to labels that the ensemble shares, and the expected bins. The gradient
+    /// flows to the head, not to the actions.
     ///
     /// # Shapes
     /// - actions: `[N, G, A]`

@@ -226,8 +226,8 @@ impl CnnTstepEncoder {
         obs
     }
 
-    /// Moves the statistics of the vectors towards a training batch. Gives the number of outliers in every column of the
-    /// vectors (see [`InputNorm`]), where those are normalised.
+    /// Moves the statistics of the vectors towards a training batch. Gives the number of outliers in every
+    /// column of the vectors (see [`InputNorm`]), where those are normalised.
     ///
     /// # Shapes
     /// - mask: `[B, L, 1]`, one where a timestep is real

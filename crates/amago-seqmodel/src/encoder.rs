@@ -106,8 +106,8 @@ pub trait SequenceEncoder: Module + Sync + 'static {
         Replay::ALL
     }
 
-    /// For looking at: how much each timestep attends to each, for inputs as of [`forward_seq`](Self::forward_seq). Rows
-    /// sum to one. Empty where nothing attends, as by default.
+    /// For looking at: how much each timestep attends to each, for inputs as of
+    /// [`forward_seq`](Self::forward_seq). Rows sum to one. Empty where nothing attends, as by default.
     ///
     /// # Shapes
     /// - x: `[B, L, d_input]`

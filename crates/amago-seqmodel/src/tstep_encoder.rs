@@ -80,8 +80,8 @@ impl TstepEncoder {
         }
     }
 
-    /// Random changes to the images of a training batch, where the encoder is set to make them. `draw(shape, n)` gives
-    /// whole numbers from 0 to `n − 1`; see [`crate::shift_images`].
+    /// Random changes to the images of a training batch, where the encoder is set to make them. `draw(shape,
+    /// n)` gives whole numbers from 0 to `n − 1`; see [`crate::shift_images`].
     ///
     /// # Shapes
     /// - draws: `[B, L, 2]` for each image key
@@ -96,9 +96,9 @@ impl TstepEncoder {
         }
     }
 
-    /// Moves the input statistics towards a training batch. Called before the forward pass of an update. Gives the number of
-    /// outliers in every column of the observation's vectors (see [`InputNorm`](crate::InputNorm)), where those are
-    /// normalised.
+    /// Moves the input statistics towards a training batch. Called before the forward pass of an update.
+    /// Gives the number of outliers in every column of the observation's vectors (see
+    /// [`InputNorm`](crate::InputNorm)), where those are normalised.
     ///
     /// # Shapes
     /// - rl2s: `[B, L, 1+A]`

@@ -18,7 +18,7 @@ use history::{Anchors, History, Row};
 ///
 /// Each row keeps those inputs of its running episode from which the encoder can make the memory again
 /// when the weights change. Where these are all of them, but the encoder's state can be read, it keeps the last one
-/// or two windows of inputs, and the state before them: see [`History`].
+/// or two windows of inputs, and the state before them: see [`DriverState`].
 pub struct PolicyDriver {
     state: RolloutState,
     context: usize,
