@@ -103,7 +103,11 @@ impl EnsembleMlp {
         self
     }
 
-    /// `[N, d_input] → [C, N, d_output]`.
+    /// The outputs of all networks.
+    ///
+    /// # Shapes
+    /// - x: `[N, d_input]`
+    /// - output: `[C, N, d_output]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
         let prob = self.dropped(&x.device());
         let hidden =
@@ -117,9 +121,12 @@ impl EnsembleMlp {
         if amago_ops::is_training(device) { self.dropout } else { 0.0 }
     }
 
-    /// The network as a head whose input is `[state, discount feature, action]`, never joined: the state's share
-    /// of the first layer is computed once per state, not once per discount and action. `state` is `[N, D]`,
-    /// `features` is `[G]`.
+    /// The network as a head whose input is `[state, discount feature, action]`, never joined: the state's share of the
+    /// first layer is computed once per state, not once per discount and action.
+    ///
+    /// # Shapes
+    /// - state: `[N, D]`
+    /// - features: `[G]`
     pub fn head(
         &self,
         state: Tensor<2>,

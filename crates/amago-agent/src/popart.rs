@@ -88,8 +88,8 @@ impl PopArt {
         let mu = self.mu.val() * keep.clone() + mean(masked.clone()) * beta.clone();
         let nu = self.nu.val() * keep + mean(masked.square()) * beta;
         let new_sigma = sigma(mu.clone(), nu.clone());
-        // So that `σ (w x + b) + μ` of every output is what it was (section 3.1 of the paper, where weights
-        // are corrected).
+        // So that `σ (w x + b) + μ` of every output stays what it was. The paper corrects the last layer for that;
+        // there is one such map here for all critics, target copies included.
         let w = self.w.val() * old_sigma.clone() / new_sigma.clone();
         let b = (old_sigma * self.b.val() + old_mu - mu.clone()) / new_sigma;
         set_buffer(&mut self.mu, mu);

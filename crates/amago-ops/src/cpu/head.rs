@@ -166,7 +166,7 @@ impl<'a> Head<'a> {
         let (rows, per_sample) = (self.rows(), self.states * self.gammas);
         let (mut first, mut number) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         for row in 0..rows {
-            // There are few samples, three by default, so looking through them is cheaper than a table.
+            // There are few samples, three by default in AMAGO-2, so looking through them is cheaper than a table.
             let mut earlier = (row % per_sample..row).step_by(per_sample);
             number.push(match earlier.find(|other| self.action(*other) == self.action(row)) {
                 Some(other) => number[other],

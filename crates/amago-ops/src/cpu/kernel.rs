@@ -132,7 +132,7 @@ pub(crate) fn apply<K: Kernel<N>, const N: usize, const D: usize>(
     kernel: K,
     inputs: [Input; N],
 ) -> Tensor<D> {
-    // Acting and targets come this way: nothing is recorded, so nothing is kept for a way back.
+    // Acting comes this way: nothing is recorded, so nothing is kept for a way back.
     if inputs.iter().all(|input| matches!(input, Input::Plain(_))) {
         let arrays = inputs.map(|input| match input {
             Input::Plain(tensor) => Array::from(tensor),

@@ -75,7 +75,7 @@ pub(super) fn check_optimizer(bytes: &Bytes, agent: &Agent) -> Result<(), String
         if MOMENTS.iter().all(|moment| format!("{id}.{moment}") != name) {
             return Err(format!("{name} is no moment of a parameter"));
         }
-        // Burn would take it, and fail in the middle of the next update.
+        // Unseen here, it would end the run in the middle of the next update.
         if shape != *expected {
             return Err(format!("{name} has the shape {shape:?}, its parameter {expected:?}"));
         }
