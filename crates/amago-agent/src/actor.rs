@@ -122,13 +122,18 @@ impl ActorConfig {
 }
 
 impl Actor {
-    /// `[B, L, D] → [B, L, G, n_outputs]`.
+    /// The outputs of every discount.
+    ///
+    /// # Shapes
+    /// - state: `[B, L, D]`
+    /// - output: `[B, L, G, n_outputs]`
     pub fn forward(&self, state: Tensor<3>) -> Tensor<4> {
         let [batch, len, _] = state.dims();
         let outputs = match &self.net {
             ActorNet::Mlp(net) => net.forward(state),
             ActorNet::Residual(net) => net.forward(state),
         };
+        // One network for all discounts: they share everything but the last layer.
         let width = outputs.dims()[2] / self.n_gammas;
         outputs.reshape([batch, len, self.n_gammas, width])
     }

@@ -88,6 +88,7 @@ impl OptimConfig {
 struct Relative(OptimConfig);
 
 impl Optimizer for Relative {
+    // Burn's own state, which it knows how to save and load.
     type State<const D: usize> = AdamWState<D>;
 
     fn step<const D: usize>(
@@ -106,6 +107,7 @@ impl Optimizer for Relative {
             None => (0, [grad.zeros_like(), grad.zeros_like()]),
         };
         let time = steps + 1;
+        // After so many steps the correction of the moments is one.
         let counted = i32::try_from(time).unwrap_or(i32::MAX);
         let step = AdamWStep { rate, weight_decay, betas, epsilon, time: counted };
         let (tensor, [first, second]) = adamw(tensor, grad, moments, &step);

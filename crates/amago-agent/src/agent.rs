@@ -21,6 +21,33 @@ pub struct ObsSpec {
 
 /// All networks. The trained ones are the two encoders, `critics` and `actor`; the others are
 /// copies that never get a gradient.
+///
+/// ```
+/// use amago_agent::StepInput;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex();
+/// # use amago_agent::{Agent, AgentConfig, ObsSpec};
+/// # use amago_env::Space;
+/// # use amago_seqmodel::{FfTstepConfig, ObsKind, ObsLayout, TrajEncoderConfig, TstepEncoderConfig};
+/// # let mut config = AgentConfig::amago();
+/// # let tstep = FfTstepConfig { d_hidden: 8, d_output: 8, ..FfTstepConfig::default() };
+/// # config.tstep_encoder = TstepEncoderConfig::FeedForward(tstep);
+/// # config.traj_encoder = TrajEncoderConfig::Identity {};
+/// # (config.actor.d_hidden, config.critic.d_hidden) = (8, 8);
+/// # let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![3]))]);
+/// # let agent = Agent::new(&config, &ObsSpec { obs, action: Space::Discrete { n: 2 } }, &device);
+/// // Two environments with observations of three numbers and two actions, one step of each.
+/// let mut memory = agent.rollout_state(2, 16, &device);
+/// let input = StepInput {
+///     obs: Tensor::<3>::ones([2, 1, 3], &device).into(),
+///     rl2s: Tensor::zeros([2, 1, 3], &device),
+///     times: Tensor::zeros([2, 1], &device),
+///     legal: None,
+/// };
+/// let policy = agent.act(input, &mut memory);
+/// assert_eq!(policy.dims(), [2, 1, 1, 2]);
+/// ```
 #[derive(Module, Debug)]
 pub struct Agent {
     /// Timestep encoder.
@@ -73,6 +100,9 @@ impl Agent {
         let new_actor = || config.actor.init(d, gammas.len(), head.n_outputs(), device);
         let (critics, actor) = (new_critics(), new_actor());
         Self {
+            // Copies of values, not clones: a clone would keep the ids by which gradients and the optimiser's
+            // state are found. They begin equal, because targets of random critics would first have to be
+            // unlearned.
             target_critics: copy_into(new_critics().no_grad(), &critics),
             maximized_critics: copy_into(new_critics().no_grad(), &critics),
             target_actor: copy_into(new_actor().no_grad(), &actor),
@@ -95,20 +125,32 @@ impl Agent {
     /// What changes before the forward pass of an update: input statistics and power iterations. Gives the number of
     /// outliers in every column of the observation's vectors, where those are normalised: see
     /// [`InputNorm`](amago_seqmodel::InputNorm).
+    ///
+    /// # Shapes
+    /// - output: a number for each column
     pub fn begin_update(&mut self, batch: &TrainBatch) -> Option<Tensor<1>> {
+        // Every real timestep counts, also the last one, which has no action: it is an input like the others.
         let mask = batch.mask.clone().unsqueeze_dim(2);
         let outliers = self.tstep_encoder.begin_update(&batch.obs, batch.rl2s.clone(), mask);
         self.traj_encoder.begin_update();
         outliers
     }
 
-    /// State representations of a batch, `[B, L+1, D]`.
+    /// State representations of a batch.
+    ///
+    /// # Shapes
+    /// - output: `[B, L+1, D]`
     pub fn states(&self, batch: &TrainBatch) -> Tensor<3> {
         let encoded = self.tstep_encoder.forward(&batch.obs, batch.rl2s.clone());
         self.traj_encoder.forward_seq(encoded, batch.times.clone())
     }
 
-    /// The policy of an actor in states `[B, L, D]`; `legal` is `[B, L, A]`.
+    /// The policy of an actor in some states.
+    ///
+    /// # Shapes
+    /// - states: `[B, L, D]`
+    /// - legal: `[B, L, A]`, one where an option is legal
+    /// - output: a [`Policy`] over `[B, L, G, A]`
     pub fn policy(&self, actor: &Actor, states: Tensor<3>, legal: Option<Tensor<3>>) -> Policy {
         self.head.policy(actor.forward(states), legal)
     }
@@ -117,6 +159,7 @@ impl Agent {
     pub fn update_targets(mut self, tau: f32) -> Self {
         self.target_critics = soft_update(self.target_critics, &self.critics, tau);
         self.target_actor = soft_update(self.target_actor, &self.actor, tau);
+        // Without a delay: a copy at all only so that the actor's loss gives the trained critics no gradient.
         self.maximized_critics = copy_into(self.maximized_critics, &self.critics);
         self
     }
@@ -132,12 +175,16 @@ impl Agent {
         self.traj_encoder.rollout_state(batch, context, device)
     }
 
-    /// The acting discount's policy for one step of `B` environments: `L` and `G` are one.
+    /// The acting discount's policy for one step of `B` environments.
+    ///
+    /// # Shapes
+    /// - output: a [`Policy`] over `[B, 1, 1, A]`
     pub fn act(&self, input: StepInput, state: &mut RolloutState) -> Policy {
         amago_ops::on_pool(&input.times.device(), || {
             let encoded = self.tstep_encoder.forward(&input.obs, input.rl2s);
             let states = self.traj_encoder.forward_step(encoded, input.times, state);
             let policy = self.policy(&self.actor, states, input.legal);
+            // The other discounts are learned for the sake of the representation; nobody acts by them.
             let [_, _, g, _] = policy.dims();
             policy.discount(g - 1)
         })

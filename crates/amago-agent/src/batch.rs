@@ -60,7 +60,10 @@ impl TrainBatch {
         }
     }
 
-    /// One where a transition is real: where it leads to a real timestep, `[B, L, 1]`.
+    /// One where a transition is real: where it leads to a real timestep.
+    ///
+    /// # Shapes
+    /// - output: `[B, L, 1]`
     pub fn transition_mask(&self) -> Tensor<3> {
         let len = self.mask.dims()[1] - 1;
         self.mask.clone().narrow(1, 1, len).unsqueeze_dim(2)

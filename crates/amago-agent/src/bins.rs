@@ -60,6 +60,9 @@ impl Default for BinConfig {
 
 impl BinConfig {
     /// One where a return is beyond the outermost bins, so that no prediction can reach it; else zero.
+    ///
+    /// # Shapes
+    /// - returns, output: any one shape
     pub fn outside<const D: usize>(&self, returns: Tensor<D>) -> Tensor<D> {
         returns.clone().lower_elem(self.min).float() + returns.greater_elem(self.max).float()
     }
@@ -88,6 +91,15 @@ impl BinConfig {
 }
 
 /// The bins of a classification critic.
+///
+/// ```
+/// use amago_agent::{BinConfig, Bins};
+/// use burn::tensor::{Device, Tensor};
+///
+/// let bins = Bins::new(&BinConfig { count: 3, min: 0.0, max: 2.0, symlog: false, ..BinConfig::default() });
+/// let labels = bins.encode(Tensor::<2>::from_floats([[0.5], [9.0]], &Device::flex()));
+/// labels.into_data().assert_eq(&[[0.5f32, 0.5, 0.0], [0.0, 0.0, 1.0]].into(), false);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Bins {
     values: Vec<f32>,
@@ -100,6 +112,7 @@ impl Bins {
     /// Evenly spaced between the transformed bounds.
     pub fn new(config: &BinConfig) -> Self {
         let (low, high) = (transformed(config.min, config.symlog), transformed(config.max, config.symlog));
+        // In double precision: bins are rounded once, not with every step.
         let step = (high - low) / (config.count - 1) as f64;
         let values = (0..config.count).map(|i| (low + step * i as f64) as f32).collect();
         Self { values, symlog: config.symlog, labels: config.labels, sigma: f64::from(config.sigma) }
@@ -122,19 +135,30 @@ impl Bins {
         self.values.iter().map(|bin| (-(f64::from(*bin) - centre).powi(2) / scale) as f32).collect()
     }
 
-    /// Expected value of logits over the last dimension, transformed back:
-    /// `[..., bins] → [..., 1]`. The expectation comes first, the inverse transform after it.
+    /// Expected value of logits over the last dimension, transformed back. The expectation comes first, the
+    /// inverse transform after it.
+    ///
+    /// # Shapes
+    /// - logits: `[..., bins]`
+    /// - output: `[..., 1]`
     pub fn decode<const D: usize>(&self, logits: Tensor<D>) -> Tensor<D> {
         let bins = row::<D>(&self.values, &logits.device());
         self.to_return((activation::softmax(logits, D - 1) * bins).sum_dim(D - 1))
     }
 
     /// The return that an expected bin stands for.
+    ///
+    /// # Shapes
+    /// - expected, output: any one shape
     pub fn to_return<const D: usize>(&self, expected: Tensor<D>) -> Tensor<D> {
         if self.symlog { symexp(expected) } else { expected }
     }
 
-    /// Labels of targets `[..., 1] → [..., bins]`. Targets out of range go to the edge bin.
+    /// Labels of targets. Those out of range go to the edge bin.
+    ///
+    /// # Shapes
+    /// - targets: `[..., 1]`
+    /// - output: `[..., bins]`
     pub fn encode<const D: usize>(&self, targets: Tensor<D>) -> Tensor<D> {
         let targets = if self.symlog { symlog(targets) } else { targets };
         match self.labels {
@@ -150,6 +174,7 @@ impl Bins {
 
     /// Weight `max(0, 1 − |x − bin| / width)`: non-zero for the two neighbours only.
     fn two_hot<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        // Else a target beyond the last bin would have no label at all.
         let x = x.clamp(self.values[0], self.values[self.values.len() - 1]);
         let bins = row::<D>(&self.values, &x.device());
         let distance = (x - bins).abs();

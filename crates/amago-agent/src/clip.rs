@@ -4,17 +4,24 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// Joint Euclidean norm of the gradients of a module's parameters, `[1]`; absent where it has none. No number
-/// leaves the device.
+/// Joint Euclidean norm of the gradients of a module's parameters; absent where it has none. No number leaves the
+/// device.
+///
+/// # Shapes
+/// - output: `[1]`
 pub fn gradient_norm<M: Module>(module: &M, grads: &GradientsParams) -> Option<Tensor<1>> {
     let mut sum = SquareSum { grads, total: None };
     module.visit(&mut sum);
     Some(sum.total?.sqrt())
 }
 
-/// Scales all gradients of the module's parameters, whose joint norm is `norm`, `[1]`, so that it is at
-/// most `max_norm`.
+/// Scales all gradients of the module's parameters, whose joint norm is `norm`, so that it is at most `max_norm`.
+///
+/// # Shapes
+/// - norm: `[1]`
 pub fn clip_gradients<M: Module>(module: &M, grads: &mut GradientsParams, norm: Tensor<1>, max_norm: f32) {
+    // The formula of PyTorch's `clip_grad_norm_`. It multiplies by one where nothing is to be clipped: a
+    // branch would need the norm on the host.
     let scale = (norm + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
     module.visit(&mut Scale { grads, scale });
 }

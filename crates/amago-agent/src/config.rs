@@ -5,6 +5,15 @@ use amago_seqmodel::{ModelError, TrajEncoderConfig, TstepEncoderConfig};
 use crate::{ActorConfig, ActorKind, CriticConfig, CriticKind, Filter, MULTI_GAMMAS, PolicyError};
 
 /// Everything that defines an agent.
+///
+/// ```
+/// use amago_agent::AgentConfig;
+///
+/// let config = AgentConfig { n_critics: 2, ..AgentConfig::amago2() };
+/// assert!(config.validate().is_ok() && config.gammas().last() == Some(&config.gamma));
+/// let error = AgentConfig { n_critics_td: 3, ..config }.validate().unwrap_err();
+/// assert_eq!(error.to_string(), "n_critics_td = 3 must not be above n_critics = 2");
+/// ```
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {

@@ -81,6 +81,8 @@ impl CriticConfig {
     /// Builds `n` critics for states of width `d_state`.
     pub fn init(&self, n: usize, d_state: usize, gammas: &[f32], action: &Space, device: &Device) -> Critic {
         let bins = (self.kind == CriticKind::Classification).then(|| Bins::new(&self.bins));
+        // All options at once make the expected value over a policy exact and cheap; a distribution per
+        // option would need as many bins for each.
         let per_option = bins.is_none() && matches!(action, Space::Discrete { .. });
         let (d_input, d_output) = match &bins {
             None if per_option => (d_state, gammas.len() * action.width()),
@@ -121,7 +123,12 @@ impl Critic {
         self.per_option
     }
 
-    /// Evaluates action vectors `[K, B, L, G, A]` in states `[B, L, D]`.
+    /// Evaluates action vectors.
+    ///
+    /// # Shapes
+    /// - state: `[B, L, D]`
+    /// - actions: `[K, B, L, G, A]`
+    /// - output: see [`Evaluation`]
     pub fn evaluate(&self, state: Tensor<3>, actions: Tensor<5>) -> Evaluation {
         let [b, l, d] = state.dims();
         let [k, .., g, a] = actions.dims();
@@ -146,14 +153,25 @@ impl Critic {
         Evaluation { values, logits: Some(logits) }
     }
 
-    /// Values `[C, K, B, L, G]`, with a gradient to states and actions.
+    /// Values, with a gradient to states and actions.
+    ///
+    /// # Shapes
+    /// - state: `[B, L, D]`
+    /// - actions: `[K, B, L, G, A]`
+    /// - output: `[C, K, B, L, G]`
     pub fn values(&self, state: Tensor<3>, actions: Tensor<5>) -> Tensor<5> {
         self.evaluate(state, actions).values
     }
 
-    /// Values `[C, K, B, L, G]` without any gradient: a classification critic keeps no logits for them.
+    /// Values without any gradient: a classification critic keeps no logits for them.
+    ///
+    /// # Shapes
+    /// - state: `[B, L, D]`
+    /// - actions: `[K, B, L, G, A]`
+    /// - output: `[C, K, B, L, G]`
     pub fn expect(&self, state: Tensor<3>, actions: Tensor<5>) -> Tensor<5> {
         let Some(bins) = &self.bins else {
+            // Without this the parameters alone would record the whole pass.
             return self.clone().no_grad().values(state.detach(), actions.detach());
         };
         let [b, l, d] = state.dims();
@@ -163,8 +181,13 @@ impl Critic {
         bins.to_return(expected).reshape([self.n_critics, k, b, l, g])
     }
 
-    /// Cross-entropy of the actions `[B, L, G, A]` in states `[B, L, D]` to the labels of the targets
-    /// `[B, L, G]`, and the values without gradient: two of `[C, B, L, G]`.
+    /// Cross-entropy of actions to the labels of the targets, and the values without gradient.
+    ///
+    /// # Shapes
+    /// - state: `[B, L, D]`
+    /// - actions: `[B, L, G, A]`
+    /// - target: `[B, L, G]`
+    /// - outputs: `[C, B, L, G]` each
     ///
     /// # Panics
     /// On a regression critic.

@@ -17,7 +17,10 @@ pub enum Noise {
 
 /// Source of independent standard draws, from which policies make actions.
 pub trait NoiseSource {
-    /// Fresh draws of any shape.
+    /// Fresh draws.
+    ///
+    /// # Shapes
+    /// - output: `shape`
     fn noise(&mut self, kind: Noise, shape: [usize; 5], device: &Device) -> Tensor<5>;
 }
 
@@ -36,13 +39,22 @@ pub enum Purpose {
 
 /// Source of the draws that one loss makes.
 pub trait Draws: NoiseSource + Send {
-    /// Critic indices for every target, `[S, B, L, G]`, each in `0..n_critics`, with replacement.
+    /// Critic indices for every target, each in `0..n_critics`, with replacement.
+    ///
+    /// # Shapes
+    /// - output: `shape`, which is `[S, B, L, G]`
     fn critic_subset(&mut self, n_critics: usize, shape: [usize; 4], device: &Device) -> Tensor<4, Int>;
 
-    /// `k` actions of a policy, `[K, B, L, G, A]`, with a gradient where the purpose asks for one.
+    /// `k` actions of a policy, with a gradient where the purpose asks for one.
+    ///
+    /// # Shapes
+    /// - output: `[K, B, L, G, A]`
     fn actions(&mut self, policy: &Policy, k: usize, purpose: Purpose) -> Tensor<5>;
 
     /// Whole numbers below `n`: where the augmented images of one observation key are cut.
+    ///
+    /// # Shapes
+    /// - output: `shape`, which is `[B, L, 2]`
     fn image_shifts(&mut self, shape: [usize; 3], n: usize, device: &Device) -> Tensor<3, Int>;
 
     /// A source for a part of the batch that is computed at the same time as the others; absent where draws come
@@ -77,6 +89,7 @@ impl Draws for RandomDraws {
 
     fn actions(&mut self, policy: &Policy, k: usize, purpose: Purpose) -> Tensor<5> {
         match purpose {
+            // Elsewhere a gradient would only be recorded and thrown away.
             Purpose::Online => policy.rsample(k, self),
             _ => policy.sample(k, self),
         }

@@ -25,6 +25,7 @@ impl<'a> Encoded<'a> {
             return Self { agent, batch, kept: None, states: agent.states(batch) };
         }
         let key = amago_ops::random_key(&batch.mask.device());
+        // No graph now: it would keep what is to be saved.
         let (plain, inputs) = (agent.valid(), batch.clone().inner());
         let mut between = vec![part(&plain, &inputs, key, None)];
         for segment in 0..agent.traj_encoder.segments() {
@@ -48,6 +49,8 @@ impl<'a> Encoded<'a> {
             let Some(of_output) = gradient else { break };
             let input = input.map(|(segment, x)| (segment, Tensor::from_inner(x).require_grad()));
             let output = part(agent, batch, key, input.clone());
+            // Burn begins a backward pass with a number. The sum of this product is one whose gradient by the
+            // output is the wanted one.
             let grads = (output * Tensor::from_inner(of_output)).sum().backward();
             gradient = input.and_then(|(_, x)| x.grad(&grads));
             sum.accumulate(agent, GradientsParams::from_grads(grads, agent));
@@ -58,6 +61,7 @@ impl<'a> Encoded<'a> {
 
 /// A segment of the trajectory encoder, or the timestep encoder; with the same draws whenever it is computed.
 fn part(agent: &Agent, batch: &TrainBatch, key: u64, input: Option<(usize, Tensor<3>)>) -> Tensor<3> {
+    // Every part has a key of its own, or it could not be computed again without those before it.
     let key = key.wrapping_add(input.as_ref().map_or(0, |(segment, _)| 1 + *segment as u64));
     amago_ops::repeatable(key, &batch.mask.device(), || match input {
         None => agent.tstep_encoder.forward(&batch.obs, batch.rl2s.clone()),

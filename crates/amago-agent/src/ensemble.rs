@@ -19,6 +19,7 @@ impl EnsembleDense {
     pub fn new(n: usize, d_in: usize, d_out: usize, device: &Device) -> Self {
         let uniform = |bound: f64| Distribution::Uniform(-bound, bound);
         let fan_in = d_in as f64;
+        // Of variance `1/d_in`: outputs as large as inputs, whatever the width.
         let weight = Tensor::random([n, d_in, d_out], uniform((3.0 / fan_in).sqrt()), device);
         let bias = Tensor::random([1, 1, n, d_out], uniform((1.0 / fan_in).sqrt()), device);
         Self { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias) }
@@ -39,6 +40,7 @@ impl EnsembleDense {
 
     /// The bias as `[C, d_out]`.
     fn bias_rows(&self) -> Tensor<2> {
+        // The shape in memory is that of the original, whose weights can be imported.
         let [_, _, n, d_out] = self.bias.dims();
         self.bias.val().reshape([n, d_out])
     }
@@ -101,7 +103,11 @@ impl EnsembleMlp {
         self
     }
 
-    /// `[N, d_input] → [C, N, d_output]`.
+    /// The outputs of all networks.
+    ///
+    /// # Shapes
+    /// - x: `[N, d_input]`
+    /// - output: `[C, N, d_output]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
         let prob = self.dropped(&x.device());
         let hidden =
@@ -115,9 +121,12 @@ impl EnsembleMlp {
         if amago_ops::is_training(device) { self.dropout } else { 0.0 }
     }
 
-    /// The network as a head whose input is `[state, discount feature, action]`, never joined: the state's share
-    /// of the first layer is computed once per state, not once per discount and action. `state` is `[N, D]`,
-    /// `features` is `[G]`.
+    /// The network as a head whose input is `[state, discount feature, action]`, never joined: the state's share of the
+    /// first layer is computed once per state, not once per discount and action.
+    ///
+    /// # Shapes
+    /// - state: `[N, D]`
+    /// - features: `[G]`
     pub fn head(
         &self,
         state: Tensor<2>,

@@ -7,6 +7,15 @@ use burn::tensor::Tensor;
 use crate::ConfigError;
 
 /// `f(A)` in the offline actor loss `−f(A) log π(a|s)`.
+///
+/// ```
+/// use amago_agent::Filter;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let advantage = Tensor::<1>::from_floats([-1.0, 0.0, 2.0], &Device::flex());
+/// let weight = Filter::Binary { threshold: 0.0 }.weight(advantage);
+/// weight.into_data().assert_eq(&[0.0f32, 0.0, 1.0].into(), false);
+/// ```
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Filter {
@@ -111,8 +120,13 @@ impl Filter {
     }
 
     /// Weight of each advantage.
+    ///
+    /// # Shapes
+    /// - advantage, output: any one shape
     pub fn weight<const D: usize>(&self, advantage: Tensor<D>) -> Tensor<D> {
         match self {
+            // Above, not at: an action as good as the policy's own teaches nothing, and near ties spread it
+            // (docs/LOG.md, 2026-11-22, early, AMAGO-2 on the 3×3 lake).
             Filter::Binary { threshold } => advantage.greater_elem(*threshold).float(),
             Filter::Exponential { beta, clamp_advantage, clamp_weight } => {
                 clamp((clamp(advantage, clamp_advantage) * *beta).exp(), clamp_weight)

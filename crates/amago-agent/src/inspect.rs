@@ -54,7 +54,9 @@ pub fn inspect(
     let returns = |x: Tensor<3>| in_return_units(config, &agent.popart, x.detach());
     let (q, v) = (returns(critic.value), returns(expected_value(sampled.clone())));
     let values = Values { advantage: q.clone() - v.clone(), q, v, filter: terms.actor.filter.detach() };
+    // From here on critic by critic, for the spread.
     let (q, v) = (critic.values.detach(), sampled.detach().mean_dim(1).squeeze_dim::<4>(1));
+    // Before PopArt is undone, as in the loss; the original looks at another scale here than it learns by.
     let filter = match terms.actor.advantage {
         Some(_) => config.filter.weight(q.clone() - v.clone()),
         None => q.ones_like(),

@@ -80,6 +80,7 @@ impl LastBatch {
         let named = named.into_iter().filter_map(|(name, x)| Some((name, x?))).chain(popart.clone());
         let (names, tensors): (Vec<_>, Vec<_>) = named.unzip();
         let lengths: Vec<usize> = tensors.iter().map(|x| x.dims()[0]).collect();
+        // One transfer: each would wait for the device.
         let all: Vec<f32> = Tensor::cat(tensors, 0).into_data().iter().collect();
         let mut rest = &all[..];
         let cut = names.into_iter().zip(lengths).map(|(name, n)| {

@@ -13,6 +13,41 @@ use crate::{
 };
 
 /// An agent with its optimiser.
+///
+/// ```
+/// use amago_agent::{Learner, OptimConfig, RandomDraws};
+/// use burn::tensor::{Device, Int, Tensor};
+///
+/// let device = Device::flex().autodiff();
+/// # use amago_agent::{Agent, AgentConfig, ObsSpec, TrainBatch};
+/// # use amago_env::Space;
+/// # use amago_seqmodel::{FfTstepConfig, ObsKind, ObsLayout, TrajEncoderConfig, TstepEncoderConfig};
+/// # let mut config = AgentConfig::amago();
+/// # let tstep = FfTstepConfig { d_hidden: 8, d_output: 8, ..FfTstepConfig::default() };
+/// # config.tstep_encoder = TstepEncoderConfig::FeedForward(tstep);
+/// # config.traj_encoder = TrajEncoderConfig::Identity {};
+/// # (config.actor.d_hidden, config.critic.d_hidden) = (8, 8);
+/// # let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![3]))]);
+/// # let agent = Agent::new(&config, &ObsSpec { obs, action: Space::Discrete { n: 2 } }, &device);
+/// # let times = Tensor::<1, Int>::arange(0..5, &device).unsqueeze::<2>().expand([1, 5]);
+/// # let batch = TrainBatch {
+/// #     obs: Tensor::<3>::ones([1, 5, 3], &device).into(),
+/// #     rl2s: Tensor::zeros([1, 5, 3], &device),
+/// #     times,
+/// #     rewards: Tensor::from_floats([[0.0, 1.0, 0.0, 1.0]], &device),
+/// #     terminals: Tensor::from_floats([[0.0, 0.0, 0.0, 1.0]], &device),
+/// #     actions: Tensor::from_floats([[[1.0, 0.0]; 4]], &device),
+/// #     legal: None,
+/// #     mask: Tensor::ones([1, 5], &device),
+/// # };
+/// let mut learner = Learner::new(agent, config, OptimConfig::default());
+/// let report = learner.update(&batch, &mut RandomDraws);
+/// assert!(report.parts.critic_loss > 0.0 && learner.updates == 1);
+/// // A batch that gives no finite loss changes nothing.
+/// let broken = TrainBatch { rewards: batch.rewards.clone() * f32::NAN, ..batch };
+/// assert!(learner.update(&broken, &mut RandomDraws).loss.is_nan());
+/// assert_eq!(learner.updates, 1);
+/// ```
 #[derive(Clone)]
 pub struct Learner {
     /// The networks.
@@ -67,18 +102,25 @@ impl Learner {
     }
 
     fn update_here(&mut self, batch: &TrainBatch, draws: &mut dyn Draws) -> UpdateReport {
+        // On a copy, so that an update that turns out to be unusable leaves no trace, not even in the
+        // statistics.
         let mut agent = self.agent.clone();
+        // Once, so that values and targets see the same images.
         let batch = agent.augment(batch, draws);
         let outliers = agent.begin_update(&batch);
         let how = (&self.optim, self.mask.as_ref());
         let (loss, mut grads) = differentiate(&agent, &self.config, &batch, how, draws);
+        // Of trained parameters alone. In the original the detached copy of the critics piles up gradients
+        // that nobody reads, and they count in the norm.
         let (norm, part_norms) = gradient_norms(&agent, &grads, &loss.total.device().inner());
+        // Before anybody knows whether the norm is a number: asking would wait for the device twice.
         clip_gradients(&agent, &mut grads, norm.clone(), self.optim.grad_clip);
         // One transfer for all numbers, after the backward pass. The step counts of the running
         // statistics are the only other values that the host reads.
         let [tstep, traj, actor, critics] = part_norms;
         let others = [loss.total.clone(), norm, tstep, traj, actor, critics].into_iter().chain(outliers);
         let (parts, mut read) = loss.report.read_with(others);
+        // Also of an update that is then refused: outliers may be why it is.
         self.count(read.split_off(6));
         let [total, grad_norm, tstep_encoder, traj_encoder, actor, critics] = read[..] else {
             unreachable!("as many numbers as were read")
@@ -90,8 +132,10 @@ impl Learner {
         if !(usable(total) && usable(grad_norm)) {
             return report;
         }
+        // Only now does this batch count.
         agent.popart = loss.popart.clone();
         self.last = Some(LastBatch::new(loss, &batch));
+        // In the original's order: what this step is about to change reaches the targets one update later.
         agent = agent.update_targets(self.config.tau);
         self.agent = self.optimizer.step(learning_rate, agent, grads);
         self.updates += 1;

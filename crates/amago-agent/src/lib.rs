@@ -10,6 +10,41 @@
 //! Shapes: `B` batch, `L` timesteps with an action, `G` discounts, `C` critics, `K` sampled
 //! actions, `A` entries of an action vector, `D` state width. Values are `[C, K, B, L, G]`: the
 //! ensemble comes first because its matrix products are batched over it.
+//!
+//! ```
+//! use amago_agent::{Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, TrainBatch};
+//! use amago_env::Space;
+//! use amago_seqmodel::{FfTstepConfig, ObsKind, ObsLayout, TrajEncoderConfig, TstepEncoderConfig};
+//! use burn::tensor::{Device, Int, Tensor};
+//!
+//! let device = Device::flex().autodiff();
+//! let mut config = AgentConfig::amago();
+//! let tstep = FfTstepConfig { d_hidden: 8, d_output: 8, ..FfTstepConfig::default() };
+//! config.tstep_encoder = TstepEncoderConfig::FeedForward(tstep);
+//! config.traj_encoder = TrajEncoderConfig::Identity {};
+//! (config.actor.d_hidden, config.critic.d_hidden) = (8, 8);
+//!
+//! // Observations of three numbers, two actions.
+//! let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![3]))]);
+//! let spec = ObsSpec { obs, action: Space::Discrete { n: 2 } };
+//! let mut learner =
+//!     Learner::new(Agent::new(&config, &spec, &device), config, OptimConfig::default());
+//!
+//! // One sequence of four transitions between five observations.
+//! let times = Tensor::<1, Int>::arange(0..5, &device).unsqueeze::<2>();
+//! let batch = TrainBatch {
+//!     obs: Tensor::<3>::ones([1, 5, 3], &device).into(),
+//!     rl2s: Tensor::zeros([1, 5, 3], &device),
+//!     times,
+//!     rewards: Tensor::ones([1, 4], &device),
+//!     terminals: Tensor::zeros([1, 4], &device),
+//!     actions: Tensor::from_floats([[[1.0, 0.0]; 4]], &device),
+//!     legal: None,
+//!     mask: Tensor::ones([1, 5], &device),
+//! };
+//! let report = learner.update(&batch, &mut RandomDraws);
+//! assert!(report.loss.is_finite() && learner.updates == 1);
+//! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 

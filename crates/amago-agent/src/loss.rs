@@ -47,6 +47,8 @@ pub(crate) fn differentiate(
     let OptimConfig { micro_batches, gradient_checkpointing, .. } = *optim;
     let weighting = Weighting::new(batch, dims(config), masks);
     if micro_batches < 2 {
+        // Two halves side by side keep both threads of a CPU busy also in operations that are too small to be
+        // split: a fifth to a half faster (docs/LOG.md, 2026-11-22, morning, own matrix products).
         if let Some(parts) = side::parts(agent, batch, draws) {
             return side::differentiate(agent, config, parts, &weighting, gradient_checkpointing);
         }
@@ -56,6 +58,7 @@ pub(crate) fn differentiate(
         return pass.backward(reduce(terms, config, &weights));
     }
     let weights = weighting.known().expect("micro-batches have no mask that sees the losses");
+    // One after the other: side by side they would need the memory of the whole batch.
     let parts = cuts(batch.mask.dims()[0], micro_batches);
     // The targets of all parts come first, because the statistics have to know them. Without autodiff: a graph
     // that nobody walks back would stay in memory until the next backward pass.
@@ -65,6 +68,8 @@ pub(crate) fn differentiate(
         target.map(Tensor::from_inner)
     };
     let targets: Vec<_> = parts.iter().map(&mut target).collect();
+    // Once per batch. Were every part to move the statistics, it would learn in other units than the part
+    // before.
     let popart = popart_after(agent, batch, joined(&targets));
     let found = parts.iter().zip(targets).map(|(rows, target)| {
         let part = batch.rows(rows);
@@ -91,6 +96,8 @@ pub(crate) fn sum(
     agent: &Agent,
     parts: impl Iterator<Item = (Loss, GradientsParams)>,
 ) -> (Loss, GradientsParams) {
+    // Plain sums: weights are shares of the whole batch already. In the original every micro-batch forgets
+    // the gradients of those before it.
     let mut grads = GradientsAccumulator::new();
     let losses = parts.map(|(loss, gradient)| {
         grads.accumulate(agent, gradient);
@@ -110,6 +117,7 @@ fn dims(config: &AgentConfig) -> [usize; 2] {
 pub(crate) fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) -> Loss {
     let LossTerms { actor, critic, entropy, popart, .. } = terms;
     let zero = || Tensor::zeros([1], &weights.step.device());
+    // Figures are those of the discount that acts: means over discounts would mix horizons, and so units.
     let acting = |x: Tensor<3>| {
         let last = x.dims()[2] - 1;
         (x.detach().narrow(2, last, 1) * weights.step.clone()).sum()
@@ -142,6 +150,7 @@ pub(crate) fn reduce(terms: LossTerms, config: &AgentConfig, weights: &Weights) 
     parts.entropy = acting(entropy);
     parts.advantage = actor.advantage.map_or_else(zero, acting);
     parts.filter_pass = over_all(actor.filter.greater_elem(0.0).float());
+    // Reports outlive the update; a graph must not.
     let parts = LossReport::from_list(parts.into_list().into_iter().map(Tensor::detach));
     Loss { total, popart, report: LossTensors { parts, seen: vec![seen.detach()] } }
 }

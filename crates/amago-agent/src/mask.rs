@@ -12,14 +12,51 @@ use crate::{LossTerms, TrainBatch};
 /// A mean is `Σ loss · mask / (Σ mask + 1e-5)`, so a mask may hold any weight of zero or above. Masks see the whole
 /// batch, also where it is learned from in parts. Those that see the losses need all of them before the way back
 /// begins, and so exclude micro-batches.
+///
+/// ```
+/// use amago_agent::{LossMask, TrainBatch};
+/// use burn::tensor::{Device, Int, Tensor};
+///
+/// /// Learns to act from rewarded steps alone.
+/// #[derive(Debug)]
+/// struct Rewarded;
+///
+/// impl LossMask for Rewarded {
+///     fn actor(&self, batch: &TrainBatch, mask: Tensor<3>) -> Tensor<3> {
+///         mask * batch.rewards.clone().greater_elem(0.0).float().unsqueeze_dim(2)
+///     }
+/// }
+///
+/// # let device = Device::flex();
+/// # let times = Tensor::<1, Int>::arange(0..5, &device).unsqueeze::<2>().expand([1, 5]);
+/// # let batch = TrainBatch {
+/// #     obs: Tensor::<3>::ones([1, 5, 3], &device).into(),
+/// #     rl2s: Tensor::zeros([1, 5, 3], &device),
+/// #     times,
+/// #     rewards: Tensor::from_floats([[0.0, 1.0, 0.0, 1.0]], &device),
+/// #     terminals: Tensor::from_floats([[0.0, 0.0, 0.0, 1.0]], &device),
+/// #     actions: Tensor::from_floats([[[1.0, 0.0]; 4]], &device),
+/// #     legal: None,
+/// #     mask: Tensor::ones([1, 5], &device),
+/// # };
+/// // Of a batch with the rewards 0, 1, 0 and 1, for two discounts.
+/// let mask = Rewarded.actor(&batch, Tensor::ones([1, 4, 2], &device));
+/// mask.into_data().assert_eq(&[[[0.0f32; 2], [1.0; 2], [0.0; 2], [1.0; 2]]].into(), false);
+/// ```
 pub trait LossMask: Debug + Send + Sync {
-    /// Changes the mask of the actor loss, `[B, L, G]`.
+    /// Changes the mask of the actor loss.
+    ///
+    /// # Shapes
+    /// - mask, output: `[B, L, G]`
     fn actor(&self, batch: &TrainBatch, mask: Tensor<3>) -> Tensor<3> {
         let _ = batch;
         mask
     }
 
-    /// Changes the mask of the critic loss, `[C, B, L, G]`.
+    /// Changes the mask of the critic loss.
+    ///
+    /// # Shapes
+    /// - mask, output: `[C, B, L, G]`
     fn critic(&self, batch: &TrainBatch, mask: Tensor<4>) -> Tensor<4> {
         let _ = batch;
         mask
@@ -31,15 +68,20 @@ pub trait LossMask: Debug + Send + Sync {
         false
     }
 
-    /// Changes what [`actor`](Self::actor) gave, by the loss of every timestep before any mean, without gradient:
-    /// both are `[B, L, G]`.
+    /// Changes what [`actor`](Self::actor) gave, by the loss of every timestep before any mean, without gradient.
+    ///
+    /// # Shapes
+    /// - loss, mask, output: `[B, L, G]`
     fn actor_by_loss(&self, batch: &TrainBatch, loss: Tensor<3>, mask: Tensor<3>) -> Tensor<3> {
         let _ = (batch, loss);
         mask
     }
 
     /// Changes what [`critic`](Self::critic) gave, by the loss of every critic and timestep before its weight and any
-    /// mean, without gradient: both are `[C, B, L, G]`. Not asked where the critics learn nothing.
+    /// mean, without gradient. Not asked where the critics learn nothing.
+    ///
+    /// # Shapes
+    /// - loss, mask, output: `[C, B, L, G]`
     fn critic_by_loss(&self, batch: &TrainBatch, loss: Tensor<4>, mask: Tensor<4>) -> Tensor<4> {
         let _ = (batch, loss);
         mask
@@ -100,6 +142,7 @@ impl<'a> Weighting<'a> {
     /// # Panics
     /// When a mask has another shape than it was given.
     pub(crate) fn of<'t>(&self, terms: impl Iterator<Item = &'t LossTerms> + Clone) -> Weights {
+        // Without a look at the terms, which need not all be there yet.
         if let Some(weights) = self.known() {
             return weights;
         }
@@ -142,6 +185,7 @@ impl Weights {
 }
 
 fn share<const D: usize>(mask: Tensor<D>) -> Tensor<D> {
+    // Nothing but padding gives zero, not NaN.
     let count = mask.clone().sum() + 1e-5;
     mask / count.unsqueeze()
 }

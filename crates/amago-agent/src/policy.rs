@@ -32,6 +32,21 @@ use crate::{Draws, NoiseSource, Purpose};
 /// | tanh-Gaussian | numbers in `[-1, 1]` | estimate | location and scale |
 /// | Beta | numbers in `[-1, 1]` | estimate | implicit |
 /// | mixture of tanh-Gaussians | numbers in `[-1, 1]` | estimate | none |
+///
+/// ```
+/// use amago_agent::{PolicyConfig, PolicyHead, RandomDraws};
+/// use amago_env::Space;
+/// use burn::tensor::{Device, Tensor};
+///
+/// // What `auto` stands for follows from the space.
+/// let head = PolicyHead::new(&PolicyConfig::default(), &Space::Discrete { n: 3 })?;
+/// let outputs = Tensor::<4>::from_floats([[[[0.0, 2.0, 1.0]]]], &Device::flex());
+/// let policy = head.policy(outputs, None);
+/// policy.greedy().into_data().assert_eq(&[[[[0.0f32, 1.0, 0.0]]]].into(), false);
+/// assert_eq!(policy.sample(5, &mut RandomDraws).dims(), [5, 1, 1, 1, 3]);
+/// assert!(policy.log_prob(policy.greedy()).into_scalar::<f32>() < 0.0);
+/// # Ok::<(), amago_agent::PolicyError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub enum Policy {
     /// Independent discrete choices.
@@ -91,15 +106,22 @@ impl Policy {
         self.map(&Tensor::detach)
     }
 
-    /// What [`Policy::log_prob`] adds up, `[B, L, G, ·]`: one term per entry of the action, except for
-    /// mixtures, which have one for the whole action. Of one-hot blocks the entry taken counts; bits
-    /// are not divided by their number yet.
+    /// What [`Policy::log_prob`] adds up: one term per entry of the action, except for mixtures, which have
+    /// one for the whole action. Of one-hot blocks the entry taken counts; bits are not divided by their
+    /// number yet.
+    ///
+    /// # Shapes
+    /// - actions: `[B, L, G, A]`
+    /// - output: `[B, L, G, A]`, of mixtures `[B, L, G, 1]`
     pub fn log_prob_terms(&self, actions: Tensor<4>) -> Tensor<4> {
         each!(self, p => p.log_prob_terms(actions))
     }
 
-    /// Log-probability or log-density of actions `[B, L, G, A]`, `[B, L, G]`. Of bits it is the mean
-    /// instead of the sum, as in the original.
+    /// Log-probability or log-density of actions. Of bits it is the mean instead of the sum, as in the original.
+    ///
+    /// # Shapes
+    /// - actions: `[B, L, G, A]`
+    /// - output: `[B, L, G]`
     pub fn log_prob(&self, actions: Tensor<4>) -> Tensor<3> {
         let terms = self.log_prob_terms(actions);
         match self {
@@ -108,8 +130,10 @@ impl Policy {
         }
     }
 
-    /// Entropy in nats, `[B, L, G]`, without gradient: exact where it has a simple form, else minus
-    /// the log-density of one sample.
+    /// Entropy in nats, without gradient: exact where it has a simple form, else minus the log-density of one sample.
+    ///
+    /// # Shapes
+    /// - output: `[B, L, G]`
     pub fn entropy(&self, draws: &mut dyn Draws) -> Tensor<3> {
         let policy = self.detach();
         match &policy {
@@ -122,13 +146,19 @@ impl Policy {
         }
     }
 
-    /// `k` independent actions without gradient, `[K, B, L, G, A]`.
+    /// `k` independent actions without gradient.
+    ///
+    /// # Shapes
+    /// - output: `[K, B, L, G, A]`
     pub fn sample(&self, k: usize, noise: &mut dyn NoiseSource) -> Tensor<5> {
         let policy = self.detach();
         each!(&policy, p => p.sample(k, noise))
     }
 
-    /// `k` independent actions whose gradient reaches the parameters, `[K, B, L, G, A]`.
+    /// `k` independent actions whose gradient reaches the parameters.
+    ///
+    /// # Shapes
+    /// - output: `[K, B, L, G, A]`
     ///
     /// # Panics
     /// For the kinds that have none; [`crate::AgentConfig::policy_head`] refuses them where the loss
@@ -142,8 +172,11 @@ impl Policy {
         }
     }
 
-    /// The action to take without chance, `[B, L, G, A]`: the likeliest option of each choice, bits
-    /// that are likelier set than not, else the mean (of tanh policies that before squashing).
+    /// The action to take without chance: the likeliest option of each choice, bits that are likelier set
+    /// than not, else the mean (of tanh policies that before squashing).
+    ///
+    /// # Shapes
+    /// - output: `[B, L, G, A]`
     pub fn greedy(&self) -> Tensor<4> {
         each!(self, p => p.greedy())
     }

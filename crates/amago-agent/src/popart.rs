@@ -9,6 +9,21 @@ use crate::AgentConfig;
 /// Running moments of the TD targets per discount, and the affine map that keeps unnormalised
 /// predictions where they are when the moments move. Only this map is corrected, never the
 /// critics' weights.
+///
+/// ```
+/// use amago_agent::{AgentConfig, PopArt};
+/// use burn::tensor::{Device, Tensor, Tolerance};
+///
+/// let device = Device::flex();
+/// let config = AgentConfig { multi_gammas: Vec::new(), ..AgentConfig::amago() };
+/// let mut popart = PopArt::new(&config, &device);
+/// let outputs = Tensor::<3>::from_floats([[[0.5], [-0.3]]], &device);
+/// let before = popart.denormalized(outputs.clone());
+/// popart.update(Tensor::full([1, 2, 1], 40.0, &device), Tensor::ones([1, 2, 1], &device));
+/// // The moments have moved, the predictions in return units have not.
+/// let after = popart.denormalized(outputs);
+/// after.into_data().assert_approx_eq::<f32>(&before.into_data(), Tolerance::absolute(1e-3));
+/// ```
 #[derive(Module, Debug)]
 pub struct PopArt {
     mu: Param<Tensor<2>>,
@@ -36,7 +51,10 @@ impl PopArt {
         }
     }
 
-    /// Standard deviation per discount, `[G]`.
+    /// Standard deviation per discount.
+    ///
+    /// # Shapes
+    /// - output: `[G]`
     pub fn sigma(&self) -> Tensor<1> {
         sigma(self.mu.val(), self.nu.val()).squeeze_dim(1)
     }
@@ -49,7 +67,11 @@ impl PopArt {
         if self.enabled { all.collect() } else { Vec::new() }
     }
 
-    /// Moves the statistics towards targets `[B, L, G]`; `mask` is `[B, L, 1]`.
+    /// Moves the statistics towards targets.
+    ///
+    /// # Shapes
+    /// - targets: `[B, L, G]`
+    /// - mask: `[B, L, 1]`, one where a transition is real
     pub fn update(&mut self, targets: Tensor<3>, mask: Tensor<3>) {
         if !self.enabled {
             return;
@@ -57,6 +79,7 @@ impl PopArt {
         let g = targets.dims()[2];
         let (old_mu, old_sigma) = (self.mu.val(), sigma(self.mu.val(), self.nu.val()));
         let count = mask.clone().sum().reshape([1, 1]);
+        // Padding may hold anything.
         let masked = targets.detach() * mask;
         let mean = |x: Tensor<3>| x.sum_dims(&[0, 1]).reshape([g, 1]) / count.clone();
         let t = self.t.val() + 1.0;
@@ -65,6 +88,8 @@ impl PopArt {
         let mu = self.mu.val() * keep.clone() + mean(masked.clone()) * beta.clone();
         let nu = self.nu.val() * keep + mean(masked.square()) * beta;
         let new_sigma = sigma(mu.clone(), nu.clone());
+        // So that `σ (w x + b) + μ` of every output stays what it was. The paper corrects the last layer for that;
+        // there is one such map here for all critics, target copies included.
         let w = self.w.val() * old_sigma.clone() / new_sigma.clone();
         let b = (old_sigma * self.b.val() + old_mu - mu.clone()) / new_sigma;
         set_buffer(&mut self.mu, mu);
@@ -74,7 +99,10 @@ impl PopArt {
         set_buffer(&mut self.t, t);
     }
 
-    /// Targets in normalised units: `(y − μ) / σ`; the last dimension is `G`.
+    /// Targets in normalised units: `(y − μ) / σ`.
+    ///
+    /// # Shapes
+    /// - targets, output: `[..., G]`
     pub fn normalize_targets<const D: usize>(&self, targets: Tensor<D>) -> Tensor<D> {
         if !self.enabled {
             return targets;
@@ -82,7 +110,10 @@ impl PopArt {
         (targets - row(self.mu.val())) / self.sigma().unsqueeze()
     }
 
-    /// Network outputs in normalised units: `w x + b`; the last dimension is `G`.
+    /// Network outputs in normalised units: `w x + b`.
+    ///
+    /// # Shapes
+    /// - outputs, result: `[..., G]`
     pub fn normalized<const D: usize>(&self, outputs: Tensor<D>) -> Tensor<D> {
         if !self.enabled {
             return outputs;
@@ -90,7 +121,10 @@ impl PopArt {
         outputs * row(self.w.val()) + row(self.b.val())
     }
 
-    /// Network outputs in return units: `σ (w x + b) + μ`; the last dimension is `G`.
+    /// Network outputs in return units: `σ (w x + b) + μ`.
+    ///
+    /// # Shapes
+    /// - outputs, result: `[..., G]`
     pub fn denormalized<const D: usize>(&self, outputs: Tensor<D>) -> Tensor<D> {
         if !self.enabled {
             return outputs;
@@ -100,6 +134,9 @@ impl PopArt {
 }
 
 fn sigma(mu: Tensor<2>, nu: Tensor<2>) -> Tensor<2> {
+    // A difference of two large numbers may come out negative. At the start it is `popart_init_nu`: where
+    // returns are far below ten, that blows up errors for long (docs/LOG.md, 2026-11-22, early, reward
+    // scale).
     (nu - mu.square()).clamp(1e-4, 1e8).sqrt().clamp(1e-4, 1e6)
 }
 

@@ -101,6 +101,7 @@ impl LossTensors {
     pub(crate) fn read_with(&self, others: impl IntoIterator<Item = Tensor<1>>) -> (LossReport, Vec<f32>) {
         let parts = self.parts.clone().into_list();
         let n = parts.len();
+        // At once, because every transfer waits for the device.
         let all = parts.into_iter().chain(others).map(Tensor::inner).collect();
         let mut values: Vec<f32> = Tensor::cat(all, 0).into_data().iter::<f32>().collect();
         let others = values.split_off(n);

@@ -55,6 +55,7 @@ impl Made<'_> {
 
 /// Cuts a batch; nothing where it is not worth it, or where the draws come in an order.
 pub(crate) fn parts(agent: &Agent, batch: &TrainBatch, draws: &dyn Draws) -> Option<Vec<Part>> {
+    // The number of parts belongs to the device, not to its threads: results depend on the cut.
     let device = batch.mask.device();
     let rows = cuts(batch.mask.dims()[0], amago_ops::parts(&device));
     if rows.len() < 2 {
@@ -66,6 +67,9 @@ pub(crate) fn parts(agent: &Agent, batch: &TrainBatch, draws: &dyn Draws) -> Opt
             agent: agent.clone().fork(&device),
             batch: batch.rows(rows),
             rows: rows.clone(),
+            // Drawn here, one part after the other: it must not matter which of them a thread takes up first.
+            // Two, because a part is set down when its targets are known, and another thread may go on with
+            // it.
             keys: [(); 2].map(|()| amago_ops::random_key(&device)),
         })
     };
@@ -93,6 +97,7 @@ pub(crate) fn differentiate(
     let targets: Vec<_> = begun.iter().map(|part| part.target.clone()).collect();
     let popart = popart_after(agent, weighting.batch(), joined(&targets));
     let found = match weighting.known() {
+        // Terms and gradient in one go, so that no part waits with its graph for the other.
         Some(weights) => {
             amago_ops::side_by_side(begun, |part| part.make(popart.clone()).backward(config, &weights))
         }

@@ -110,6 +110,7 @@ pub fn load_state<M: Module>(module: M, find: impl Fn(&str) -> Option<TensorData
         let (name, needed) = (entry.name.clone(), entry.shape.clone());
         match find(&entry.name) {
             None => misfits.push(Misfit::Missing { name, needed }),
+            // Collected rather than told one by one: a config that is off is off in many tensors.
             Some(data) if data.shape().to_vec() != needed => {
                 misfits.push(Misfit::Shape { name, needed, found: data.shape().to_vec() });
             }
@@ -155,6 +156,8 @@ impl ModuleVisitor for Walk {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let levels: Vec<&str> = self.path.iter().map(String::as_str).filter(|l| !l.is_empty()).collect();
         let mut shape = param.val().dims().to_vec();
+        // Ours multiply from the right, `x W`; PyTorch keeps the transpose. Embeddings have two dimensions,
+        // too, but are the same on both sides.
         let transposed = D == 2 && self.containers.last().is_some_and(|c| c == "Struct:Dense");
         if transposed {
             shape.reverse();

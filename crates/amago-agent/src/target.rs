@@ -26,6 +26,7 @@ impl ModuleMapper for Blend {
         let source = *source.expect("target and source have the same structure");
         let tau = self.tau;
         param.map(|old| {
+            // A copy is exact, whatever the target held before.
             let new = if tau >= 1.0 { source } else { amago_ops::blend(old, source, tau) };
             new.set_require_grad(false)
         })

@@ -92,6 +92,8 @@ impl<'a> Pass<'a> {
     ) -> Self {
         let encoded = Encoded::new(agent, batch, checkpointing);
         let policy = agent.policy(&agent.actor, encoded.states.clone(), batch.legal.clone());
+        // There is one more state than actions: nothing is known of what was done in the last one. It is
+        // there for the value after the last action.
         let steps = policy.dims()[1] - 1;
         let acting = policy.timesteps(0, steps);
         Self { agent, config, batch, encoded, policy, acting }
@@ -153,6 +155,7 @@ impl<'a> Pass<'a> {
     fn td_target(&self, draws: &mut dyn Draws) -> Tensor<3> {
         let (agent, config, batch) = (self.agent, self.config, self.batch);
         let [b, l, g, _] = self.dims();
+        // By the encoders of now: as in the original only the heads have slow copies, so one pass serves all.
         let next_states = self.encoded.states.clone().narrow(1, 1, l).detach();
         let policy = match config.use_target_actor {
             true => agent.policy(&agent.target_actor, next_states.clone(), self.legal(1, l)),
@@ -160,6 +163,7 @@ impl<'a> Pass<'a> {
         };
         let actions = policy_actions(&agent.target_critics, &policy, config.k_critic, Purpose::Target, draws);
         let values = agent.target_critics.expect(next_states, actions);
+        // In the units that the target critics have learned: those from before this batch.
         let values = in_return_units(config, &agent.popart, values.mean_dim(1).squeeze_dim::<4>(1));
         let subset = draws.critic_subset(config.n_critics, [config.n_critics_td, b, l, g], &values.device());
         // Without the online loss the minimum underestimates strongly.
@@ -175,6 +179,7 @@ impl<'a> Pass<'a> {
     fn critic(&self, popart: &PopArt, target: Tensor<3>) -> CriticTerms {
         let critics = &self.agent.critics;
         let [_, l, _] = target.dims();
+        // As in the original: softened like the probabilities that actor and targets ask about.
         let actions = self.agent.head.for_critics(self.batch_actions(), self.legal(0, l));
         let (loss, values) = match self.config.critic.kind {
             CriticKind::Classification => {
@@ -184,6 +189,8 @@ impl<'a> Pass<'a> {
             CriticKind::Regression => {
                 let values =
                     critics.values(self.acting_states(), actions.unsqueeze_dim(0)).squeeze_dim::<4>(1);
+                // Both sides in the units of after this batch, so that one outlying target is no outlying
+                // error (van Hasselt et al. 2016).
                 let predicted = popart.normalized(values.clone());
                 let error = predicted - popart.normalize_targets(target.clone()).unsqueeze_dim(0);
                 (error.square(), values)
@@ -196,6 +203,7 @@ impl<'a> Pass<'a> {
     fn actor(&self, popart: &PopArt, q_mean: Option<Tensor<3>>, draws: &mut dyn Draws) -> ActorTerms {
         let (agent, config) = (self.agent, self.config);
         let [b, l, g, _] = self.dims();
+        // Through the actions alone: values must not pull at the encoders to please the actor.
         let states = self.acting_states().detach();
         let filtered = q_mean.filter(|_| config.offline_coeff > 0.0 && !config.fake_filter);
         // Classification critics have samples of their own for the advantage, regression critics
@@ -209,6 +217,8 @@ impl<'a> Pass<'a> {
             let critics = &agent.maximized_critics;
             let actions = policy_actions(critics, &self.acting, config.k_actor, Purpose::Online, draws);
             let online = critics.values(states, actions);
+            // The lowest critic: an actor finds what a single one overrates (Fujimoto et al. 2018, arXiv
+            // 1802.09477).
             let lowest = online.clone().mean_dim(1).min_dim(0).squeeze_dims::<3>(&[0, 1]);
             loss = loss - in_normal_units(config, popart, lowest) * config.online_coeff;
             values = values.or(Some(online.detach()));
@@ -216,6 +226,7 @@ impl<'a> Pass<'a> {
         let advantage = filtered.zip(values.clone()).map(|(q_mean, values)| q_mean - expected_value(values));
         let filter = match &advantage {
             Some(advantage) => config.filter.weight(advantage.clone()),
+            // Nothing is filtered: behaviour cloning.
             None => loss.ones_like().detach(),
         };
         let imitates = config.offline_coeff > 0.0;

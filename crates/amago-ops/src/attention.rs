@@ -9,11 +9,28 @@ use crate::precision::product;
 use crate::shapes::require;
 
 /// `softmax(q kᵀ / √E + mask) v` per head, where the mask hides the future and what the pattern hides, with dropout on
-/// the weights. `qkv` is `[B, L, 3·E·H]`, laid out as `(three, head size E, heads H)` with heads fastest; gives
-/// `[B, L, H, E]`. With a window, time and memory grow with `L`.
+/// the weights. With a window, time and memory grow with `L`.
+///
+/// # Shapes
+/// - qkv: `[B, L, 3·E·H]`, laid out as `(three, head size E, heads H)` with heads fastest
+/// - output: `[B, L, H, E]`
 ///
 /// # Panics
 /// When the width of `qkv` is no multiple of `3·H`, or zero; when `dropout` is no probability below one.
+///
+/// # Examples
+/// ```
+/// use amago_ops::{AttentionPattern, causal_attention};
+/// use burn::tensor::{Device, Distribution, Tensor};
+///
+/// let device = Device::flex();
+/// // One head of width two: queries are columns 0 and 1, keys 2 and 3, values 4 and 5.
+/// let qkv = Tensor::<3>::random([1, 4, 6], Distribution::Normal(0.0, 1.0), &device);
+/// let out = causal_attention(qkv.clone(), 1, &AttentionPattern::default(), 0.0);
+/// // The first timestep sees itself alone: its output is its own value.
+/// let (first, value) = (out.narrow(1, 0, 1).squeeze_dim::<3>(2), qkv.narrow(1, 0, 1).narrow(2, 4, 2));
+/// first.into_data().assert_eq(&value.into_data(), false);
+/// ```
 pub fn causal_attention(
     qkv: Tensor<3>,
     n_heads: usize,
@@ -44,10 +61,15 @@ pub fn causal_attention(
     out.swap_dims(1, 2)
 }
 
-/// `softmax(q kᵀ / √E) v` for one query per head, `[B, H, 1, E]`, over cached keys and values `[B, H, S, E]`, of
-/// which row `b` has the first `used[b]`; `unused` says the same, `[B, 1, 1, S]`. The cache holds no key that the
-/// pattern hides, and begins with its sinks. Gives `[B, H, 1, E]`. On the CPU slots that are not used have no part in it:
-/// their number changes no bit.
+/// `softmax(q kᵀ / √E) v` for one query per head over cached keys and values, of which row `b` has the first
+/// `used[b]`; `unused` says the same. The cache holds no key that the pattern hides, and begins with its
+/// sinks. On the CPU slots that are not used have no part in it: their number changes no bit.
+///
+/// # Shapes
+/// - query: `[B, H, 1, E]`
+/// - keys, values: `[B, H, S, E]`
+/// - used: `B` numbers of slots; unused: `[B, 1, 1, S]`
+/// - output: `[B, H, 1, E]`
 ///
 /// # Panics
 /// When the shapes do not fit, a row has used no slot or more than there are, or heads have no width.

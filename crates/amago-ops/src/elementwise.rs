@@ -19,7 +19,10 @@ pub struct AdamWStep {
     pub time: i32,
 }
 
-/// New weight and moments, all of one shape; the moments before the first step are zero. Of plain tensors.
+/// New weight and moments; the moments before the first step are zero. Of plain tensors.
+///
+/// # Shapes
+/// - weight, gradient, moments and outputs: any one shape
 ///
 /// # Panics
 /// When the shapes differ, or the step has no number from one on.
@@ -50,7 +53,10 @@ pub fn adamw<const D: usize>(
     (weight * keep - delta * step.rate, [m, v])
 }
 
-/// `(1 − tau) old + tau new`, of one shape.
+/// `(1 − tau) old + tau new`.
+///
+/// # Shapes
+/// - old, new, output: any one shape
 ///
 /// # Panics
 /// When the shapes differ.
@@ -67,7 +73,11 @@ pub fn blend<const D: usize>(old: Tensor<D>, new: Tensor<D>, tau: f32) -> Tensor
     old.detach() * (1.0 - tau) + new.detach() * tau
 }
 
-/// Sum of the squares of all entries of a tensor of any shape, `[1]`; zero where there are none.
+/// Sum of the squares of all entries; zero where there are none.
+///
+/// # Shapes
+/// - input: any
+/// - output: `[1]`
 pub fn square_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&x.device()) {

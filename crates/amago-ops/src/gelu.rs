@@ -8,6 +8,10 @@ use burn::tensor::Tensor;
 ///
 /// Burn's own operation has the gradient of the tanh approximation on most backends, which is off by 4e-4; on the
 /// CPU backend it is exact. Elsewhere the definition is composed, whose gradient is exact too.
+///
+/// # Shapes
+/// - input: any
+/// - output: the same
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&x.device()) {

@@ -39,7 +39,12 @@ pub struct Classified {
 }
 
 impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
-    /// Expected bin of every action `[K, N, G, A]`, as `[C, K, N·G]`, without gradient. No logit is kept.
+    /// Expected bin of every action, without gradient. No logit is kept.
+    ///
+    /// # Shapes
+    /// - actions: `[K, N, G, A]`
+    /// - bins: one value for each output of the last layer
+    /// - output: `[C, K, N·G]`
     pub fn expect(self, actions: Tensor<4>, bins: &[f32]) -> Tensor<3> {
         const NAME: &str = "ClassifierHead::expect";
         let [k, n, g, _] = actions.dims();
@@ -60,8 +65,14 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
         expected(logits, bins).reshape([c, k, n * g])
     }
 
-    /// Cross-entropy of the actions `[N, G, A]` to `labels [N·G, bins]` that the ensemble shares, and the expected
-    /// bins. The gradient flows to the head, not to the actions.
+    /// Cross-entropy of the actions to labels that the ensemble shares, and the expected bins. The gradient
+    /// flows to the head, not to the actions.
+    ///
+    /// # Shapes
+    /// - actions: `[N, G, A]`
+    /// - labels: `[N·G, bins]`
+    /// - bins: one value for each output of the last layer
+    /// - loss and value: `[C, N·G]`
     pub fn classify(self, actions: Tensor<3>, labels: Tensor<2>, bins: &[f32]) -> Classified {
         const NAME: &str = "ClassifierHead::classify";
         let [n, g, a] = actions.dims();
@@ -96,8 +107,11 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
         Classified { loss, value: expected(logits.detach(), bins).squeeze_dim(2) }
     }
 
-    /// Values `[C, K·N·G]` of the actions `[K, N, G, A]`, where the last layer has one output. The gradient flows to
-    /// the actions as well.
+    /// Values of the actions, where the last layer has one output. The gradient flows to the actions as well.
+    ///
+    /// # Shapes
+    /// - actions: `[K, N, G, A]`
+    /// - output: `[C, K·N·G]`
     pub fn values(self, actions: Tensor<4>) -> Tensor<2> {
         const NAME: &str = "ClassifierHead::values";
         let dims = actions.dims();
@@ -115,7 +129,11 @@ impl<F: Fn(Tensor<3>) -> Tensor<3>> ClassifierHead<F> {
         self.logits(actions).squeeze_dim(2)
     }
 
-    /// Logits `[C, K·N·G, bins]`, composed; the gradient flows to the actions `[K, N, G, A]` as well.
+    /// Logits, composed; the gradient flows to the actions as well.
+    ///
+    /// # Shapes
+    /// - actions: `[K, N, G, A]`
+    /// - output: `[C, K·N·G, bins]`
     pub fn logits(self, actions: Tensor<4>) -> Tensor<3> {
         let [k, n, g, a] = actions.dims();
         let [c, outputs] = self.check("ClassifierHead::logits", actions.dims());

@@ -5,10 +5,27 @@ use burn::tensor::{Tensor, module};
 use crate::shapes::require;
 
 /// Normalises the last dimension to zero mean and unit variance, then scales and shifts it:
-/// `(x − mean) / √(var + eps) · weight + bias`. `x` is `[..., d]`, `weight` and `bias` are `[d]`.
+/// `(x − mean) / √(var + eps) · weight + bias`.
+///
+/// # Shapes
+/// - x: `[..., d]`
+/// - weight, bias: `[d]`
+/// - output: `[..., d]`
 ///
 /// # Panics
 /// When the shapes do not fit, or rows have no entries.
+///
+/// # Examples
+/// ```
+/// use amago_ops::layer_norm;
+/// use burn::tensor::{Device, Tensor, Tolerance};
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0, 3.0], [10.0, 30.0]], &device);
+/// let y = layer_norm(x, Tensor::ones([2], &device), Tensor::zeros([2], &device), 1e-5);
+/// let expected = [[-1.0f32, 1.0], [-1.0, 1.0]].into();
+/// y.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+/// ```
 pub fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<D> {
     let (dims, affine) = (x.dims(), [weight.dims(), bias.dims()]);
     require!(

@@ -7,6 +7,18 @@
 //!
 //! Every function checks the shapes that it gets, once per call, and panics with its name and the shapes where they
 //! do not fit. No rows, sequences or samples give an empty result, without gradient where nothing has one.
+//!
+//! ```
+//! use amago_ops::{AttentionPattern, causal_attention, linear};
+//! use burn::tensor::{Device, Tensor};
+//!
+//! let device = Device::flex();
+//! // Two sequences of five timesteps with eight features; queries, keys and values of two heads of four.
+//! let x = Tensor::<3>::ones([2, 5, 8], &device);
+//! let qkv = linear(x, Tensor::ones([8, 24], &device), None, 1.0);
+//! let attended = causal_attention(qkv, 2, &AttentionPattern::default(), 0.0);
+//! assert_eq!(attended.dims(), [2, 5, 2, 4]);
+//! ```
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod attention;

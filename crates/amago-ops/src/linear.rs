@@ -6,10 +6,27 @@ use crate::precision::product;
 use crate::shapes::{entries, require};
 
 /// `f(x W + b)` with `f(y) = y` where `y > 0`, else `slope · y`: slope 1 is the identity, 0 ReLU, 0.01 the usual
-/// leaky ReLU. `x` is `[..., d_in]`, `weight` is `[d_in, d_out]`, `bias` is `[d_out]`; gives `[..., d_out]`.
+/// leaky ReLU.
+///
+/// # Shapes
+/// - x: `[..., d_in]`
+/// - weight: `[d_in, d_out]`
+/// - bias: `[d_out]`
+/// - output: `[..., d_out]`
 ///
 /// # Panics
 /// As [`ensemble_linear`].
+///
+/// # Examples
+/// ```
+/// use amago_ops::linear;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_floats([[1.0, -2.0]], &device);
+/// let y = linear(x, Tensor::eye(2, &device), None, 0.01);
+/// y.into_data().assert_eq(&[[1.0f32, -0.02]].into(), false);
+/// ```
 pub fn linear<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<2>,
@@ -43,8 +60,13 @@ pub fn linear<const D: usize>(
     y.reshape(dims)
 }
 
-/// [`linear`] for `C` networks side by side: `x` is `[C, N, d_in]`, or `[1, N, d_in]` shared by all, `weight` is
-/// `[C, d_in, d_out]`, `bias` is `[C, d_out]`; gives `[C, N, d_out]`.
+/// [`linear`] for `C` networks side by side.
+///
+/// # Shapes
+/// - x: `[C, N, d_in]`, or `[1, N, d_in]` shared by all
+/// - weight: `[C, d_in, d_out]`
+/// - bias: `[C, d_out]`
+/// - output: `[C, N, d_out]`
 ///
 /// # Panics
 /// When the shapes do not fit, there is no network, or the slope is above one.

@@ -6,6 +6,18 @@ use crate::precision::product;
 use crate::shapes::require;
 
 /// Which keys a query sees, beside those in the future, and how its scores are changed.
+///
+/// ```
+/// use amago_ops::AttentionPattern;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let pattern = AttentionPattern { window_size: 1, ..AttentionPattern::default() };
+/// // Where all keys are equal, a query looks at all that it sees alike: at itself and one before it.
+/// let equal = Tensor::<4>::ones([1, 1, 3, 2], &Device::flex());
+/// let weights = pattern.weights(equal.clone(), equal);
+/// let expected = [[[[1.0f32, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]]];
+/// weights.into_data().assert_eq(&expected.into(), false);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AttentionPattern {
     /// A query sees its own key and this many before it; 0 for all of them.
@@ -28,7 +40,11 @@ impl AttentionPattern {
         }
     }
 
-    /// How much each query attends to each key, `[B, H, L, L]`, from queries and keys `[B, H, L, E]`.
+    /// How much each query attends to each key; rows sum to one.
+    ///
+    /// # Shapes
+    /// - query, key: `[B, H, L, E]`
+    /// - output: `[B, H, L, L]`
     ///
     /// # Panics
     /// When their shapes differ, or heads have no width.
@@ -158,8 +174,11 @@ fn times(n: usize, device: &Device) -> Tensor<1, Int> {
     Tensor::arange(0..n as i64, device)
 }
 
-/// Queries, keys and values from a packed projection, `[B, L, 3·E·H]` with heads fastest, each
-/// `[B, H, L, E]`.
+/// Queries, keys and values from a packed projection.
+///
+/// # Shapes
+/// - qkv: `[B, L, 3·E·H]` with heads fastest
+/// - outputs: `[B, H, L, E]` each
 ///
 /// # Panics
 /// When the width of `qkv` is no multiple of `3·H`, or zero.

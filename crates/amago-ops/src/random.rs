@@ -81,7 +81,11 @@ pub fn random_key(device: &Device) -> u64 {
     draws.iter::<f32>().fold(0, |key, x| (key << BITS) | (x * 2f32.powi(BITS)) as u64)
 }
 
-/// Zero with probability `prob`, else divided by `1 − prob`: entries of any shape, each on its own.
+/// Zero with probability `prob`, else divided by `1 − prob`: each entry on its own.
+///
+/// # Shapes
+/// - input: any
+/// - output: the same
 ///
 /// # Panics
 /// When `prob` is not in `[0, 1)`, or `x` has more than 2³² entries.
@@ -108,6 +112,9 @@ fn placed(function: &str, shape: &[usize]) {
 
 /// Uniform draws in `[0, 1)`.
 ///
+/// # Shapes
+/// - output: `shape`
+///
 /// # Panics
 /// When there are more than 2³².
 pub fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
@@ -120,6 +127,9 @@ pub fn uniform<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> 
 }
 
 /// Draws of zero mean and unit variance.
+///
+/// # Shapes
+/// - output: `shape`
 ///
 /// # Panics
 /// When there are more than 2³².

@@ -4,8 +4,14 @@ use burn::tensor::Tensor;
 
 use crate::shapes::require;
 
-/// `γ W / (vᵀ W u)`: a weight `[d_in, d_out]` of spectral norm `γ [1]`, where `u [d_out]` and `v [d_in]` are its
-/// first singular vectors. These get no gradient. Where `vᵀ W u` is zero, as it is of zeros, it counts as one.
+/// `γ W / (vᵀ W u)`: a weight of spectral norm `γ`, where `u` and `v` are the first singular vectors of `W`.
+/// These get no gradient. Where `vᵀ W u` is zero, as it is of zeros, it counts as one.
+///
+/// # Shapes
+/// - weight, output: `[d_in, d_out]`
+/// - gamma: `[1]`
+/// - u: `[d_out]`
+/// - v: `[d_in]`
 ///
 /// # Panics
 /// When the shapes do not fit, or the weight has no entries.
@@ -31,9 +37,14 @@ pub fn sigma_reparam(weight: Tensor<2>, gamma: Tensor<1>, u: Tensor<1>, v: Tenso
     weight * (gamma / sigma).unsqueeze::<2>()
 }
 
-/// One step towards the first singular vectors of a weight, `u [d_out]` and `v [d_in]`, from the last `v`:
-/// `u ← Wᵀv / ‖·‖`, `v ← W u / ‖·‖`. Without gradient. Where `W u` is zero `v` stays, or a weight of zeros would end
-/// the iteration for good.
+/// One step towards the first singular vectors of a weight, from the last `v`: `u ← Wᵀv / ‖·‖`, `v ← W u /
+/// ‖·‖`. Without gradient. Where `W u` is zero `v` stays, or a weight of zeros would end the iteration for
+/// good.
+///
+/// # Shapes
+/// - weight: `[d_in, d_out]`
+/// - v: `[d_in]`
+/// - outputs: u `[d_out]`, v `[d_in]`
 ///
 /// # Panics
 /// When the shapes do not fit, or the weight has no entries.

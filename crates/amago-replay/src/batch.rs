@@ -119,6 +119,30 @@ impl Batch {
 ///
 /// # Panics
 /// When there is no slice, or the slices have different layouts.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use amago_replay::{Slice, collate};
+/// # use amago_env::{Action, DictSpace, Observation, Space, Step};
+/// # let observations = DictSpace::single(Space::box_f32(&[2], -1.0, 1.0));
+/// # let mut builder = amago_replay::TrajectoryBuilder::new(&observations, &Space::Discrete { n: 3 });
+/// # let obs = Observation::new(&observations);
+/// # builder.start(&obs)?;
+/// # for _ in 0..3 {
+/// #     let step = Step { reward: 1.0, terminated: false, truncated: false };
+/// #     builder.push(&Action::Discrete(1), &step, &obs)?;
+/// # }
+/// # let trajectory = builder.finish();
+///
+/// // Of a trajectory of three transitions the whole, and the last transition alone.
+/// let trajectory = Arc::new(trajectory);
+/// let batch = collate(&[Slice::new(trajectory.clone(), 0, 3), Slice::new(trajectory, 2, 3)]);
+/// assert_eq!((batch.size, batch.len, batch.transitions()), (2, 4, 4));
+/// assert_eq!(batch.mask, [true, true, true, true, true, true, false, false]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn collate(slices: &[Slice]) -> Batch {
     let first = slices.first().expect("collate: no slices");
     let layout = first.trajectory.layout();

@@ -10,6 +10,26 @@ use crate::{Columns, Layout, ReplayError, Trajectory};
 ///
 /// `start` with the first observation of an episode, `push` every step, then `finish` at the end of
 /// the episode, or `cut` to store a part of a long episode and go on.
+///
+/// ```
+/// use amago_env::{Action, DictSpace, Observation, Space, Step};
+/// use amago_replay::TrajectoryBuilder;
+///
+/// let observations = DictSpace::single(Space::box_f32(&[2], -1.0, 1.0));
+/// let mut builder = TrajectoryBuilder::new(&observations, &Space::Discrete { n: 3 });
+/// let obs = Observation::new(&observations);
+/// builder.start(&obs)?;
+/// let step = Step { reward: 0.5, terminated: false, truncated: false };
+/// builder.push(&Action::Discrete(2), &step, &obs)?;
+/// let first = builder.cut();
+/// builder.push(&Action::Discrete(0), &step, &obs)?;
+/// let rest = builder.finish();
+/// assert_eq!((first.len(), rest.len()), (1, 1));
+/// // Time goes on, and so does what the next input tells of the step before.
+/// assert_eq!(rest.columns().start_time, 1);
+/// assert_eq!(rest.columns().first_prev, [0.5, 0.0, 0.0, 1.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TrajectoryBuilder {
     layout: Arc<Layout>,

@@ -4,6 +4,29 @@
 //! A collector fills a [`TrajectoryBuilder`] and hands each finished [`Trajectory`] to a [`Store`];
 //! a learner draws [`Batch`]es from the store. This crate knows nothing of neural networks and
 //! never links burn.
+//!
+//! ```
+//! use amago_env::{Action, DictSpace, Observation, Role, Space, Step, rng};
+//! use amago_replay::{Padding, Store, StoreConfig, TrajectoryBuilder};
+//!
+//! let observations = DictSpace::single(Space::box_f32(&[2], -1.0, 1.0));
+//! let mut builder = TrajectoryBuilder::new(&observations, &Space::Discrete { n: 3 });
+//! let obs = Observation::new(&observations);
+//! builder.start(&obs)?;
+//! for t in 1..=3 {
+//!     let step = Step { reward: 1.0, terminated: t == 3, truncated: false };
+//!     builder.push(&Action::Discrete(1), &step, &obs)?;
+//! }
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let dir = folder.path();
+//! let store = Store::open(dir, StoreConfig::default())?;
+//! store.append(&builder.finish())?;
+//! // Four slices of up to two transitions, drawn by a stream of random numbers of their own.
+//! let batch = store.sample_batch(4, 2, Padding::None, &mut rng(0, Role::Replay, 0, 0))?;
+//! assert_eq!((batch.size, batch.transitions()), (4, 8));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 

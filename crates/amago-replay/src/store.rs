@@ -62,6 +62,30 @@ pub struct OpenReport {
 ///
 /// All methods take `&self`: one thread may append while another samples. Memory does not grow
 /// with the contents, except for a few bytes per trajectory.
+///
+/// ```
+/// use amago_env::{Action, DictSpace, Observation, Space, Step};
+/// use amago_replay::{Store, StoreConfig, TrajectoryBuilder};
+///
+/// # let observations = DictSpace::single(Space::box_f32(&[2], -1.0, 1.0));
+/// # let mut builder = TrajectoryBuilder::new(&observations, &Space::Discrete { n: 3 });
+/// # let obs = Observation::new(&observations);
+/// # builder.start(&obs)?;
+/// # let step = Step { reward: 1.0, terminated: true, truncated: false };
+/// # builder.push(&Action::Discrete(1), &step, &obs)?;
+/// # let trajectory = builder.finish();
+/// # let folder = tempfile::tempdir()?;
+/// # let dir = folder.path();
+/// let config = StoreConfig { max_trajectories: Some(1), ..StoreConfig::default() };
+/// let store = Store::open(dir, config)?;
+/// store.append(&trajectory)?;
+/// store.append(&trajectory)?;
+/// assert_eq!(store.len(), 2);
+/// // The oldest is not drawn any more; its file goes when a checkpoint cannot need it any more.
+/// assert_eq!((store.retire(), store.len()), (1, 1));
+/// assert_eq!(store.purge()?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,

@@ -63,6 +63,10 @@ impl ActivationLayer {
     }
 
     /// Applies the function to every entry.
+    ///
+    /// # Shapes
+    /// - input: any
+    /// - output: the same
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         match self.kind {
             // Burn's own leaky ReLU has slope one at zero; the original has the small slope there.

@@ -59,7 +59,10 @@ impl AttentionConfig {
 }
 
 impl AttentionLayer {
-    /// Whole sequences: `[B, L, D] → [B, L, D]`. With rotary positions, the rotation of every timestep.
+    /// Whole sequences. With rotary positions, the rotation of every timestep.
+    ///
+    /// # Shapes
+    /// - x, output: `[B, L, D]`
     pub fn forward_seq(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<3> {
         let qkv = drop_out(self.qkv_projection.forward(x), &self.dropout_qkv);
         let qkv = self.rotate(qkv, rotation);
@@ -67,16 +70,21 @@ impl AttentionLayer {
         self.output(amago_ops::causal_attention(qkv, self.n_heads, &self.pattern, dropout))
     }
 
-    /// How much each timestep attends to each, `[B, H, L, L]`: rows sum to one. For looking at; dropout has no
-    /// part in it.
+    /// How much each timestep attends to each: rows sum to one. For looking at; dropout has no part in it.
+    ///
+    /// # Shapes
+    /// - x: `[B, L, D]`
+    /// - output: `[B, H, L, L]`
     pub fn weights(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<4> {
         let qkv = self.rotate(self.qkv_projection.forward(x), rotation);
         let [query, key, _] = split_heads(qkv, self.n_heads);
         self.pattern.weights(query, key)
     }
 
-    /// One new timestep per row, `[B, 1, D] → [B, 1, D]`, against the cached keys and values. The cache
-    /// holds no key that the pattern hides.
+    /// One new timestep per row, against the cached keys and values. The cache holds no key that the pattern hides.
+    ///
+    /// # Shapes
+    /// - x, output: `[B, 1, D]`
     pub fn forward_step(
         &self,
         x: Tensor<3>,

@@ -150,7 +150,11 @@ pub struct Cnn {
 }
 
 impl Cnn {
-    /// `[N, C, H, W] → [N, C', H', W']`.
+    /// Features of every image.
+    ///
+    /// # Shapes
+    /// - input: `[N, C, H, W]`
+    /// - output: `[N, C', H', W']`, see [`CnnConfig::output_shape`]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let convs = [&self.conv1, &self.conv2, &self.conv3, &self.conv4].into_iter().flatten();
         let x = convs.fold(x, |x, conv| self.activation.forward(conv.forward(x)));
@@ -198,7 +202,11 @@ impl Conv {
         self.bias = Param::from_tensor(Tensor::zeros([d_out], &device));
     }
 
-    /// `[N, C_in, H, W] → [N, C_out, H', W']`.
+    /// The convolution of every image, with the bias.
+    ///
+    /// # Shapes
+    /// - input: `[N, C_in, H, W]`
+    /// - output: `[N, C_out, H', W']`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1, 1], 1);
         module::conv2d(x, self.weight.val(), Some(self.bias.val()), options)

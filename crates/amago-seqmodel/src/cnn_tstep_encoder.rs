@@ -204,6 +204,9 @@ impl CnnTstepEncoder {
     /// Shifts the images of a training batch, if set to: every frame by itself, in all but the first
     /// `⌈B (1 − share)⌉` sequences, but always in the last one. `draw(shape, n)` gives whole numbers
     /// below `n`; it is asked once per image key, in the order of the keys.
+    ///
+    /// # Shapes
+    /// - draws: `[B, L, 2]` for each key
     pub fn augment(
         &self,
         mut obs: ObsTensors,
@@ -223,16 +226,23 @@ impl CnnTstepEncoder {
         obs
     }
 
-    /// Moves the statistics of the vectors towards a training batch; `mask` is `[B, L, 1]`, one where a
-    /// timestep is real. Gives the number of outliers in every column of the vectors (see [`InputNorm`]), where those
-    /// are normalised.
+    /// Moves the statistics of the vectors towards a training batch. Gives the number of outliers in every
+    /// column of the vectors (see [`InputNorm`]), where those are normalised.
+    ///
+    /// # Shapes
+    /// - mask: `[B, L, 1]`, one where a timestep is real
+    /// - output: a number for each column
     pub fn begin_update(&mut self, obs: &ObsTensors, mask: Tensor<3>) -> Option<Tensor<1>> {
         let norm = self.vector_norm.as_mut()?;
         let outliers = norm.update(Tensor::cat(self.columns.of(obs), 2), mask);
         self.columns.spread(outliers, obs)
     }
 
-    /// `rl2s` is `[B, L, 1+A]`; gives `[B, L, d_output]`.
+    /// Every timestep by itself.
+    ///
+    /// # Shapes
+    /// - rl2s: `[B, L, 1+A]`
+    /// - output: `[B, L, d_output]`
     ///
     /// # Panics
     /// When the observations lack a key.

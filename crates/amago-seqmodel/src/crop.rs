@@ -8,11 +8,13 @@ pub(crate) const PAD: usize = 4;
 /// Places a crop may start at, per direction.
 pub(crate) const PLACES: usize = 2 * PAD + 1;
 
-/// Pads every image by four pixels, repeating its border, and cuts the old size out of it.
-///
-/// `images` is `[B, L, H, W, C]`, or `[B, L, C, H, W]` with `channels_first`; `shifts` is `[B, L, 2]`: the
-/// column and row, each from 0 to 8, at which the cut of that frame starts. Four leaves it as it was. The
+/// Pads every image by four pixels, repeating its border, and cuts the old size out of it. `shifts` are the
+/// column and the row, each from 0 to 8, at which the cut of that frame starts; four leaves it as it was. The
 /// original samples with bilinear interpolation at the same whole positions.
+///
+/// # Shapes
+/// - images, output: `[B, L, H, W, C]`, or `[B, L, C, H, W]` with `channels_first`
+/// - shifts: `[B, L, 2]`
 pub fn shift_images(images: Tensor<5, Int>, shifts: Tensor<3, Int>, channels_first: bool) -> Tensor<5, Int> {
     if channels_first {
         let last = images.permute([0, 1, 3, 4, 2]);

@@ -72,8 +72,10 @@ impl Dense {
         set_buffer(v, new_v);
     }
 
-    /// The weight in use, `[d_in, d_out]`. With σ-reparam the gradient flows through `W` and `γ`,
-    /// never through `u` and `v`.
+    /// The weight in use. With σ-reparam the gradient flows through `W` and `γ`, never through `u` and `v`.
+    ///
+    /// # Shapes
+    /// - output: `[d_in, d_out]`
     pub fn effective_weight(&self) -> Tensor<2> {
         let w = self.weight.val();
         match (&self.gamma, &self.u, &self.v) {
@@ -88,12 +90,20 @@ impl Dense {
         (self.gamma, self.u, self.v) = (None, None, None);
     }
 
-    /// `[..., d_in] → [..., d_out]`.
+    /// The layer alone.
+    ///
+    /// # Shapes
+    /// - x: `[..., d_in]`
+    /// - output: `[..., d_out]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         self.with_slope(x, 1.0)
     }
 
-    /// The layer and an activation after it, `[..., d_in] → [..., d_out]`.
+    /// The layer and an activation after it.
+    ///
+    /// # Shapes
+    /// - x: `[..., d_in]`
+    /// - output: `[..., d_out]`
     pub fn activated<const D: usize>(&self, x: Tensor<D>, activation: &ActivationLayer) -> Tensor<D> {
         match activation.slope() {
             Some(slope) => self.with_slope(x, slope),

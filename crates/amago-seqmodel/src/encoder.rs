@@ -10,6 +10,54 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// Implement it for a module of your own and wrap that in [`TrajEncoder::new`](crate::TrajEncoder::new).
 /// Training uses [`forward_seq`](Self::forward_seq), acting uses [`forward_step`](Self::forward_step);
 /// the two must agree: stepping through an episode gives what the whole gives.
+///
+/// ```
+/// use amago_seqmodel::{EncoderState, SequenceEncoder, TrajEncoder};
+/// use burn::module::Module;
+/// use burn::tensor::{Device, Int, Tensor};
+///
+/// /// Sums up all inputs of an episode. Without parameters: those would be fields of layers.
+/// #[derive(Module, Debug)]
+/// struct Sums {
+///     width: usize,
+/// }
+///
+/// /// The sums so far, `[B, width]`.
+/// #[derive(Debug, Clone)]
+/// struct SoFar(Tensor<2>);
+///
+/// impl EncoderState for SoFar {
+///     fn reset(&mut self, row: usize) {
+///         self.0 = self.0.clone().slice_fill(row..row + 1, 0.0);
+///     }
+/// }
+///
+/// impl SequenceEncoder for Sums {
+///     type State = SoFar;
+///
+///     fn d_output(&self) -> usize {
+///         self.width
+///     }
+///
+///     fn forward_seq(&self, x: Tensor<3>, _times: Tensor<2, Int>) -> Tensor<3> {
+///         x.cumsum(1)
+///     }
+///
+///     fn forward_step(&self, x: Tensor<3>, _times: Tensor<2, Int>, state: &mut SoFar) -> Tensor<3> {
+///         state.0 = state.0.clone() + x.squeeze_dim(1);
+///         state.0.clone().unsqueeze_dim(1)
+///     }
+///
+///     fn rollout_state(&self, batch: usize, _context: usize, device: &Device) -> SoFar {
+///         SoFar(Tensor::zeros([batch, self.width], device))
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let encoder = TrajEncoder::new(Sums { width: 2 });
+/// let sums = encoder.forward_seq(Tensor::ones([1, 3, 2], &device), Tensor::zeros([1, 3], &device));
+/// sums.into_data().assert_eq(&[[[1.0f32; 2], [2.0; 2], [3.0; 2]]].into(), false);
+/// ```
 pub trait SequenceEncoder: Module + Sync + 'static {
     /// What a rollout carries from step to step; `()` where there is no memory.
     type State: EncoderState;
@@ -17,8 +65,12 @@ pub trait SequenceEncoder: Module + Sync + 'static {
     /// Output width.
     fn d_output(&self) -> usize;
 
-    /// Whole sequences: `x` is `[B, L, d_input]`, `times` the global timesteps `[B, L]`; the result is
-    /// `[B, L, d_output]`. Sequences are padded on the right, so what comes later must have no effect.
+    /// Whole sequences, padded on the right: what comes later must have no effect.
+    ///
+    /// # Shapes
+    /// - x: `[B, L, d_input]`
+    /// - times: `[B, L]`, global timesteps
+    /// - output: `[B, L, d_output]`
     fn forward_seq(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3>;
 
     /// How many parts [`forward_seq`](Self::forward_seq) is a chain of; one by default.
@@ -27,12 +79,21 @@ pub trait SequenceEncoder: Module + Sync + 'static {
     }
 
     /// One part of that chain: `x` is what the part before it gave, or the input.
+    ///
+    /// # Shapes
+    /// - x: `[B, L, ·]`
+    /// - times: `[B, L]`
+    /// - output: `[B, L, ·]`, of the last part `[B, L, d_output]`
     fn forward_segment(&self, _segment: usize, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
         self.forward_seq(x, times)
     }
 
-    /// One new timestep per row: `x` is `[B, 1, d_input]`, `times` is `[B, 1]`; the result is
-    /// `[B, 1, d_output]`.
+    /// One new timestep per row.
+    ///
+    /// # Shapes
+    /// - x: `[B, 1, d_input]`
+    /// - times: `[B, 1]`
+    /// - output: `[B, 1, d_output]`
     fn forward_step(&self, x: Tensor<3>, times: Tensor<2, Int>, state: &mut Self::State) -> Tensor<3>;
 
     /// The state before the first step of `batch` rows. `context` is the longest sequence of training;
@@ -45,8 +106,13 @@ pub trait SequenceEncoder: Module + Sync + 'static {
         Replay::ALL
     }
 
-    /// For looking at: how much each timestep attends to each, one `[B, H, L, L]` per layer, for inputs as of
+    /// For looking at: how much each timestep attends to each, for inputs as of
     /// [`forward_seq`](Self::forward_seq). Rows sum to one. Empty where nothing attends, as by default.
+    ///
+    /// # Shapes
+    /// - x: `[B, L, d_input]`
+    /// - times: `[B, L]`
+    /// - outputs: `[B, H, L, L]` for each layer
     fn attention(&self, _x: Tensor<3>, _times: Tensor<2, Int>) -> Vec<Tensor<4>> {
         Vec::new()
     }
@@ -62,6 +128,29 @@ pub trait SequenceEncoder: Module + Sync + 'static {
 }
 
 /// What an encoder carries through a rollout. One row per environment.
+///
+/// Callers hold it as a [`RolloutState`](crate::RolloutState):
+///
+/// ```
+/// use amago_seqmodel::{GruConfig, TrajEncoder};
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex();
+/// let config = GruConfig { d_hidden: 8, n_layers: 1, d_output: 8, ..GruConfig::default() };
+/// let encoder = TrajEncoder::new(config.init(3, &device));
+/// let mut memory = encoder.rollout_state(2, 16, &device);
+/// let mut step = |memory: &mut _| {
+///     let (x, times) = (Tensor::ones([2, 1, 3], &device), Tensor::zeros([2, 1], &device));
+///     encoder.forward_step(x, times, memory)
+/// };
+/// let first = step(&mut memory);
+/// memory.reset(1);
+/// let second = step(&mut memory);
+/// // Row 1 has begun anew, row 0 has gone on.
+/// let row = |x: &Tensor<3>, i| x.clone().narrow(0, i, 1).into_data();
+/// assert_eq!(row(&second, 1), row(&first, 1));
+/// assert_ne!(row(&second, 0), row(&first, 0));
+/// ```
 pub trait EncoderState: Clone + Debug + Send + 'static {
     /// Forgets one row, when its episode is over.
     ///

@@ -58,7 +58,10 @@ pub struct ResidualBlock {
 }
 
 impl ResidualBlock {
-    /// `[..., d] → [..., d]`.
+    /// The block with its input added.
+    ///
+    /// # Shapes
+    /// - x, output: `[..., d]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let h = hidden(x.clone(), &self.ff1, &self.norm1, &self.activation, &self.dropout);
         x + hidden(h, &self.ff2, &self.norm2, &self.activation, &self.dropout)
@@ -126,7 +129,11 @@ impl FeedForwardConfig {
 }
 
 impl FeedForwardEncoder {
-    /// `[..., d_input] → [..., d_model]`; every timestep by itself.
+    /// Every timestep by itself.
+    ///
+    /// # Shapes
+    /// - x: `[..., d_input]`
+    /// - output: `[..., d_model]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let x = drop_out(self.traj_emb.activated(x, &self.activation), &self.dropout);
         let x = self.traj_blocks.iter().fold(x, |x, block| block.forward(x));

@@ -152,9 +152,13 @@ impl FfTstepEncoder {
         self.d_output
     }
 
-    /// Moves the input statistics towards a training batch; `rl2s` is `[B, L, 1+A]`, `mask` is
-    /// `[B, L, 1]`, one where a timestep is real. Gives the number of outliers in every column of the observation's
-    /// vectors (see [`InputNorm`]), where those are normalised.
+    /// Moves the input statistics towards a training batch. Gives the number of outliers in every column of the
+    /// observation's vectors (see [`InputNorm`]), where those are normalised.
+    ///
+    /// # Shapes
+    /// - rl2s: `[B, L, 1+A]`
+    /// - mask: `[B, L, 1]`, one where a timestep is real
+    /// - output: a number for each column
     pub fn begin_update(&mut self, obs: &ObsTensors, rl2s: Tensor<3>, mask: Tensor<3>) -> Option<Tensor<1>> {
         let trusted = rl2s.dims()[2];
         let x = self.join(obs, rl2s);
@@ -162,7 +166,11 @@ impl FfTstepEncoder {
         self.normalize_inputs.then(|| self.columns.spread(outliers, obs)).flatten()
     }
 
-    /// `rl2s` is `[B, L, 1+A]`; gives `[B, L, d_output]`.
+    /// Every timestep by itself.
+    ///
+    /// # Shapes
+    /// - rl2s: `[B, L, 1+A]`
+    /// - output: `[B, L, d_output]`
     pub fn forward(&self, obs: &ObsTensors, rl2s: Tensor<3>) -> Tensor<3> {
         let x = self.join(obs, rl2s);
         let x = if self.normalize_inputs { self.in_norm.forward(x) } else { x };

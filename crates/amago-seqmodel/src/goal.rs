@@ -185,7 +185,10 @@ impl GoalEncoder {
         self.d_output
     }
 
-    /// Gives `[B, L, d_output]`.
+    /// The goals of all timesteps, encoded.
+    ///
+    /// # Shapes
+    /// - output: `[B, L, d_output]`
     pub fn forward(&self, obs: &ObsTensors) -> Tensor<3> {
         let goal = Tensor::cat(self.columns.of(obs), 2);
         let [b, l, _] = goal.dims();

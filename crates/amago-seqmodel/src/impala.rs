@@ -76,7 +76,11 @@ pub struct ImpalaBlock {
 }
 
 impl ImpalaBlock {
-    /// `[N, C, H, W] → [N, depth, (H − 3)/2 + 1, (W − 3)/2 + 1]`.
+    /// Convolution, pooling and residuals.
+    ///
+    /// # Shapes
+    /// - x: `[N, C, H, W]`
+    /// - output: `[N, depth, (H − 3)/2 + 1, (W − 3)/2 + 1]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.conv.forward(x);
         let x = module::max_pool2d(x, MaxPoolOptions { stride: [2, 2], ..MaxPoolOptions::new([3, 3]) });

@@ -75,6 +75,19 @@ const LARGEST: f32 = 1e15;
 ///
 /// The rule is ours; masked and trimmed moments are standard in robust statistics (Huber 1981). Finite outliers
 /// are still normalised like other values, clamp included: they cost their own timestep.
+///
+/// ```
+/// use amago_seqmodel::InputNormConfig;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex();
+/// let mut norm = InputNormConfig::default().init(1, &device);
+/// let (usual, mask) = (Tensor::<3>::ones([1, 40, 1], &device), Tensor::<3>::ones([1, 40, 1], &device));
+/// let absurd = usual.slice_fill([0..1, 7..8], 1e9);
+/// let outliers = norm.update(absurd, mask);
+/// outliers.into_data().assert_eq(&[1.0f32].into(), false);
+/// assert!(norm.sigma().into_scalar::<f32>() < 1.0);
+/// ```
 #[derive(Module, Debug)]
 pub struct InputNorm {
     /// Mean, `[d]`.
@@ -90,6 +103,9 @@ pub struct InputNorm {
 /// Step size `β / (1 − (1−β)^t)` of running statistics after `t` updates. In single precision on
 /// purpose, as the original: `1 − (1−β)^t` loses digits for small `t`. The power is taken on the host,
 /// because that of a GPU is off by as many digits again.
+///
+/// # Shapes
+/// - t, output: any one shape
 pub fn adaptive_rate<const D: usize>(beta: f64, t: Tensor<D>) -> Tensor<D> {
     let decay = |t: f32| ((1.0 - beta) as f32).powf(t);
     let rates: Vec<f32> = t.to_data().iter::<f32>().map(|t| beta as f32 / (1.0 - decay(t))).collect();
@@ -97,9 +113,13 @@ pub fn adaptive_rate<const D: usize>(beta: f64, t: Tensor<D>) -> Tensor<D> {
 }
 
 impl InputNorm {
-    /// Moves the statistics towards this batch. `x` is `[B, L, d]`, `mask` is `[B, L, 1]` with one
-    /// for real timesteps. The step size `β / (1 − (1−β)^t)` starts near one half, so that the
-    /// initial values are forgotten at once. Gives the number of outliers of every feature, `[d]`.
+    /// Moves the statistics towards this batch. The step size `β / (1 − (1−β)^t)` starts near one half, so that the
+    /// initial values are forgotten at once. Gives the number of outliers of every feature.
+    ///
+    /// # Shapes
+    /// - x: `[B, L, d]`
+    /// - mask: `[B, L, 1]`, one where a timestep is real
+    /// - output: `[d]`
     pub fn update(&mut self, x: Tensor<3>, mask: Tensor<3>) -> Tensor<1> {
         self.update_trusting(x, mask, 0)
     }
@@ -129,8 +149,10 @@ impl InputNorm {
         real - counted
     }
 
-    /// Standard deviation of each feature, `[d]`; the smallest where the estimate of the variance is
-    /// negative.
+    /// Standard deviation of each feature; the smallest where the estimate of the variance is negative.
+    ///
+    /// # Shapes
+    /// - output: `[d]`
     pub fn sigma(&self) -> Tensor<1> {
         (self.nu.val() - self.mu.val().square() + EPS).clamp_min(0.0).sqrt().clamp(1e-3, 1e6)
     }
@@ -141,9 +163,12 @@ impl InputNorm {
         sigma.ones_like().mask_where(sigma.clone().greater_elem(0.01), sigma)
     }
 
-    /// `[..., d] → [..., d]`. A feature that hardly varies (σ ≤ 0.01) is only centred, without the clamp of the
+    /// Centred and scaled features. One that hardly varies (σ ≤ 0.01) is only centred, without the clamp of the
     /// others at 1e4: its bound is 1e15, whose square a norm behind it can hold. What is not finite becomes NaN: the
     /// clamp would hide from the loss that it was no observation.
+    ///
+    /// # Shapes
+    /// - x, output: `[..., d]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let infinite = x.clone().is_inf();
         let varies = self.sigma().greater_elem(0.01).unsqueeze::<D>();
@@ -154,6 +179,9 @@ impl InputNorm {
     }
 
     /// Inverse of [`forward`](Self::forward) inside the clamp.
+    ///
+    /// # Shapes
+    /// - x, output: `[..., d]`
     pub fn denormalize<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         x * self.divisor().unsqueeze() + self.mu.val().unsqueeze()
     }

@@ -61,18 +61,28 @@ impl LayerConfig {
 }
 
 impl TransformerLayer {
-    /// Whole sequences: `[B, L, D] → [B, L, D]`. With rotary positions, the rotation of every timestep.
+    /// Whole sequences. With rotary positions, the rotation of every timestep.
+    ///
+    /// # Shapes
+    /// - x, output: `[B, L, D]`
     pub fn forward_seq(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<3> {
         let attended = self.attention_layer.forward_seq(self.norm1.forward(x.clone()), rotation);
         self.feed_forward(x + self.norm2.forward(attended))
     }
 
     /// [`AttentionLayer::weights`] of what the layer attends over.
+    ///
+    /// # Shapes
+    /// - x: `[B, L, D]`
+    /// - output: `[B, H, L, L]`
     pub fn attention(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<4> {
         self.attention_layer.weights(self.norm1.forward(x), rotation)
     }
 
-    /// One new timestep per row: `[B, 1, D] → [B, 1, D]`.
+    /// One new timestep per row.
+    ///
+    /// # Shapes
+    /// - x, output: `[B, 1, D]`
     pub fn forward_step(
         &self,
         x: Tensor<3>,

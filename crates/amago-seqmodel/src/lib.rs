@@ -7,6 +7,29 @@
 //!
 //! Nothing here knows rewards as such. Modules hold no mode: what a training step changes besides
 //! the weights (running statistics, power iterations) is changed by explicit `&mut self` calls.
+//!
+//! ```
+//! use amago_seqmodel::{TrajEncoder, TransformerConfig};
+//! use burn::tensor::{Device, Distribution, Int, Tensor, Tolerance};
+//!
+//! let device = Device::flex();
+//! let config =
+//!     TransformerConfig { d_model: 8, n_heads: 2, d_ff: 16, n_layers: 1, ..TransformerConfig::default() };
+//! let encoder = TrajEncoder::new(config.init(3, &device));
+//! // Two rows of five encoded timesteps of width three.
+//! let x = Tensor::<3>::random([2, 5, 3], Distribution::Normal(0.0, 1.0), &device);
+//! let times = Tensor::<1, Int>::arange(0..5, &device).unsqueeze::<2>().expand([2, 5]);
+//! let states = encoder.forward_seq(x.clone(), times.clone());
+//! assert_eq!(states.dims(), [2, 5, 8]);
+//!
+//! // The same step by step.
+//! let mut memory = encoder.rollout_state(2, 5, &device);
+//! for t in 0..5 {
+//!     let (x, times) = (x.clone().narrow(1, t, 1), times.clone().narrow(1, t, 1));
+//!     let (state, whole) = (encoder.forward_step(x, times, &mut memory), states.clone().narrow(1, t, 1));
+//!     state.into_data().assert_approx_eq::<f32>(&whole.into_data(), Tolerance::absolute(1e-4));
+//! }
+//! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 

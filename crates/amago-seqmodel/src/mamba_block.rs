@@ -75,7 +75,10 @@ impl MambaBlock {
         }
     }
 
-    /// Whole sequences, `[B, L, d_model] → [B, L, d_model]`.
+    /// Whole sequences.
+    ///
+    /// # Shapes
+    /// - x, output: `[B, L, d_model]`
     pub fn forward_seq(&self, x: Tensor<3>) -> Tensor<3> {
         let (x, gate) = self.split_input(x);
         let x = self.conv1d.forward(x);
@@ -83,7 +86,10 @@ impl MambaBlock {
         self.output(read, x, gate)
     }
 
-    /// One new timestep per row, `[B, 1, d_model] → [B, 1, d_model]`.
+    /// One new timestep per row.
+    ///
+    /// # Shapes
+    /// - x, output: `[B, 1, d_model]`
     pub fn forward_step(&self, x: Tensor<3>, state: &mut BlockState) -> Tensor<3> {
         let (x, gate) = self.split_input(x);
         let x = self.conv1d.step(x, &mut state.inputs);

@@ -27,6 +27,17 @@ pub struct MlpConfig {
 }
 
 /// `n_layers` times `linear → norm → act → dropout`, then a linear output.
+///
+/// ```
+/// use amago_seqmodel::{Activation, MlpConfig, NormKind};
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex();
+/// let (activation, norm) = (Activation::LeakyRelu, NormKind::Layer);
+/// let mlp = MlpConfig { d_input: 3, d_hidden: 16, d_output: 2, n_layers: 2, activation, norm, dropout: 0.0 };
+/// let y = mlp.init(&device).forward(Tensor::<3>::ones([4, 5, 3], &device));
+/// assert_eq!(y.dims(), [4, 5, 2]);
+/// ```
 #[derive(Module, Debug)]
 pub struct Mlp {
     in_layer: Dense,
@@ -55,7 +66,11 @@ impl MlpConfig {
 }
 
 impl Mlp {
-    /// `[..., d_input] → [..., d_output]`.
+    /// All layers.
+    ///
+    /// # Shapes
+    /// - x: `[..., d_input]`
+    /// - output: `[..., d_output]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut x = hidden(x, &self.in_layer, &self.in_norm, &self.activation, &self.dropout);
         for (layer, norm) in self.layers.iter().zip(&self.norms) {

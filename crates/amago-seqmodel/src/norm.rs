@@ -32,6 +32,17 @@ pub enum NormKind {
 }
 
 /// A normalisation layer.
+///
+/// ```
+/// use amago_seqmodel::NormKind;
+/// use burn::tensor::{Device, Tensor, Tolerance};
+///
+/// let device = Device::flex();
+/// let norm = NormKind::Rmsnorm.init(2, &device);
+/// let y = norm.forward(Tensor::<2>::from_floats([[3.0, 4.0]], &device));
+/// let expected = [[0.848_53f32, 1.131_37]].into();
+/// y.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+/// ```
 #[derive(Module, Debug)]
 pub struct Norm {
     /// Learned scale and shift, where the kind has them.
@@ -106,7 +117,10 @@ impl Norm {
         self.kind == NormKind::None
     }
 
-    /// `[..., d] → [..., d]`.
+    /// Normalises the last dimension.
+    ///
+    /// # Shapes
+    /// - x, output: `[..., d]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let affine = |x: Tensor<D>| match &self.norm {
             Some(a) => x * a.weight.val().unsqueeze(),

@@ -26,7 +26,11 @@ pub enum PositionKind {
 }
 
 /// Fixed sinusoids of the global timestep (Vaswani et al. 2017): sine on even, cosine on odd
-/// features, base 10000. `times` is `[B, L]`, the result `[B, L, d_model]`; `d_model` is even.
+/// features, base 10000. `d_model` is even.
+///
+/// # Shapes
+/// - times: `[B, L]`
+/// - output: `[B, L, d_model]`
 pub fn sinusoid(times: Tensor<2, Int>, d_model: usize, device: &Device) -> Tensor<3> {
     let [batch, len] = times.dims();
     let half = d_model.div_ceil(2);
@@ -73,8 +77,11 @@ impl PositionTable {
         Self { embeddings: EmbeddingConfig::new(max_time, d_model).init(device) }
     }
 
-    /// `times` is `[B, L]`, the result `[B, L, d_model]`. Timesteps beyond the table share its last
-    /// vector.
+    /// The vectors of some timesteps. Those beyond the table share its last vector.
+    ///
+    /// # Shapes
+    /// - times: `[B, L]`
+    /// - output: `[B, L, d_model]`
     pub fn forward(&self, times: Tensor<2, Int>) -> Tensor<3> {
         let [rows, _] = self.embeddings.weight.dims();
         self.embeddings.forward(times.clamp(0, rows as i64 - 1))
@@ -91,7 +98,10 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// For the global timesteps `[B, L]` and heads of an even size.
+    /// For global timesteps and heads of an even size.
+    ///
+    /// # Shapes
+    /// - times: `[B, L]`
     pub fn new(times: Tensor<2, Int>, head_size: usize, base: f64) -> Self {
         let [batch, len] = times.dims();
         let half = head_size / 2;
@@ -107,8 +117,10 @@ impl Rotation {
         Self { cos: angle.clone().cos(), sin: angle.sin() }
     }
 
-    /// Turns queries and keys, not values. `qkv` is `[B, L, 3·E·H]`, packed as
-    /// `(three, head size, heads)`, and so is the result.
+    /// Turns queries and keys, not values.
+    ///
+    /// # Shapes
+    /// - qkv, output: `[B, L, 3·E·H]`, packed as `(three, head size, heads)`
     pub fn apply(&self, qkv: Tensor<3>, n_heads: usize) -> Tensor<3> {
         let [batch, len, packed] = qkv.dims();
         let half = packed / (6 * n_heads);

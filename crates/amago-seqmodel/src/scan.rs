@@ -2,11 +2,24 @@
 
 use burn::tensor::Tensor;
 
-/// All states of `h_t = a_t ⊙ h_{t−1} + b_t` with `h_{−1} = 0`. Both are `[B, L, M]`, and so is the result.
+/// All states of `h_t = a_t ⊙ h_{t−1} + b_t` with `h_{−1} = 0`.
 ///
 /// Two neighbouring steps are one step of the same kind, `h_{t+1} = a_{t+1} a_t ⊙ h_{t−1} + (a_{t+1} ⊙ b_t +
 /// b_{t+1})`. So a sequence of half the length gives every second state, and each of the others is one
 /// step from the state before it (Blelloch 1990): `O(L)` work in `O(log L)` operations.
+///
+/// # Shapes
+/// - a, b, output: `[B, L, M]`
+///
+/// # Examples
+/// ```
+/// use amago_seqmodel::scan;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex();
+/// let states = scan(Tensor::full([1, 3, 1], 0.5, &device), Tensor::ones([1, 3, 1], &device));
+/// states.into_data().assert_eq(&[[[1.0f32], [1.5], [1.75]]].into(), false);
+/// ```
 pub fn scan(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
     let [batch, len, width] = b.dims();
     if len == 1 {

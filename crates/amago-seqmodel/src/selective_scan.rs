@@ -21,14 +21,22 @@ pub(crate) struct Selected {
 }
 
 impl Selected {
-    /// Decay `exp(Δ A)` and input `Δ x B` of the states, each `[B, L, I, N]`; `a` is `[I, N]`.
+    /// Decay `exp(Δ A)` and input `Δ x B` of the states.
+    ///
+    /// # Shapes
+    /// - a: `[I, N]`
+    /// - outputs: `[B, L, I, N]` each
     pub fn terms(&self, a: &Tensor<2>) -> (Tensor<4>, Tensor<4>) {
         let decay = (self.step.clone().unsqueeze_dim::<4>(3) * a.clone().unsqueeze()).exp();
         let input = self.input.clone().unsqueeze_dim::<4>(3) * self.b.clone().unsqueeze_dim(2);
         (decay, input)
     }
 
-    /// `C h` of states `[B, L, I, N]`, `[B, L, I]`.
+    /// `C h` of states.
+    ///
+    /// # Shapes
+    /// - states: `[B, L, I, N]`
+    /// - output: `[B, L, I]`
     pub fn read(&self, states: Tensor<4>) -> Tensor<3> {
         states.matmul(self.c.clone().unsqueeze_dim(3)).squeeze_dim(3)
     }

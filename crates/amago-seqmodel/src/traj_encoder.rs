@@ -15,6 +15,10 @@ use crate::{EncoderState, Replay, SequenceEncoder};
 ///
 /// Holds any [`SequenceEncoder`]. It is a module like any other: optimisers, copies, checkpoints and
 /// gradient clipping see the parameters of the encoder inside, under the encoder's own names.
+///
+/// # Shapes
+/// - x: `[B, L, d_input]`, times: `[B, L]`; of a step `L` is one
+/// - output: `[B, L, d_output]`
 #[derive(Debug)]
 pub struct TrajEncoder(Box<dyn AnyEncoder>);
 
@@ -33,7 +37,7 @@ impl TrajEncoder {
         self.0.any_d_output()
     }
 
-    /// Whole sequences: `x` is `[B, L, d_input]`, `times` is `[B, L]`; gives `[B, L, d_output]`.
+    /// Whole sequences: see [`SequenceEncoder::forward_seq`].
     pub fn forward_seq(&self, x: Tensor<3>, times: Tensor<2, Int>) -> Tensor<3> {
         self.0.any_forward_seq(x, times)
     }
@@ -48,8 +52,7 @@ impl TrajEncoder {
         self.0.any_forward_segment(segment, x, times)
     }
 
-    /// One new timestep per row: `x` is `[B, 1, d_input]`, `times` is `[B, 1]`; gives
-    /// `[B, 1, d_output]`.
+    /// One new timestep per row: see [`SequenceEncoder::forward_step`].
     ///
     /// # Panics
     /// When the state was made by another kind of encoder or for another number of rows.
@@ -57,8 +60,7 @@ impl TrajEncoder {
         self.0.any_forward_step(x, times, state)
     }
 
-    /// The state before the first step of `batch` rows, with a window of `context` timesteps where the
-    /// encoder has one.
+    /// The state before the first step of `batch` rows: see [`SequenceEncoder::rollout_state`].
     pub fn rollout_state(&self, batch: usize, context: usize, device: &Device) -> RolloutState {
         self.0.any_rollout_state(batch, context, device)
     }

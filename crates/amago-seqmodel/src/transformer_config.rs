@@ -10,6 +10,19 @@ use crate::{
 };
 
 /// Settings of the [`Transformer`].
+///
+/// ```
+/// use amago_seqmodel::{SequenceEncoder, TransformerConfig};
+/// use burn::tensor::Device;
+///
+/// let config = TransformerConfig { d_model: 16, n_heads: 4, n_layers: 2, ..TransformerConfig::default() };
+/// config.validate()?;
+/// assert_eq!(config.init(5, &Device::flex()).d_output(), 16);
+/// // What cannot be built is refused by name.
+/// let error = TransformerConfig { n_heads: 3, ..config }.validate().unwrap_err();
+/// assert_eq!(error.to_string(), "n_heads = 3 does not divide d_model = 16");
+/// # Ok::<(), amago_seqmodel::ModelError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TransformerConfig {

@@ -80,8 +80,11 @@ impl TstepEncoder {
         }
     }
 
-    /// Random changes to the images of a training batch, where the encoder is set to make them.
-    /// `draw([B, L, 2], n)` gives whole numbers from 0 to `n − 1`; see [`crate::shift_images`].
+    /// Random changes to the images of a training batch, where the encoder is set to make them. `draw(shape,
+    /// n)` gives whole numbers from 0 to `n − 1`; see [`crate::shift_images`].
+    ///
+    /// # Shapes
+    /// - draws: `[B, L, 2]` for each image key
     pub fn augment(
         &self,
         obs: ObsTensors,
@@ -93,10 +96,14 @@ impl TstepEncoder {
         }
     }
 
-    /// Moves the input statistics towards a training batch; `rl2s` is `[B, L, 1+A]`, `mask` is
-    /// `[B, L, 1]`, one where a timestep is real. Called before the forward pass of an update. Gives the number of
-    /// outliers in every column of the observation's vectors (see [`InputNorm`](crate::InputNorm)), where those are
-    /// normalised.
+    /// Moves the input statistics towards a training batch. Called before the forward pass of an update.
+    /// Gives the number of outliers in every column of the observation's vectors (see
+    /// [`InputNorm`](crate::InputNorm)), where those are normalised.
+    ///
+    /// # Shapes
+    /// - rl2s: `[B, L, 1+A]`
+    /// - mask: `[B, L, 1]`, one where a timestep is real
+    /// - output: a number for each column
     pub fn begin_update(&mut self, obs: &ObsTensors, rl2s: Tensor<3>, mask: Tensor<3>) -> Option<Tensor<1>> {
         match self {
             Self::FeedForward(m) => m.begin_update(obs, rl2s, mask),
@@ -104,7 +111,11 @@ impl TstepEncoder {
         }
     }
 
-    /// `rl2s` is `[B, L, 1+A]`; gives `[B, L, d_output]`.
+    /// Every timestep by itself.
+    ///
+    /// # Shapes
+    /// - rl2s: `[B, L, 1+A]`
+    /// - output: `[B, L, d_output]`
     pub fn forward(&self, obs: &ObsTensors, rl2s: Tensor<3>) -> Tensor<3> {
         match self {
             Self::FeedForward(m) => m.forward(obs, rl2s),

@@ -25,6 +25,22 @@ const STATE: &str = "state.msgpack";
 const WRITING: &str = ".writing-";
 
 /// A checkpoint on disk that was found whole.
+///
+/// ```
+/// use amago_trainer::{Checkpoint, CheckpointMeta, ConfigSource, Plan, load_config};
+/// use burn::tensor::Device;
+///
+/// # let text = "env.id = 'tmaze-passive'\nagent.traj_encoder.kind = 'identity'";
+/// # let config = load_config(&ConfigSource { name: "tiny.toml", text, overrides: &[] })?;
+/// # let folder = tempfile::tempdir()?;
+/// # let dir = folder.path();
+/// let (plan, device) = (Plan::new(config)?, Device::flex().autodiff());
+/// let (learner, meta) = (plan.learner(plan.agent(&device)), CheckpointMeta { updates: 7, ..Default::default() });
+/// Checkpoint::save(dir, &learner, meta, None, 1)?;
+/// let (found, damaged) = Checkpoint::newest(dir)?;
+/// assert!(damaged.is_empty() && found.load_learner(learner)?.updates == 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Checkpoint {
     path: PathBuf,
@@ -63,6 +79,7 @@ impl Checkpoint {
     ) -> Result<PathBuf, TrainError> {
         fs::create_dir_all(dir).map_err(TrainError::io(dir))?;
         sweep(dir)?;
+        // In the same folder: a rename to another file system would be a copy, which can be half done.
         let temp = dir.join(format!("{WRITING}{:08}", meta.updates));
         let target = dir.join(next_name(&list(dir)?, meta.updates));
         let written = write(&temp, learner, meta, state)
@@ -94,6 +111,7 @@ impl Checkpoint {
     /// When all are damaged.
     pub(crate) fn newest_if_any(dir: &Path) -> Result<Option<(Self, Vec<TrainError>)>, TrainError> {
         let mut damaged = Vec::new();
+        // Some epochs again are better than no run.
         for path in list(dir)?.into_iter().rev() {
             match Self::open(&path) {
                 Ok(checkpoint) => return Ok(Some((checkpoint, damaged))),
@@ -151,6 +169,7 @@ impl Checkpoint {
         let loaded = tensors::check_optimizer(&bytes, &learner.agent)
             .and_then(|()| tensors::contain(|| optimizer.from_bytes(bytes).map_err(|e| e.to_string())));
         learner.optimizer = loaded.map_err(|reason| self.fault(OPTIMIZER, reason))?;
+        // The warm-up of the learning rate goes on from there.
         learner.updates = self.meta.updates;
         Ok(learner)
     }
@@ -197,9 +216,11 @@ fn write(
     for name in names {
         let file = temp.join(name);
         let bytes = fs::read(&file).map_err(TrainError::io(&file))?;
+        // A file system may have the new name on disk before what it names.
         sync(&file)?;
         files.insert(name.to_owned(), crc32fast::hash(&bytes));
     }
+    // Last, because it vouches for the others.
     let manifest = temp.join(MANIFEST);
     fs::write(&manifest, Manifest::write(meta, &files)).map_err(TrainError::io(&manifest))?;
     sync(&manifest)

@@ -134,6 +134,7 @@ impl Collector {
         self.builders[i].start(&self.envs.results()[i].obs)?;
         let step = self.exploration[i].state().global_step;
         let mut draws = rng(self.seed, Role::ExplorationScale, i as u64, step);
+        // Before its first step, because an episode has one scale of noise.
         self.exploration[i].start_episode(&mut draws);
         self.driver.reset(i);
         Ok(())
@@ -214,6 +215,7 @@ impl Collector {
 
     /// One step of every environment.
     fn step(&mut self, agent: &Agent, store: &Store) -> Result<(), TrainError> {
+        // Keyed by the step: nothing of a generator needs saving, and a resumed run draws the same.
         let mut draws = rng(self.seed, Role::Policy, 0, self.steps);
         let draws = self.sample.then_some(std::slice::from_mut(&mut draws));
         let mut actions = self.driver.act(agent, self.envs.results(), draws);
@@ -228,6 +230,7 @@ impl Collector {
             Err(error) if error.faults().is_empty() => return Err(error.into()),
             result => result.err(),
         };
+        // Before anything is replaced: afterwards the results are those of new episodes.
         self.record(&actions, store)?;
         if let Some(error) = failed {
             for i in self.faults.revive(&mut self.envs, error)? {
@@ -244,9 +247,11 @@ impl Collector {
         self.driver.observe(actions, self.envs.results());
         for (i, action) in actions.iter().enumerate() {
             let result = &self.envs.results()[i];
+            // What a step gave that failed is not known, so the episode is no data.
             if result.faulted && result.episode.is_none() {
                 continue;
             }
+            // Environments begin anew at once: `obs` may be the first of the next episode.
             let next = result.final_obs().unwrap_or(&result.obs);
             self.builders[i].push(action, &result.step, next)?;
             if let Some(stats) = &result.episode {
@@ -271,11 +276,14 @@ impl Collector {
         if len < shortest || shortest == longest {
             return len >= shortest;
         }
+        // By the step at which it began, so that a resumed run cuts at the same place.
         let begun = self.exploration[i].state().global_step - len as u64;
         len >= rng(self.seed, Role::TrajectoryLength, i as u64, begun).random_range(shortest..=longest)
     }
 
     fn store(&mut self, store: &Store, trajectory: &Trajectory) -> Result<(), TrainError> {
+        // On disk at once, so that a crash loses no episode; drawn from at the epoch's end, so that batches
+        // do not depend on timing.
         self.written.push(store.write(trajectory)?);
         Ok(())
     }

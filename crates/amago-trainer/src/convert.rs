@@ -60,6 +60,7 @@ fn floats(column: Column) -> Vec<f32> {
 
 /// Columns side by side, row by row.
 fn join(mut columns: Vec<Vec<f32>>, rows: usize) -> Vec<f32> {
+    // The usual case, without a copy.
     if columns.len() == 1 {
         return columns.swap_remove(0);
     }
@@ -78,11 +79,13 @@ pub fn train_batch(batch: Batch, layout: &ObsLayout, device: &Device) -> TrainBa
     let (b, l1) = (batch.size, batch.len);
     let l = l1 - 1;
     let a = batch.layout.action_width;
+    // It stays an observation as well: which options there are says something of the state.
     let mask_column = batch.layout.index(DictSpace::ACTION_MASK).map(|i| &batch.obs[i]);
     let legal = mask_column.and_then(|column| match column {
         Column::F32(mask) => Some(Tensor::from_data(TensorData::new(mask.clone(), [b, l1, a]), device)),
         Column::U8(_) => None,
     });
+    // Masks are multiplied with losses, so they are numbers on the device.
     let bits = |v: &[bool]| v.iter().map(|x| f32::from(*x)).collect::<Vec<_>>();
     TrainBatch {
         obs: obs_tensors(batch.obs, layout, [b, l1], device),

@@ -40,6 +40,7 @@ impl Data {
             (_, Some((snapshot, _))) => Some(Store::resume(run.replay(), config.store(), snapshot)?),
             (_, None) => Some(Store::open(run.replay(), config.store())?),
         };
+        // A file of another task has the layout of this one by chance only.
         let own = own.map(|store| store.keep_to(plan.spaces())).transpose()?;
         let open = |set: &crate::DatasetConfig| open_dataset(&set.path, plan);
         let datasets = config.datasets.iter().map(open).collect::<Result<Vec<_>, _>>()?;
@@ -70,12 +71,17 @@ impl Data {
     /// Looks for what others have stored or dropped, notes what is ready in an epoch, and tells whether anything is.
     pub fn begin_epoch(&mut self, epoch: usize) -> Result<bool, TrainError> {
         for set in &self.datasets {
+            // The run that collects a dataset may still be going on. Looked at once per epoch, it is the same
+            // for all batches.
             set.refresh()?;
         }
+        // A dataset is there as a whole; the own replay begins with few trajectories, which would be learned
+        // by heart.
         let need = [self.min_own].into_iter().chain(std::iter::repeat(1));
         let ready: Vec<bool> =
             self.stores().zip(need).map(|(s, n)| s.is_some_and(|s| s.is_ready(n))).collect();
         for (since, ready) in self.since.iter_mut().zip(ready) {
+            // What has become empty and is filled again grows in again.
             *since = if ready { since.or(Some(epoch)) } else { None };
         }
         Ok(self.weights(epoch).iter().any(|w| *w > 0.0))

@@ -18,7 +18,7 @@ use history::{Anchors, History, Row};
 ///
 /// Each row keeps those inputs of its running episode from which the encoder can make the memory again
 /// when the weights change. Where these are all of them, but the encoder's state can be read, it keeps the last one
-/// or two windows of inputs, and the state before them: see [`History`].
+/// or two windows of inputs, and the state before them: see [`DriverState`].
 pub struct PolicyDriver {
     state: RolloutState,
     context: usize,
@@ -74,6 +74,7 @@ impl PolicyDriver {
     /// `L` and `G` are one.
     pub fn policy(&mut self, agent: &Agent, steps: &[WorkerStep]) -> Policy {
         for (i, step) in steps.iter().enumerate() {
+            // Buffers of what was forgotten, so that a step allocates nothing.
             let mut row = self.spare.pop().unwrap_or_default();
             row.set(step, &self.rl2[i]);
             self.rows[i].inputs.push_back(row);
@@ -82,6 +83,7 @@ impl PolicyDriver {
         let mut input = step_input(&newest, &self.layout, &self.device);
         input.legal = self.legal(steps);
         let policy = agent.act(input, &mut self.state);
+        // After the step: a state that is kept has taken in the newest input.
         self.forget();
         policy
     }
@@ -117,6 +119,7 @@ impl PolicyDriver {
     /// When an action does not belong to the space; the environment has already accepted it.
     pub fn observe(&mut self, actions: &[Action], steps: &[WorkerStep]) {
         for (i, (action, step)) in actions.iter().zip(steps).enumerate() {
+            // How an episode ended is not told to the next one.
             if step.episode.is_some() {
                 self.reset(i);
                 continue;
@@ -153,7 +156,9 @@ impl PolicyDriver {
     /// at their ends: a row that has not begun is fed a dummy and reset before its first input.
     pub fn reencode(&mut self, agent: &Agent) {
         let longest = self.rows.iter().map(|h| h.inputs.len()).max().unwrap_or(0);
+        // Empty, not changed: the old memory was made by other weights.
         self.state = agent.rollout_state(self.rows.len(), self.context, &self.device);
+        // Any input will do: what a row makes of it is reset.
         let Some(dummy) = self.rows.iter().find_map(|h| h.inputs.front().cloned()) else { return };
         for j in 0..longest {
             let mut inputs = Vec::with_capacity(self.rows.len());
@@ -167,6 +172,8 @@ impl PolicyDriver {
                 }
                 inputs.push(j.checked_sub(start).map_or(&dummy, |t| &own[t]));
             }
+            // All rows in one batch: as many steps as the longest has, each about as dear as a step of one
+            // row.
             agent.act(step_input(&inputs, &self.layout, &self.device), &mut self.state);
             self.renew_anchors(j + 1, longest);
         }

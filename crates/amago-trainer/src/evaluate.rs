@@ -99,6 +99,18 @@ pub struct TaskReport {
 ///
 /// # Errors
 /// When environments fail more often than `train.max_fault_rate` allows.
+///
+/// # Examples
+/// ```
+/// use amago_trainer::{ConfigSource, Episodes, Plan, Play, Silent, StopFlag, evaluate, load_config};
+///
+/// let text = "env = { id = \"tmaze-passive\", options = { corridor_length = 3 } }";
+/// let plan = Plan::new(load_config(&ConfigSource { name: "run.toml", text, overrides: &[] })?)?;
+/// let episodes = Episodes { count: 4, ..Episodes::of(&plan) };
+/// let report = evaluate(&plan, &Play::Random, &episodes, &StopFlag::default(), &mut Silent)?;
+/// assert_eq!((report.returns.len(), report.faults), (4, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn evaluate(
     plan: &Plan,
     who: &Play<'_>,
@@ -106,6 +118,7 @@ pub fn evaluate(
     stop: &StopFlag,
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
+    // Counted apart from training: a bad evaluation must not use up what training may.
     let mut faults = plan.faults();
     let envs = faults.vector(episodes.count.min(MAX_PARALLEL), episodes.seed, Role::EvalEnv)?;
     let mut report = play_on(limited(envs, episodes), &mut faults, who, episodes, stop, observer)?;
@@ -135,6 +148,7 @@ pub fn play(
 
 /// The same environments, each episode of which ends.
 pub(crate) fn limited(envs: VecEnv, episodes: &Episodes<'_>) -> VecEnv {
+    // A policy that stands still would keep an evaluation from ever ending.
     let limit = step_limit(episodes.max_steps, envs.horizon());
     envs.with_max_episode_steps(limit)
 }
@@ -169,6 +183,8 @@ fn play_on(
         steps += n;
         faults.stepped(n);
         for (i, result) in results.iter().enumerate() {
+            // It goes on for the others' sake, but counts no more: else quick episodes would count more often
+            // than slow ones.
             if played[i].len() >= share(i) {
                 continue;
             }
@@ -190,6 +206,7 @@ fn play_on(
         recorder.finish()?;
     }
     let seconds = start.elapsed().as_secs_f64();
+    // Environments may fail when they are dropped, too.
     faults.close(envs)?;
     let mut report = summarize(&played.concat());
     report.steps_per_second = steps as f64 / seconds.max(1e-9);

@@ -64,6 +64,7 @@ impl Faults {
                 continue;
             }
             match (self.make)() {
+                // Counted as a fault like any other, and tried again: the cause may have passed.
                 Err(cause) => faults.push_back(WorkerFault { phase: Phase::Make, cause, ..fault }),
                 Ok(env) => {
                     match envs.restart(worker, Some(env)) {
@@ -103,6 +104,7 @@ impl Faults {
                     let (worker, env) = (made.len(), "not made yet".to_owned());
                     let fault = WorkerFault { worker, env, episode: 0, phase: Phase::Make, cause };
                     if let Err(error) = self.note(vec![fault].into()) {
+                        // Behind a guard, because dropping may panic and the first error is the one to tell.
                         made.into_iter().for_each(|env| drop(Guarded::new(env)));
                         return Err(error);
                     }
@@ -138,6 +140,8 @@ impl Faults {
     fn is_too_many(&mut self, fault: &WorkerFault) -> bool {
         self.count += 1;
         self.first.get_or_insert_with(|| fault.to_string());
+        // At the start every fault is a large share of few steps, hence one more. A rate of zero forgives
+        // nothing.
         self.count as f64 > self.rate * self.steps as f64 + f64::from(u8::from(self.rate > 0.0))
     }
 

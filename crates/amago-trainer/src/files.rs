@@ -12,6 +12,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     bytes
         .try_reserve_exact(usize::try_from(len).unwrap_or(usize::MAX))
         .map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // No more than was asked room for, should somebody be writing to it.
     File::open(path)?.take(len).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -32,6 +33,7 @@ pub(crate) fn regular(path: &Path) -> io::Result<u64> {
 
 /// Writes a file that is new, in the place of what had its name: a link there is removed, not followed.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Run folders may come from strangers: a link in one must not make us write elsewhere.
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}

@@ -20,11 +20,13 @@ impl Histogram {
     pub fn of(values: &[f64]) -> Option<Self> {
         let min = values.iter().copied().reduce(f64::min)?;
         let max = values.iter().copied().reduce(f64::max)?;
+        // Bins without a width would hold nothing.
         let bins = if max > min { BINS } else { 1 };
         let width = (max - min) / bins as f64;
         let mut counts = vec![0; bins];
         for value in values {
             let bin = if width > 0.0 { ((value - min) / width) as usize } else { 0 };
+            // The largest number is the end of the last bin.
             counts[bin.min(bins - 1)] += 1;
         }
         let mut edges: Vec<f64> = (0..bins).map(|i| min + width * i as f64).collect();

@@ -99,11 +99,13 @@ impl<'a> Inspection<'a> {
                     waiting.push(Piece { number: id.number, trajectory: trajectory.clone(), start, end });
                 }
             }
+            // Full batches across trajectories: many are shorter than a slice.
             while waiting.len() >= size || (i + 1 == ids.len() && !waiting.is_empty()) {
                 if stop.is_set() {
                     return Ok(lines.finish());
                 }
                 let pieces: Vec<Piece> = waiting.drain(..waiting.len().min(size)).collect();
+                // Keyed by the batch, so that the same question has the same answer.
                 self.device.seed(stream_seed(seed, Role::Learner, 1, batches));
                 batches += 1;
                 lines.pieces(&pieces, &self.values(&pieces)?)?;

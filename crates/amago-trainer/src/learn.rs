@@ -56,6 +56,7 @@ impl Learning<'_> {
     ) -> Result<(), TrainError> {
         let start = Instant::now();
         self.learner.limit = self.plan.config.train.loss_limit;
+        // Drawn on another thread, which cannot have what an update changes.
         let (plan, data, device, first) = (self.plan, self.data, self.device, self.counter());
         // The copy to the device is part of it, so that it overlaps with the update before, too.
         let draw = |counter| {
@@ -67,6 +68,7 @@ impl Learning<'_> {
                     break;
                 }
                 let report = self.update(batch?);
+                // The learner counts what it used: no more than before, so it refused this batch.
                 if self.learner.updates == self.meta.updates {
                     let warning = self.bad_update(epoch, &report)?;
                     self.meta.skipped += 1;
@@ -91,8 +93,11 @@ impl Learning<'_> {
     }
 
     fn update(&mut self, batch: TrainBatch) -> UpdateReport {
+        // By the number of the update alone, not by what was drawn before: a run that was resumed draws the
+        // same.
         self.device.seed(stream_seed(self.plan.config.seed, Role::Learner, 0, self.counter()));
         let report = self.learner.update(&batch, &mut RandomDraws);
+        // A refused update is spent: an epoch has as many tries as updates.
         self.meta.learned += 1;
         report
     }
@@ -109,6 +114,7 @@ impl Learning<'_> {
         let text = format!("update {update} skipped: loss {loss}, gradient norm {grad_norm}");
         match self.plan.config.train.bad_update {
             BadUpdate::Stop => Err(TrainError::BadUpdate { update, loss, grad_norm, batch: save()? }),
+            // One batch is enough to find the cause; a run that goes wrong would fill the disk.
             BadUpdate::Skip if self.meta.skipped == 0 => {
                 Ok(format!("{text}; its batch is in {}", save()?.display()))
             }
@@ -124,6 +130,7 @@ fn draw(plan: &Plan, data: &Data, epoch: usize, counter: u64) -> Result<Batch, R
 
 /// Writes a batch as tensors by name, `[B, L, …]` as in [`Batch`].
 fn save_batch(batch: &Batch, dir: &Path, update: u64) -> Result<PathBuf, TrainError> {
+    // Little-endian by the rules of the format.
     let floats = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
     let bools = |values: &[bool]| values.iter().map(|x| u8::from(*x)).collect::<Vec<u8>>();
     let (b, l) = (batch.size, batch.len);

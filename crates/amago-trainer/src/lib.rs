@@ -3,6 +3,40 @@
 //! [`RunConfig`] is what a user writes, [`Plan`] what was checked and resolved, [`Trainer::run`] the
 //! loop. This crate prints nothing: progress goes to an [`Observer`], numbers to
 //! `metrics.jsonl`.
+//!
+//! ```
+//! use amago_trainer::{ConfigSource, Plan, RunDir, Silent, StopFlag, Trainer, load_config};
+//! use burn::tensor::Device;
+//!
+//! // A run of milliseconds.
+//! let text = r#"
+//!     env = { id = "tmaze-passive", options = { corridor_length = 3 } }
+//!     eval = { episodes = 2 }
+//!     [train]
+//!     epochs = 1
+//!     parallel_actors = 2
+//!     timesteps_per_epoch = 8
+//!     batches_per_epoch = 2
+//!     batch_size = 2
+//!     max_seq_len = 4
+//!     [agent]
+//!     multi_gammas = []
+//!     tstep_encoder = { d_hidden = 8, d_output = 8 }
+//!     traj_encoder = { kind = "identity" }
+//!     actor = { d_hidden = 8 }
+//!     critic = { d_hidden = 8 }
+//! "#;
+//! let config = load_config(&ConfigSource { name: "tiny.toml", text, overrides: &[] })?;
+//! let plan = Plan::new(config)?;
+//! # let folder = tempfile::tempdir()?;
+//! # let runs = folder.path();
+//! let run = RunDir::create(&runs.join("tiny"), &plan.config)?;
+//! let outcome =
+//!     Trainer::new(plan, run.clone(), &Device::flex())?.run(&StopFlag::default(), &mut Silent)?;
+//! assert_eq!((outcome.meta.epoch, outcome.meta.updates), (1, 2));
+//! assert!(outcome.eval.is_some() && run.metrics_file().is_file());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 

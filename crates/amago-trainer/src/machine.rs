@@ -52,5 +52,6 @@ pub(crate) fn memory() -> Option<f64> {
     let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     let limits =
         files.iter().filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse::<f64>().ok());
+    // A container may have far less than the machine; "max" there is no number and drops out.
     Some(limits.fold(installed, f64::min))
 }

@@ -137,6 +137,7 @@ impl Plan {
         let bytes =
             |space: &Space| if space.dtype() == Dtype::U8 { 1.0 } else { float } * space.width() as f64;
         let observed: f64 = self.observation_space.iter().map(|(_, space)| bytes(space)).sum();
+        // Between the layers something is kept even then: an estimate from below.
         let kept = if self.config.optim.gradient_checkpointing { 0.0 } else { traj.made };
         let made = tstep.made + kept + actor.made + critics.made;
         let parts = self.config.optim.micro_batches.max(1) as f64;
@@ -146,6 +147,7 @@ impl Plan {
         };
         let actors = if train.mode == Mode::Learn { 0.0 } else { train.parallel_actors as f64 };
         MemoryEstimate {
+            // Five: weights, gradients, two moments, and the copy that acts.
             weights: float * (5.0 * trained + actor.weights + 2.0 * critics.weights),
             batch: (train.batch_size as f64 / parts).ceil() * context * (float * made + observed),
             rollouts: actors * context * (float * keys + observed),

@@ -80,6 +80,7 @@ impl PolicyAge {
     /// count.
     pub fn mean(&mut self, mut left: usize, updates: u64) -> Option<f64> {
         for (n, _) in self.0.iter_mut().rev() {
+            // From the newest back: what the store has dropped are the oldest.
             *n = left.min(*n);
             left -= *n;
         }
@@ -220,6 +221,7 @@ impl MetricsLog {
     /// One write per line: a reader never sees half of one. What fits of a line on a full disk is
     /// taken back.
     fn line(&mut self, value: &serde_json::Value) -> Result<(), TrainError> {
+        // Not the position: the file may have been opened to append.
         let start = self.file.metadata().map_err(TrainError::io(&self.path))?.len();
         self.file.write_all(format!("{value}\n").as_bytes()).map_err(|e| {
             // The error that matters is the first one.

@@ -68,6 +68,7 @@ pub struct StopFlag(Arc<AtomicBool>);
 impl StopFlag {
     /// Asks to stop.
     pub fn stop(&self) {
+        // The flag alone is looked at, again and again: nothing else has to be seen with it.
         self.0.store(true, Ordering::Relaxed);
     }
 

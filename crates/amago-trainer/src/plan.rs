@@ -36,6 +36,18 @@ pub struct OwnParts {
 }
 
 /// A checked config with what it implies.
+///
+/// ```
+/// use amago_trainer::{ConfigSource, Plan, load_config};
+///
+/// let text = "env.id = \"tmaze-passive\"";
+/// let overrides = ["train.batch_size=4".to_owned(), "optim.micro_batches=8".to_owned()];
+/// let config = load_config(&ConfigSource { name: "run.toml", text, overrides: &overrides })?;
+/// assert_eq!(config.train.batch_size, 4);
+/// // What clashes is refused before anything is built.
+/// assert!(Plan::new(config).is_err_and(|e| e.to_string().contains("optim.micro_batches")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Plan {
     /// The config.
@@ -77,6 +89,7 @@ impl Plan {
     /// # Errors
     /// Names the setting, or the settings, that cannot be used.
     pub fn with_parts(config: RunConfig, parts: OwnParts) -> Result<Self, TrainError> {
+        // First, because all that follows multiplies sizes.
         check_sizes(&config)?;
         config.agent.validate().map_err(TrainError::Agent)?;
         config.optim.validate().map_err(TrainError::Optim)?;
@@ -86,6 +99,7 @@ impl Plan {
         if parts_of_batch > size {
             return Err(TrainError::MicroBatches { parts: parts_of_batch, size });
         }
+        // It would need the losses of all parts before the first gradient: the memory that parts save.
         if parts_of_batch > 1 && parts.loss_mask.as_ref().is_some_and(|mask| mask.sees_losses()) {
             return Err(TrainError::MaskSeesLosses { parts: parts_of_batch });
         }
@@ -104,6 +118,7 @@ impl Plan {
         let make_env = parts.env.unwrap_or_else(|| Arc::new(move || registry::make(&task.id, &task.options)));
         // Whoever makes an environment may panic, too.
         let make_env: EnvFactory = Arc::new(move || guard(|| make_env()));
+        // Made to be looked at; it is dropped again, which may fail as well.
         let env = Guarded::new(make_env()?);
         let (observation_space, action_space, horizon) = env.constants()?;
         validate_spaces(&observation_space, &action_space)?;

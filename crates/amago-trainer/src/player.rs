@@ -50,8 +50,10 @@ impl Player {
     /// Has an empty memory for each environment.
     pub fn new(play: &Play, envs: &VecEnv, seed: u64) -> Self {
         let policy = match *play {
+            // Stream 1: a run collects with stream 0 of this role.
             Play::Random => Policy::Random(rng(seed, Role::Policy, 1, 0)),
             Play::Agent { agent, context, actions, device } => {
+                // What depends on the weights alone is computed once for all episodes.
                 let agent = agent.for_acting();
                 let driver = PolicyDriver::new(&agent, envs, context, device);
                 let streams = (0..envs.len() as u64).map(|i| rng(seed, Role::EvalPolicy, i, 0)).collect();
@@ -69,6 +71,8 @@ impl Player {
             Policy::Trained(trained) => {
                 let Trained { agent, driver, streams } = &mut **trained;
                 for (i, stream) in streams.iter_mut().flatten().enumerate() {
+                    // A stream for each episode: what it draws must not depend on how long those before it
+                    // were.
                     if steps[i].local_step == 0 {
                         *stream = rng(self.seed, Role::EvalPolicy, i as u64, envs.episode(i));
                     }

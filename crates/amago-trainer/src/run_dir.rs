@@ -15,6 +15,44 @@ use making::Making;
 const END: &str = "# The end: this file is whole.";
 
 /// A run's folder.
+///
+/// Opened again, its config is the one that was resolved when it was made, and [`Trainer::resume`](crate::Trainer)
+/// goes on from its newest checkpoint:
+///
+/// ```
+/// use amago_trainer::{ConfigSource, Plan, RunDir, Silent, StopFlag, Trainer, load_config};
+/// use burn::tensor::Device;
+///
+/// # let text = r#"
+/// #     env = { id = "tmaze-passive", options = { corridor_length = 3 } }
+/// #     eval = { episodes = 2 }
+/// #     [train]
+/// #     epochs = 1
+/// #     parallel_actors = 2
+/// #     timesteps_per_epoch = 8
+/// #     batches_per_epoch = 2
+/// #     batch_size = 2
+/// #     max_seq_len = 4
+/// #     [agent]
+/// #     multi_gammas = []
+/// #     tstep_encoder = { d_hidden = 8, d_output = 8 }
+/// #     traj_encoder = { kind = "identity" }
+/// #     actor = { d_hidden = 8 }
+/// #     critic = { d_hidden = 8 }
+/// # "#;
+/// # let config = load_config(&ConfigSource { name: "tiny.toml", text, overrides: &[] })?;
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("run");
+/// let (device, stop) = (Device::flex(), StopFlag::default());
+/// let plan = Plan::new(config)?;
+/// let run = RunDir::create(&path, &plan.config)?;
+/// Trainer::new(plan, run, &device)?.run(&stop, &mut Silent)?;
+///
+/// let (run, config) = RunDir::open_with(&path, &["train.epochs=2".to_owned()])?;
+/// let outcome = Trainer::resume(Plan::new(config)?, run, &device)?.run(&stop, &mut Silent)?;
+/// assert_eq!((outcome.meta.epoch, outcome.meta.updates), (2, 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct RunDir(PathBuf);
 
@@ -151,6 +189,7 @@ impl RunDir {
 
 /// All settings as text.
 fn resolved(config: &RunConfig) -> Result<String, TrainError> {
+    // Resolved, with all defaults: a later version with other defaults resumes the same run.
     let text = toml::to_string_pretty(config).map_err(|e| TrainError::Config {
         source_name: "resolved config".to_owned(),
         message: e.to_string(),

@@ -38,6 +38,7 @@ fn check_agent(value: &Value, path: &str) -> Result<(), TrainError> {
         Value::Array(items) => items.iter().try_for_each(|value| check_agent(value, path)),
         Value::Integer(number) => {
             let name = path.rsplit('.').next().unwrap_or(path);
+            // By the form of the name, so that no new setting is forgotten.
             let parts = name.starts_with("n_") || name.starts_with("k_");
             check(path, *number, if parts { MOST_PARTS } else { MOST_WIDE })
         }

@@ -26,7 +26,7 @@ mod epoch;
 pub struct Trainer {
     plan: Plan,
     run: RunDir,
-    /// No other process works on the folder.
+    /// No other process works on the folder: two would remove each other's checkpoints and trajectories.
     _lock: File,
     learner: Learner,
     /// Absent where the run only learns.
@@ -182,7 +182,7 @@ impl Trainer {
             observer.event(Event::Warning(note));
         }
         let result = self.epochs(stop, observer);
-        // Save first, whatever happened; then report what happened.
+        // Save first: what failed is an environment or the loss, and hours of learning must not go with it.
         let saved = self.checkpoint(observer);
         let eval = result?;
         saved?;

@@ -37,9 +37,11 @@ pub fn import(weights: &Path, plan: &Plan, run_dir: &Path, device: &Device) -> R
     let agent = plan.agent(&device.clone().autodiff());
     let misfit = |misfits| TrainError::Misfits { path: weights.to_owned(), misfits: Misfits(misfits) };
     let imported = compare(&agent, &contents, &plan.config.agent.traj_encoder).map_err(misfit)?;
+    // Names and shapes fit: only now is anything large read.
     let asked = contents.into_iter().filter(|(name, _)| !imported.unused.contains(name));
     let state = read_all(weights, asked)?;
     let agent = load_state(agent, |name| state.get(name).cloned()).map_err(misfit)?;
+    // Last, so that a file that does not fit leaves no folder behind.
     let run = RunDir::create(run_dir, &plan.config)?;
     Checkpoint::save(&run.checkpoints(), &plan.learner(agent), CheckpointMeta::default(), None, 1)?;
     Ok(imported)

@@ -2,6 +2,23 @@
 //!
 //! Everything is read from run folders ([`Run`]: `config.toml` and `metrics.jsonl`), or handed over as plain
 //! data ([`film::Shot`], [`report::Scene`]). Nothing here computes with tensors, and nothing uses a network.
+//!
+//! ```
+//! use amago_view::{Axis, Run, Selection, csv};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let dir = folder.path();
+//! std::fs::write(dir.join("config.toml"), "seed = 3\nenv.id = \"lake\"\ntrain.epochs = 2\n")?;
+//! let line = r#"{"kind": "epoch", "epoch": 1, "env_steps": 100, "eval": {"return_mean": 0.5}}"#;
+//! std::fs::write(dir.join("metrics.jsonl"), format!("{line}\n"))?;
+//!
+//! let runs = [Run::open(dir)?];
+//! assert_eq!(runs[0].series("eval/return_mean", Axis::EnvSteps), [(100.0, 0.5)]);
+//! let mut table = Vec::new();
+//! csv(&runs, &Selection::new(&["eval/*".to_owned()]), &mut table)?;
+//! assert!(String::from_utf8(table)?.contains("eval/return_mean"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 

@@ -10,6 +10,22 @@ use toml::{Table, Value};
 use crate::{Axis, Machine, Record, Tail, ViewError};
 
 /// A run: its settings and what it has measured so far.
+///
+/// ```
+/// use amago_view::Run;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let dir = folder.path();
+/// std::fs::write(dir.join("config.toml"), "seed = 3\nenv.id = \"lake\"\ntrain.epochs = 2\n")?;
+/// let line = r#"{"kind": "epoch", "epoch": 1, "env_steps": 100, "eval": {"return_mean": 0.5}}"#;
+/// std::fs::write(dir.join("metrics.jsonl"), format!("{line}\n"))?;
+///
+/// let mut run = Run::open(dir)?;
+/// assert_eq!((run.env(), run.seed(), run.last("eval/return_mean")), ("lake", 3, Some(0.5)));
+/// // Nothing was added since; the last epoch is still to come.
+/// assert!(!run.refresh()? && !run.is_finished());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Run {
     /// Name of the folder.

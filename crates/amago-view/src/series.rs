@@ -62,6 +62,15 @@ pub struct Band {
 
 /// Puts curves on the places of the axis that the first one has and all of them reach, linearly between
 /// points, and takes mean and spread.
+///
+/// ```
+/// use amago_view::band;
+///
+/// let seeds = [vec![(0.0, 1.0), (10.0, 3.0)], vec![(0.0, 3.0), (20.0, 3.0)]];
+/// let found = band(&seeds);
+/// let means: Vec<_> = found.iter().map(|point| (point.x, point.mean, point.n)).collect();
+/// assert_eq!(means, [(0.0, 2.0, 2), (10.0, 3.0, 2)]);
+/// ```
 pub fn band(curves: &[Vec<(f64, f64)>]) -> Vec<Band> {
     let curves: Vec<_> = curves.iter().filter(|c| !c.is_empty()).collect();
     let Some(first) = curves.first() else { return Vec::new() };

@@ -16,7 +16,10 @@ impl Bernoulli {
         Self { logits }
     }
 
-    /// Probability that each bit is set, `[B, L, G, A]`.
+    /// Probability that each bit is set.
+    ///
+    /// # Shapes
+    /// - output: `[B, L, G, A]`
     pub fn probs(&self) -> Tensor<4> {
         activation::sigmoid(self.logits.clone())
     }
@@ -46,6 +49,7 @@ impl Bernoulli {
     }
 
     pub(super) fn greedy(&self) -> Tensor<4> {
+        // A threshold: cut down to a whole number, as in the original, 0.98 would be 0.
         self.probs().greater_elem(0.5).float()
     }
 }

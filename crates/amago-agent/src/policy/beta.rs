@@ -80,6 +80,7 @@ impl Beta {
 
     /// Samples in `(0, 1)` without gradient: `X / (X + Y)` of two gamma variates.
     fn draw(&self, k: usize, noise: &mut dyn NoiseSource) -> Tensor<5> {
+        // In logarithms: variates of small concentrations are below what single precision can hold.
         let x = ln_gamma_variate(self.alpha.clone().detach(), k, noise);
         let y = ln_gamma_variate(self.beta.clone().detach(), k, noise);
         activation::sigmoid(x - y).clamp(EDGE, 1.0 - EDGE)
@@ -94,6 +95,8 @@ fn ln_gamma_variate(concentration: Tensor<4>, k: usize, noise: &mut dyn NoiseSou
     let wide = [k, b, l, g, a * PROPOSALS];
     let (normal, uniform) =
         (noise.noise(Noise::Normal, wide, &device), noise.noise(Noise::Uniform, wide, &device));
+    // The method needs a concentration of one at least. All proposals are drawn at once, because a loop until
+    // acceptance would ask the device each time.
     let boost = noise.noise(Noise::Uniform, [k, b, l, g, a], &device);
     let concentration = concentration.unsqueeze_dim::<5>(0);
     let d = (concentration.clone() + (1.0 - 1.0 / 3.0)).expand([k, b, l, g, a]);

@@ -7,7 +7,7 @@ use crate::{Noise, NoiseSource};
 
 /// Smallest single-precision step at one; keeps logarithms finite.
 const EPS: f64 = f32::EPSILON as f64;
-/// Logit of an illegal option.
+/// Logit of an illegal option: finite, because differences and products of infinities are NaN, in gradients too.
 const IMPOSSIBLE: f32 = -1e9;
 /// Keeps a draw below the sum of the probabilities, where rounding could lift it to.
 const BELOW_ONE: f64 = 1.0 - 1e-6;
@@ -38,6 +38,7 @@ impl Categorical {
         let probs = by_choice(logits, choices, |x| activation::softmax(x, 3));
         let clamped = soften(probs, legal.as_ref(), choices, config);
         let probs = by_choice(clamped, choices, |x| x.clone() / x.sum_dim(3));
+        // Entropies multiply it by a probability that may be zero.
         let log_probs = probs.clone().clamp(EPS, 1.0 - EPS).log();
         let (choices, temperature) = (choices.to_vec(), f64::from(config.temperature));
         Self { probs, log_probs, legal, choices, temperature }
@@ -83,6 +84,8 @@ impl Categorical {
     pub(super) fn rsample(&self, k: usize, noise: &mut dyn NoiseSource) -> Tensor<5> {
         let [b, l, g, a] = self.dims();
         let gumbel = noise.noise(Noise::Gumbel, [k, b, l, g, a], &self.probs.device());
+        // The probability of an illegal option is zero, but its clamped logarithm would still be drawn now
+        // and then.
         let logits = mask(self.log_probs.clone(), self.legal.as_ref()).unsqueeze_dim::<5>(0);
         let scores = (logits + gumbel) / self.temperature;
         let soft = by_choice(scores, &self.choices, |x| activation::softmax(x, 4));

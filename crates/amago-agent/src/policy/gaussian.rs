@@ -36,6 +36,7 @@ impl TanhGaussian {
 
     /// Actions are clamped first: at the borders the density is infinite.
     pub(super) fn log_prob_terms(&self, actions: Tensor<4>) -> Tensor<4> {
+        // Actions of a buffer may be at the borders, where `atanh` is infinite.
         let y = actions.clamp(self.clip[0], self.clip[1]);
         let x = (y.clone().log1p() - y.neg().log1p()) * 0.5;
         // ln(1 − tanh²x) in a form that does not cancel.

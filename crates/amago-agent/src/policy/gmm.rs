@@ -85,6 +85,7 @@ impl Gmm {
 
 /// Over the last dimension, which becomes one.
 fn log_sum_exp(x: Tensor<4>) -> Tensor<4> {
+    // Shifted, or the exponentials of unlikely actions would all be zero.
     let highest = x.clone().detach().max_dim(3);
     (x - highest.clone()).exp().sum_dim(3).log() + highest
 }

@@ -68,8 +68,11 @@ impl PolicyHead {
         }
     }
 
-    /// The policy of actor outputs `[B, L, G, n_outputs]`. `mask` is one where an option is legal,
-    /// `[B, L, A]`; only discrete choices look at it.
+    /// The policy of actor outputs. `mask` is one where an option is legal; only discrete choices look at it.
+    ///
+    /// # Shapes
+    /// - outputs: `[B, L, G, n_outputs]`
+    /// - mask: `[B, L, A]`
     pub fn policy(&self, outputs: Tensor<4>, mask: Option<Tensor<3>>) -> Policy {
         match &self.config {
             PolicyConfig::Categorical(config) => {
@@ -84,6 +87,9 @@ impl PolicyHead {
     }
 
     /// Actions of a buffer within what a policy can give. Padding may hold anything.
+    ///
+    /// # Shapes
+    /// - actions, output: any one shape
     pub fn in_range<const D: usize>(&self, actions: Tensor<D>) -> Tensor<D> {
         match self.space {
             Space::Box(_) => actions.clamp(-1.0, 1.0),
@@ -91,8 +97,11 @@ impl PolicyHead {
         }
     }
 
-    /// Actions of a buffer, `[B, L, G, A]`, as the critics see them: one-hot vectors are softened like
-    /// the policy's own probabilities.
+    /// Actions of a buffer as the critics see them: one-hot vectors are softened like the policy's own probabilities.
+    ///
+    /// # Shapes
+    /// - actions, output: `[B, L, G, A]`
+    /// - mask: `[B, L, A]`
     pub fn for_critics(&self, actions: Tensor<4>, mask: Option<Tensor<3>>) -> Tensor<4> {
         let actions = self.in_range(actions);
         let PolicyConfig::Categorical(config) = &self.config else { return actions };

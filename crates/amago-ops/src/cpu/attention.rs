@@ -43,8 +43,11 @@ impl Sizes {
 
     /// Queries (scaled), keys and values `[3, H, L, E]` of a packed sequence.
     fn unpack(self, packed: &[f32]) -> Vec<f32> {
+        // The packed order, heads fastest, is that of the original's weights. Products want the numbers of
+        // one head side by side.
         // SAFETY: every number has its place.
         let mut parts = unsafe { written(packed.len(), |parts| regroup(self, packed, parts)) };
+        // Queries instead of scores: `E` products per row instead of `L`.
         let scale = self.scale();
         parts[..self.heads * self.head()].iter_mut().for_each(|q| *q *= scale);
         parts
@@ -144,6 +147,7 @@ impl Kernel<1> for Attention {
         let s = self.sizes(qkv);
         let width = s.heads * s.size;
         let of_sequence = |out: &mut [MaybeUninit<f32>], packed: &[f32], [grad, lse]: [&[f32]; 2]| {
+            // Unpacked again: kept, the parts would be as large as the input once more.
             let (parts, mut grads) = (s.unpack(packed), vec![0.0; packed.len()]);
             let mut head_grad = vec![0.0; s.head()];
             for (head, lse) in lse.chunks_exact(s.len).enumerate() {
@@ -156,6 +160,7 @@ impl Kernel<1> for Attention {
                 };
                 s.of_head(&parts, head).backward(lse, &head_grad, of_head);
             }
+            // What was scaled on the way in is scaled on the way back.
             let scale = s.scale();
             grads[..s.heads * s.head()].iter_mut().for_each(|dq| *dq *= scale);
             ungroup(s, &grads, out);

@@ -55,6 +55,7 @@ impl Block {
     fn hidden(self, i: usize) -> (Range<usize>, usize) {
         let column = |key: usize| self.sinks + key - self.first;
         let oldest = i.saturating_sub(self.visible.window).max(self.first);
+        // Sinks that are among the near keys stay visible: what is hidden begins behind them.
         let sinks = self.visible.sinks.clamp(self.first, oldest);
         (column(sinks)..column(oldest), column(i + 1))
     }
@@ -75,6 +76,7 @@ impl Block {
         if self.sinks == 0 {
             return gemm(a.t(), b, Start::Result, &mut to[near]);
         }
+        // Sinks lie apart from the near keys, so one product cannot add to both.
         let mut sum = vec![0.0; self.keys() * size];
         gemm(a.t(), b, Start::Zero, &mut sum[..]);
         let (of_sinks, of_near) = sum.split_at(self.sinks * size);
@@ -126,6 +128,7 @@ impl Head<'_> {
             let Block { start, end, .. } = block;
             let (keys, values) = (block.rows(k, self.size), block.rows(v, self.size));
             let (queries, grads) = (self.mat(q).rows(start, end), self.mat(grad).rows(start, end));
+            // Scores are computed again: kept, they would be `L²` numbers of every head.
             gemm(queries, self.mat(&keys).t(), Start::Zero, &mut weights[..]);
             gemm(grads, self.mat(&values).t(), Start::Zero, &mut dscores[..]);
             score_gradient(&mut weights, &mut dscores, block, lse);
@@ -146,8 +149,10 @@ vectorized! {
             row[left.clone()].fill(f32::NEG_INFINITY);
             let (top, total) = exp_shifted(&mut row[..future]);
             row[..future].iter_mut().for_each(|x| *x /= total);
+            // Not left to the exponential, which stops a little above zero.
             row[left].fill(0.0);
             row[future..].fill(0.0);
+            // One number per row, from which the way back has the weights without a pass for maximum and sum.
             lse[i] = top + total.ln();
         }
     }
@@ -162,6 +167,8 @@ vectorized! {
             weights[..future].iter_mut().for_each(|x| *x = exp(*x - lse[i]));
             weights[left].fill(0.0);
             weights[future..].fill(0.0);
+            // The Jacobian of the softmax, `w ∘ (g − Σ w g)`. It is zero where the weight is, whatever the
+            // product put there.
             let mean = dot(weights, Some(dscores));
             for (d, w) in dscores.iter_mut().zip(weights) {
                 *d = *w * (*d - mean);

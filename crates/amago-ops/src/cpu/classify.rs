@@ -29,6 +29,7 @@ impl<const N: usize> Kernel<N> for Classify {
                 losses(self, start, &mut tile.0[head.depth()], found);
             },
         );
+        // Both from one pass: the value needs the same logits, and they are most of the work.
         let part = |i: usize| found.iter().map(move |x| x[i]);
         (Array::new(part(0).chain(part(1)).collect(), &[2, head.critics, rows]), ())
     }
@@ -60,6 +61,7 @@ vectorized! {
             let label = kernel.label(row);
             let aimed = dot(logits, Some(label));
             let (top, total) = exp_shifted(logits);
+            // Right also for labels that do not sum up to one exactly, as rounded ones do not.
             let loss = dot(label, None) * (top + total.ln()) - aimed;
             *found = [loss, dot(logits, Some(&kernel.bins)) / total];
         }

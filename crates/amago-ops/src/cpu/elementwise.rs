@@ -45,6 +45,7 @@ impl Factors {
 
 vectorized! {
     fn adamw_block(w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], f: &Factors) {
+        // One pass. Operation by operation each would read and write all parameters again.
         for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
             *m = *m * f.betas[0] + g * f.rest[0];
             *v = *v * f.betas[1] + g * g * f.rest[1];
@@ -70,6 +71,7 @@ vectorized! {
 
 /// Sum of the squares, block by block.
 pub(crate) fn square_sum(x: &Array) -> f32 {
+    // Collected, then added in order: a reduction in parallel would add in another order with other threads.
     let sums: Vec<f32> = x.data().par_chunks(BLOCK).map(square_sum_of_block).collect();
     sums.iter().sum()
 }

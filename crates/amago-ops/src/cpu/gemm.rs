@@ -26,6 +26,7 @@ static FLOPS: AtomicU64 = AtomicU64::new(0);
 
 /// Floating-point operations of all products so far.
 pub(crate) fn flops() -> u64 {
+    // A count for benches: nothing is ordered by it.
     FLOPS.load(Ordering::Relaxed)
 }
 
@@ -54,6 +55,7 @@ impl<'a> Mat<'a> {
     /// Rows `start..end` of a matrix that may be transposed.
     pub(crate) fn rows(self, start: usize, end: usize) -> Self {
         assert!(start <= end && end <= self.rows, "rows lie within the matrix");
+        // A part without rows may begin behind the last number.
         Self { data: &self.data[(start * self.strides[0]).min(self.data.len())..], rows: end - start, ..self }
     }
 
@@ -102,6 +104,8 @@ pub(crate) fn gemm<'c>(a: Mat, b: Mat, start: Start, c: impl Into<Out<'c>>) {
 /// `c ← f(start + a b)` with `f(x) = max(slope · x, x)`.
 pub(crate) fn gemm_leaky<'c>(a: Mat, b: Mat, start: Start, slope: f32, c: impl Into<Out<'c>>) {
     let c = c.into();
+    // They live as long as their thread: fresh ones for each product would be cleared and paged in, only to
+    // be written over.
     thread_local!(static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new()) });
     assert_eq!(a.cols, b.rows, "inner dimensions agree");
     assert!(holds(c.len, a.rows, b.cols), "the result fits");
@@ -153,13 +157,17 @@ impl WithSimd for Product<'_, '_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
         let terms = self.a.cols;
+        // Slices of about equal length: a rest of a few terms would read and write the whole result once more
+        // for little work. Lengths are whole turns of the loop in a tile, but for the last.
         let slices = ((terms + DEPTH / 2) / DEPTH).max(1);
         let len = terms.div_ceil(slices).next_multiple_of(TERMS);
         let mut from = 0;
+        // Also without a single term the result is written once, with what its sums begin with.
         loop {
             let len = len.min(terms - from);
             let last = from + len == terms;
             let start = if from == 0 { self.start } else { Start::Result };
+            // The activation belongs to whole sums, so to the last slice.
             let slice = Slice { from, len, start, slope: if last { self.slope } else { 1.0 } };
             // SAFETY: the caller's.
             unsafe { self.slice::<S>(slice) };
@@ -176,11 +184,13 @@ impl Product<'_, '_> {
     #[inline(always)]
     unsafe fn slice<S: Simd>(&mut self, slice: Slice) {
         let width = S::TILE[1] * S::LANES;
+        // Few rows use each number of the right matrix too seldom for a copy to pay.
         let direct = self.b.strides[1] == 1 && self.a.rows <= FEW_ROWS;
         let panels = self.b.cols.div_ceil(width);
         let packed = grown(&mut self.buffers.right, panels * width * slice.len);
         for panel in 0..panels {
             let full = (panel + 1) * width <= self.b.cols;
+            // Tiles load whole registers: beyond the last column only a copy has numbers to read.
             if !(direct && full) && slice.len > 0 {
                 let to = &mut packed[panel * width * slice.len..][..width * slice.len];
                 // SAFETY: the caller's.
@@ -189,6 +199,7 @@ impl Product<'_, '_> {
         }
         let packed = packed.as_ptr();
         let blocks = self.a.rows.div_ceil(ROWS);
+        // Blocks of about equal size, too: a last one of few rows would fetch every panel for little work.
         let block = self.a.rows.div_ceil(blocks).next_multiple_of(S::TILE[0]);
         for row in (0..self.a.rows).step_by(block) {
             let rows = block.min(self.a.rows - row);
@@ -199,6 +210,7 @@ impl Product<'_, '_> {
                 pack_left(self.a.rows(row, row + rows), slice.from, left_copy);
             }
             let left_copy = left_copy.as_ptr();
+            // A panel stays in the first cache while all tiles of the block pass over it.
             for panel in 0..panels {
                 let right = match direct && (panel + 1) * width <= self.b.cols {
                     true => Panel { data: self.b.at(slice.from, panel * width), stride: self.b.strides[0] },

@@ -34,6 +34,7 @@ pub(crate) fn apply_any<K: HeadKernel, const D: usize>(kernel: K, inputs: Vec<In
     fn exactly<const N: usize>(inputs: Vec<Input>) -> [Input; N] {
         inputs.try_into().unwrap_or_else(|_| unreachable!("the length was matched"))
     }
+    // Burn counts the inputs of a recorded operation at compile time.
     match inputs.len() {
         5 => apply::<K, 5, D>(kernel, exactly(inputs)),
         6 => apply::<K, 6, D>(kernel, exactly(inputs)),
@@ -149,6 +150,7 @@ impl<'a> Head<'a> {
         each: impl Fn(&mut Tile, usize, &mut [T]) + Sync,
     ) {
         out.par_chunks_mut(8 * ROW_BLOCK).enumerate().for_each(|(task, out)| {
+            // Eight blocks share a set of buffers, so that making it costs little.
             let mut tile = self.tile();
             for (block, out) in out.chunks_mut(ROW_BLOCK).enumerate() {
                 let start = (task * 8 + block) * ROW_BLOCK;
@@ -164,6 +166,7 @@ impl<'a> Head<'a> {
         let (rows, per_sample) = (self.rows(), self.states * self.gammas);
         let (mut first, mut number) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         for row in 0..rows {
+            // There are few samples, three by default in AMAGO-2, so looking through them is cheaper than a table.
             let mut earlier = (row % per_sample..row).step_by(per_sample);
             number.push(match earlier.find(|other| self.action(*other) == self.action(row)) {
                 Some(other) => number[other],
@@ -214,6 +217,7 @@ vectorized! {
                 *out = s + g;
             }
             let action = head.action(*row).iter().zip(weight.chunks_exact(h));
+            // Sampled choices are one-hot: nearly all of their numbers are zero.
             for (a, weight) in action.filter(|(a, _)| **a != 0.0) {
                 for (out, w) in out.iter_mut().zip(weight) {
                     *out += a * w;

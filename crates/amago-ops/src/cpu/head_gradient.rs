@@ -93,6 +93,7 @@ impl Head<'_> {
 
     fn sum_of_actions(&self, parts: &[Vec<Sums>]) -> Array {
         let mut sum = vec![0.0; self.actions.data().len()];
+        // Critics add to the same actions, so tasks cannot do it themselves; here they come in order.
         for (row, found) in parts.iter().flatten().flat_map(|task| &task.actions) {
             add_into(&mut sum[row * self.n_actions..][..found.len()], found);
         }
@@ -112,6 +113,8 @@ impl Head<'_> {
             false => Vec::new(),
         };
         let mut inputs: Vec<Vec<f32>> = self.inputs.iter().zip(wanted.inputs).map(size).collect();
+        // Tasks of a critic have states of their own: their gradients go to their place at once, without a
+        // sum.
         inputs[0].clear();
         let mut sums = Sums { inputs, actions: Vec::new() };
         let (mut tile, mut dtile) = (self.tile(), self.tile());
@@ -120,6 +123,8 @@ impl Head<'_> {
             let [start, end] = [place.first, end].map(|state| sample * per_sample + state * self.gammas);
             let rows: Vec<usize> = (start..end).filter(|row| grad[*row] != 0.0).collect();
             for rows in rows.chunks(ROW_BLOCK) {
+                // Forward again, tile by tile, instead of keeping hidden layers and logits of all rows
+                // (docs/LOG.md, 2026-11-22, early, fused CPU kernels).
                 let scales: Vec<f32> = rows.iter().map(|row| grad[*row]).collect();
                 self.forward(place.critic, rows.iter().copied(), &mut tile);
                 let last = self.depth();
@@ -155,6 +160,7 @@ impl Head<'_> {
             if wanted.inputs[4 + 2 * layer] {
                 add_rows(&mut sums[4 + 2 * layer], &above[0][..rows * d_out]);
             }
+            // Nothing further down wants a gradient.
             if !(wanted.first_layer() || (0..layer).any(|below| wanted.layer(below))) {
                 return;
             }

@@ -40,6 +40,7 @@ impl Array {
 
     /// Copies first when somebody else holds the same data.
     pub(crate) fn data_mut(&mut self) -> &mut [f32] {
+        // The storage of a view holds numbers of others as well: it is not handed out as a whole.
         if self.0.layout().start_offset() != 0 || self.0.storage::<f32>().len() != self.data().len() {
             *self = Self::new(self.data().to_vec(), &self.dims());
         }
@@ -69,6 +70,7 @@ impl From<FlexTensor> for Array {
 /// # Safety
 /// `write` must write every number.
 pub(super) unsafe fn written(len: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    // Not cleared first: that would pass over all of it once more.
     let mut data = Vec::with_capacity(len);
     write(&mut data.spare_capacity_mut()[..len]);
     // SAFETY: all of it is written.
@@ -130,6 +132,7 @@ pub(crate) fn apply<K: Kernel<N>, const N: usize, const D: usize>(
     kernel: K,
     inputs: [Input; N],
 ) -> Tensor<D> {
+    // Acting comes this way: nothing is recorded, so nothing is kept for a way back.
     if inputs.iter().all(|input| matches!(input, Input::Plain(_))) {
         let arrays = inputs.map(|input| match input {
             Input::Plain(tensor) => Array::from(tensor),
@@ -138,12 +141,15 @@ pub(crate) fn apply<K: Kernel<N>, const N: usize, const D: usize>(
         return Tensor::from_primitive::<Flex>(kernel.forward(arrays.each_ref()).0.0);
     }
     let recorded = inputs.map(|input| match input {
+        // Joins as a constant: nobody asks for its gradient.
         Input::Plain(tensor) => AutodiffTensor::new(tensor),
         Input::Recorded(tensor) => tensor,
     });
     let guards = recorded.each_ref().map(AutodiffTensor::node);
     let arrays = recorded.map(|tensor| Array::from(tensor.into_primitive()));
     let (output, saved) = kernel.forward(arrays.each_ref());
+    // What a kernel saves stays as it is. Whether parts are computed again is for the agent to say
+    // (`optim.gradient_checkpointing`), which knows larger ones.
     let prepared = Recorded(kernel).prepare::<NoCheckpointing>(guards).compute_bound().stateful();
     Tensor::from_primitive::<Autodiff<Flex>>(match prepared {
         OpsKind::Tracked(prep) => prep.finish((arrays, saved), output.0),

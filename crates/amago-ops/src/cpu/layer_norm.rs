@@ -16,6 +16,7 @@ pub(crate) struct LayerNorm {
 
 impl Kernel<3> for LayerNorm {
     /// Mean and inverse deviation of every row.
+    // Two numbers per row instead of the normalised rows, which would be as large as the input.
     type Saved = Vec<[f32; 2]>;
 
     fn forward(&self, [x, weight, bias]: [&Array; 3]) -> (Array, Self::Saved) {
@@ -87,6 +88,7 @@ vectorized! {
 fn row_forward(out: &mut [MaybeUninit<f32>], x: &[f32], [w, b]: [&[f32]; 2], eps: f32) -> [f32; 2] {
     let d = x.len() as f32;
     let mean = sum(x, x, |x, _| x) / d;
+    // Not the mean square less the square of the mean, which cancel where the mean is large.
     let variance = sum(x, x, |x, _| (x - mean) * (x - mean)) / d;
     let rstd = (variance + eps).sqrt().recip();
     for (((out, x), w), b) in out.iter_mut().zip(x).zip(w).zip(b) {
@@ -105,6 +107,7 @@ fn row_backward(grad: &mut [f32], x: &[f32], w: &[f32], [mean, rstd]: [f32; 2], 
         *db += *g;
         *g *= w;
     }
+    // Shifting or stretching a row changes nothing of the result, so the gradient has no part along either.
     let flat = sum(grad, grad, |g, _| g) / d;
     let along = sum(grad, x, |g, x| g * (x - mean)) * rstd / d;
     for (g, x) in grad.iter_mut().zip(x) {

@@ -45,6 +45,7 @@ impl Kernel<3> for Linear {
                 networks.with_min_len(least_per_task(2 * n * i * o)).for_each(product);
             })
         };
+        // The output and not the sum before the activation: it is there anyway, and has the same sign.
         let saved = (self.slope != 1.0).then(|| out.clone());
         (out, saved)
     }
@@ -73,6 +74,8 @@ impl Kernel<3> for Linear {
 
 /// `dx = dy Wᵀ`, summed over the ensemble where `x` is shared.
 fn input_gradient(grad: &[f32], weight: &[f32], [e, c, n, i, o]: [usize; 5]) -> Array {
+    // All networks that share an input add to its rows in one task, in order: no partial sums, and the same
+    // bits for any number of threads.
     let per_input = c / e;
     let rows = rows_per_task(n, 2 * i * o * per_input);
     let of_rows = |k: usize, start: usize, dx: &mut [MaybeUninit<f32>]| {
@@ -102,6 +105,8 @@ fn input_gradient(grad: &[f32], weight: &[f32], [e, c, n, i, o]: [usize; 5]) -> 
 
 /// `dW = xᵀ dy`, split over the rows of the result.
 fn weight_gradient(grad: &[f32], x: &[f32], [e, c, n, i, o]: [usize; 5]) -> Array {
+    // Not split over the rows of the batch, though there are more: each entry would then be a sum of sums,
+    // one per task.
     let rows = rows_per_task(i, 2 * n * o);
     let of_critic = |(k, dw): (usize, &mut [MaybeUninit<f32>])| {
         let x = Mat::new(&x[(k % e) * n * i..], n, i).t();
@@ -133,6 +138,7 @@ fn bias_gradient(grad: &[f32], [c, n, o]: [usize; 3]) -> Vec<f32> {
 pub(super) fn leaky(x: &mut [f32], slope: f32) {
     if slope != 1.0 {
         for x in x {
+            // A factor rather than a branch, which would keep the loop from being vectorised.
             *x *= if *x > 0.0 { 1.0 } else { slope };
         }
     }

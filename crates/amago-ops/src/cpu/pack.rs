@@ -18,6 +18,9 @@ pub(super) unsafe fn pack_right<S: Simd>(b: Mat, [row, col]: [usize; 2], to: &mu
     let [by_row, by_col] = b.strides;
     let from = &b.data[row * by_row + col * by_col..];
     if by_col == 1 {
+        // By register rather than by number; the last one by a mask, because what lies behind it is not ours
+        // to read. A detour over a buffer cost a quarter (52 and 69 GFLOP/s: docs/LOG.md, 2026-11-22,
+        // evening).
         let (whole, some) = (cols - cols % S::LANES, cols % S::LANES);
         for (k, to) in to.chunks_exact_mut(width).enumerate() {
             let (from, to) = (from[k * by_row..][..cols].as_ptr(), to.as_mut_ptr());
@@ -36,6 +39,8 @@ pub(super) unsafe fn pack_right<S: Simd>(b: Mat, [row, col]: [usize; 2], to: &mu
     // Rows of a transposed matrix lie side by side.
     let len = to.len() / width;
     let [blocks, whole] = [cols, len].map(|n| n - n % BLOCK);
+    // Number by number each would be stored to another line of the cache. Blocks are turned around in
+    // registers (83 and 95 GFLOP/s: docs/LOG.md, 2026-11-22, evening).
     for j in (0..blocks).step_by(BLOCK) {
         for k in (0..whole).step_by(BLOCK) {
             let from = &from[j * by_col + k..(j + BLOCK - 1) * by_col + k + BLOCK];
@@ -54,6 +59,8 @@ pub(super) unsafe fn pack_right<S: Simd>(b: Mat, [row, col]: [usize; 2], to: &mu
 
 /// Columns from `col` on of all rows of a transposed matrix, [`COLUMN`] numbers for each.
 pub(super) fn pack_left(a: Mat, col: usize, to: &mut [f32]) {
+    // Whole columns as they lie: 66 → 88 GFLOP/s (docs/LOG.md, 2026-11-22, evening). Copying groups of as
+    // many rows as a tile has was slower than no copy: one access per line of memory.
     for (k, to) in to.chunks_exact_mut(COLUMN).enumerate() {
         to[..a.rows].copy_from_slice(&a.data[(col + k) * a.strides[1]..][..a.rows]);
     }

@@ -38,6 +38,8 @@ pub(crate) fn uniform(key: u64, dims: &[usize]) -> Array {
 /// Draws of zero mean and unit variance (Box and Muller 1958).
 pub(crate) fn normal(key: u64, dims: &[usize]) -> Array {
     filled(dims, |place| {
+        // One minus the draw is never zero, so its logarithm is finite. The second draw has another key, not
+        // another place: all places are taken.
         let (radius, angle) = (1.0 - uniform_at(key, place), uniform_at(!key, place));
         (-2.0 * radius.ln()).sqrt() * (TAU * angle).cos()
     })
@@ -92,6 +94,7 @@ impl Kernel<1> for Dropout {
     }
 
     fn backward(&self, _: [&Array; 1], (): (), mut grad: Array, _: [bool; 1]) -> [Option<Array>; 1] {
+        // The same draws again, instead of a mask that was kept.
         self.apply(grad.data_mut());
         [Some(grad)]
     }

@@ -28,6 +28,8 @@ impl Kernel<4> for SigmaReparam {
         mut grad: Array,
         _: [bool; 4],
     ) -> [Option<Array>; 4] {
+        // `σ = vᵀ W u` depends on the weight, too, with the gradient `v uᵀ`: hence a part that is subtracted.
+        // Singular vectors count as constants, as in the paper.
         let along = product_sum(grad.data(), w.data());
         let size = sigma.unwrap_or(1.0);
         let factor = gamma.data()[0] / size;

@@ -8,6 +8,7 @@ pub(crate) const ROW_BLOCK: usize = 256;
 
 /// Rows of a product per task, where each row takes `flops` operations. Results do not depend on it.
 pub(crate) fn rows_per_task(rows: usize, flops: usize) -> usize {
+    // Two tasks per thread: one that is held up by something else leaves less to wait for.
     rows.div_ceil(2 * rayon::current_num_threads()).max(least_per_task(flops))
 }
 

@@ -164,6 +164,8 @@ x86!(
     Avx512,
     __m512,
     16,
+    // 24 sums, four registers of the right matrix and one of the left: 29 of 32. 14 × 2 was slower on most
+    // shapes (docs/LOG.md, 2026-11-22, morning, shapes of tiles).
     [6, 4],
     "AVX-512: 32 registers of 16 numbers.",
     _mm512_setzero_ps,
@@ -182,6 +184,7 @@ x86!(
     Avx2,
     __m256,
     8,
+    // 12 sums, two of the right matrix and one of the left: 15 of 16.
     [6, 2],
     "AVX2 with fused multiply-add: 16 registers of 8 numbers.",
     _mm256_setzero_ps,
@@ -268,6 +271,8 @@ pub(super) use vectorized;
 
 #[cfg(target_arch = "x86_64")]
 pub(super) fn has_avx512() -> bool {
+    // All that `vectorized!` compiles for, also where a product needs the first alone. The standard library
+    // remembers the answer, so asking before every call is cheap.
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512bw")

@@ -33,6 +33,8 @@ pub(super) fn exp_shifted(row: &mut [f32]) -> (f32, f32) {
     let (chunks, rest) = row.as_chunks::<8>();
     for chunk in chunks {
         for (top, x) in tops.iter_mut().zip(chunk) {
+            // `f32::max` would look after NaN as well, at the cost of instructions; NaN shows in the sum in
+            // any case.
             *top = if *x > *top { *x } else { *top };
         }
     }
@@ -47,6 +49,7 @@ pub(super) fn exp_shifted(row: &mut [f32]) -> (f32, f32) {
 #[inline(always)]
 pub(super) fn dot(row: &[f32], other: Option<&[f32]>) -> f32 {
     let (chunks, rest) = row.as_chunks::<8>();
+    // A single sum would wait for each addition before the next, and the compiler may not reorder it.
     let mut lanes = [0.0; 8];
     let Some(other) = other else {
         for chunk in chunks {

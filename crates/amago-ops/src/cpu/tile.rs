@@ -46,8 +46,11 @@ impl Step<'_> {
     /// its columns.
     #[inline(always)]
     pub(super) unsafe fn sized<S: Simd>(&self, [rows, cols]: [usize; 2], c: *mut f32, stride: usize) {
+        // Sizes are constants in each arm: registers have no index, so sums of a size that is known at run
+        // time only would lie in memory.
         macro_rules! each {
             ($($m:literal $n:literal,)*) => {
+                // Tiles that this kind of register has no room for are compiled away.
                 match (rows, cols.div_ceil(S::LANES)) {
                     // SAFETY: the caller's.
                     $(($m, $n) if $m <= S::TILE[0] && $n <= S::TILE[1] => unsafe {
@@ -74,6 +77,7 @@ impl Step<'_> {
             for i in 0..M {
                 for j in 0..N {
                     let from = match self.start {
+                        // Memory that nothing was written to yet must not be read.
                         Start::Zero => continue,
                         Start::Result => c.add(i * stride + j * S::LANES).cast_const(),
                         Start::Row(bias) => bias.as_ptr().add(j * S::LANES),
@@ -84,7 +88,8 @@ impl Step<'_> {
                     };
                 }
             }
-            // The tile below is next.
+            // The tile below is next: its lines of the result come while this one is computed. With copies that begin
+            // at lines that gained 7 % (docs/LOG.md, 2026-11-22, afternoon, updates beside PyTorch).
             for i in 0..M {
                 for j in 0..N {
                     S::prefetch(c.wrapping_add((M + i) * stride + j * S::LANES));
@@ -112,7 +117,8 @@ impl Step<'_> {
         let (turns, width) = (depth / TERMS, S::TILE[1] * S::LANES);
         // SAFETY: the caller's.
         unsafe {
-            // Distances that are known make for short instructions. Only whole tiles are worth it.
+            // Distances that are known make for short instructions: with four terms per turn 36 instead of 42 per 24
+            // multiply-adds, 5 to 9 % (docs/LOG.md, 2026-11-22, evening). Only whole tiles are worth it.
             let added = match left.strides {
                 _ if M < S::TILE[0] => 0,
                 [1, COLUMN] if right.stride == width => {
@@ -145,12 +151,16 @@ unsafe fn add<S: Simd, const M: usize, const N: usize, const T: usize>(
 ) {
     // SAFETY: the caller's.
     unsafe {
+        // Terms come one after the other for every sum, whatever M, N and T are. That is why results do not
+        // depend on how rows are shared out over tiles and threads.
         for _ in 0..turns {
             for t in 0..T {
                 let mut right = [S::zero(); N];
                 for j in 0..N {
                     right[j] = S::load(b.add(t * stride + j * S::LANES));
                 }
+                // Registers of the right matrix are used by all rows; a number of the left one by its row
+                // alone, so it is loaded last.
                 for i in 0..M {
                     let left = S::splat(*a.add(i * by_row + t * by_col));
                     for j in 0..N {

@@ -32,6 +32,7 @@ impl<const N: usize> Kernel<N> for Values {
         let [inputs @ .., actions] = &inputs[..] else { unreachable!("actions are an input") };
         let [wanted @ .., of_actions] = &wanted[..] else { unreachable!("actions are an input") };
         let head = Head::new(inputs, actions, self.slope);
+        // The output is the value itself, so its gradient is that of the row.
         let of_outputs = |_: &[usize], grad: &[f32], _: &mut [f32], out: &mut [f32]| {
             out[..grad.len()].copy_from_slice(grad);
         };

@@ -44,6 +44,7 @@ fn found(bytes: &Bytes) -> Result<(Vec<Found>, BTreeMap<String, Scalar>), String
             return Err(format!("{name} is of the type {dtype:?}, not F32"));
         }
         let values = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
+        // One such number would spread to all outputs with the first step.
         if let Some(value) = values.into_iter().find(|x| !x.is_finite()) {
             return Err(format!("{name} holds {value}, not a finite number"));
         }
@@ -74,6 +75,7 @@ pub(super) fn check_optimizer(bytes: &Bytes, agent: &Agent) -> Result<(), String
         if MOMENTS.iter().all(|moment| format!("{id}.{moment}") != name) {
             return Err(format!("{name} is no moment of a parameter"));
         }
+        // Unseen here, it would end the run in the middle of the next update.
         if shape != *expected {
             return Err(format!("{name} has the shape {shape:?}, its parameter {expected:?}"));
         }

@@ -60,6 +60,7 @@ impl Collector {
     ) -> Result<(Self, Vec<usize>), TrainError> {
         let mut collector = Self::unstarted(plan, agent, device)?;
         let other = |reason| TrainError::OtherRun { reason };
+        // What can be refused comes first: nothing on disk has changed by then.
         collector.driver.load(state.driver, agent).map_err(other)?;
         let n = collector.envs.len();
         if state.unfinished.len() != n || state.exploration.len() != n {
@@ -75,6 +76,7 @@ impl Collector {
         let mut restarted = Vec::new();
         let went_on = collector.envs.load(state.workers)?;
         for i in (0..n).filter(|i| !went_on[*i]) {
+            // What the environment gave is still true, though it does not go on.
             if collector.builders[i].is_started() && !collector.builders[i].is_empty() {
                 let trajectory = collector.builders[i].finish();
                 collector.store(store, &trajectory)?;

@@ -75,6 +75,7 @@ impl DriverState {
         (widths, d_rl2): (&[usize], usize),
         memory: Option<usize>,
     ) -> Result<(Vec<History>, Vec<Vec<f32>>), String> {
+        // A checkpoint may be of another config, or damaged: tensors of other shapes would panic later.
         if self.rows.len() != n || self.rl2.len() != n {
             return Err(format!("it holds {} actors, train.parallel_actors is {n}", self.rows.len()));
         }

@@ -184,6 +184,7 @@ impl<'a> Lines<'a> {
 
     /// Means instead of sums.
     pub fn finish(mut self) -> InspectSummary {
+        // Stopped before the first line there is nothing to divide by.
         let n = self.summary.steps.max(1) as f64;
         let s = &mut self.summary;
         for sum in [&mut s.filter_pass, &mut s.q, &mut s.advantage, &mut s.q_std, &mut s.advantage_std] {

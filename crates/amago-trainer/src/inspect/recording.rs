@@ -120,6 +120,7 @@ impl Recording {
     fn attend(&mut self, agent: &Agent, batch: &TrainBatch) {
         let encoded = agent.tstep_encoder.forward(&batch.obs, batch.rl2s.clone());
         let layers = agent.traj_encoder.attention(encoded, batch.times.clone());
+        // Of the first piece alone: a square per layer is large, and later pieces know nothing of it.
         self.attended = layers.first().map_or(0, |weights| weights.dims()[3]);
         let host = |weights: Tensor<4>| weights.mean_dim(1).into_data().iter::<f32>().collect();
         self.attention = layers.into_iter().map(host).collect();

@@ -32,6 +32,7 @@ impl MetricsLog {
         let open = || File::options().append(true).open(path).map_err(TrainError::io(path));
         if let Some(len) = found.prefix().filter(|_| known == Some(&lost)) {
             let file = open()?;
+            // Cut in place where that is all: a follower keeps its place in the file.
             file.set_len(len as u64).map_err(TrainError::io(path))?;
             return Ok((Self { file, path: path.to_owned() }, None));
         }
@@ -53,6 +54,7 @@ impl MetricsLog {
         }
         let mut whole = format!("{header}\n").into_bytes();
         found.kept.iter().for_each(|line| whole.extend_from_slice(line));
+        // Written beside it and renamed: whoever follows the file sees the old one or the new one.
         let temp = path.with_extension("jsonl.tmp");
         let written = files::write(&temp, &whole).and_then(|()| fs::rename(&temp, path));
         written.map_err(TrainError::io(path))?;
@@ -92,6 +94,7 @@ impl<'a> Found<'a> {
                 {
                     found.header = Some(value);
                 }
+                // Lines of a kind that is not known are those of a later version: kept.
                 Some(value) if value["kind"] != "epoch" || number.is_some_and(|e| e <= epoch) => {
                     found.kept.push(line);
                     found.epochs.extend(number);

@@ -54,10 +54,15 @@ pub fn settings() -> Vec<Setting> {
     walk::settings(&config_schema(), &defaults.expect("the defaults can be written as TOML"))
 }
 
-/// Removes what a schema says is required, but for the `kind` that tells variants apart.
+/// Removes what a schema says is required, but for the `kind` that tells variants apart, and what its descriptions say
+/// to programmers: examples and sections.
 fn open(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
+            if let Some(Value::String(doc)) = map.get_mut("description") {
+                let end = ["\n\n```", "\n\n# "].iter().filter_map(|mark| doc.find(mark)).min();
+                doc.truncate(end.unwrap_or(doc.len()));
+            }
             if let Some(Value::Array(names)) = map.get_mut("required") {
                 names.retain(|name| name == "kind" || name == "id");
             }

@@ -27,7 +27,11 @@ impl Trainer {
         observer: &mut dyn Observer,
     ) -> Result<EpochRecord, TrainError> {
         let train = self.plan.config.train.clone();
+        // Weights that are finished once per epoch, not once per step: a fifth of a step went into
+        // σ-reparametrised ones (docs/LOG.md, 2026-11-22, morning, acting over the used slots).
         let policy = self.learner.agent.for_acting();
+        // Keys and values of old weights do not belong to queries of new ones. The original keeps them; here
+        // that is a setting.
         if let Some(collector) = &mut self.collector
             && train.context_refresh == ContextRefresh::Reencode
         {
@@ -46,6 +50,8 @@ impl Trainer {
         let record = self.record(epoch, observer);
         self.tell_bins(record.train.as_ref(), observer);
         self.tell_outliers(observer);
+        // An epoch that was cut short is not over: its counters go into the checkpoint, and the rest is done
+        // later.
         if !stop.is_set() {
             (self.meta.epoch, self.meta.collected, self.meta.learned) = (epoch, 0, 0);
             self.learned = Learned::default();
@@ -67,6 +73,7 @@ impl Trainer {
                  or of replay.traj_save_len where it is set"
             )));
         }
+        // All epochs count, not the last one: some evaluate and some do not.
         let (wall, learned, epochs) = (self.seconds(), &self.learned, self.plan.config.train.epochs);
         let time = TimeRecord {
             wall,
@@ -114,8 +121,11 @@ impl Trainer {
             let steps = collector.steps() - before;
             self.meta.collected += steps as usize;
             self.meta.env_steps += steps * self.plan.config.train.parallel_actors as u64;
+            // Here and not when it was written: what is drawn within an epoch must not depend on how far
+            // collecting is.
             let admitted = collector.admit(store);
             self.policy_age.collected(admitted, updates);
+            // After all is admitted, so that the limit holds for what the next epoch draws from.
             store.retire();
         }
     }
@@ -160,12 +170,16 @@ impl Trainer {
         stop: &StopFlag,
         observer: &mut dyn Observer,
     ) -> Result<(), TrainError> {
+        // Asked before anything is collected: it must not depend on which thread is quicker.
         let updates = if self.ready(epoch, observer)? { updates } else { 0 };
+        // What acts are the weights of now, however many updates are made meanwhile.
         let policy_updates = self.meta.updates;
         let before = self.collector.as_ref().map_or(0, Collector::steps);
         let Self { plan, run, data, learner, device, meta, collector, learned, .. } = self;
         let (data, done) = (&*data, AtomicUsize::new(0));
         let (collected, learned) = thread::scope(|scope| {
+            // Collecting moves to the other thread, because observers need not be `Send` and learning tells
+            // more.
             let collecting = scope.spawn(|| {
                 let (Some(collector), Some(store)) = (collector, &data.own) else { return Ok(()) };
                 let collected = collector.collect(policy, store, steps, stop, &mut Count(&done));
@@ -216,6 +230,7 @@ impl Trainer {
 
     fn tell_damage(&mut self, observer: &mut dyn Observer) {
         let damage = self.data.damage();
+        // A damaged file is set aside once and never looked at again: so it is told once.
         for d in damage.iter().skip(self.damage_seen) {
             observer.event(Event::Warning(format!("left out {}: {}", d.path.display(), d.reason)));
         }
