@@ -73,18 +73,17 @@ fn on_any_processor() {
     unsafe { agrees::<Portable>() };
 }
 
+/// With those that this processor has.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn with_vector_instructions() {
     use crate::cpu::simd::{Avx2, Avx512, has_avx2, has_avx512};
-    match has_avx2() {
+    if has_avx2() {
         // SAFETY: just asked for.
-        true => unsafe { agrees::<Avx2>() },
-        false => eprintln!("SKIPPED: this processor has no AVX2"),
+        unsafe { agrees::<Avx2>() };
     }
-    match has_avx512() {
+    if has_avx512() {
         // SAFETY: just asked for.
-        true => unsafe { agrees::<Avx512>() },
-        false => eprintln!("SKIPPED: this processor has no AVX-512"),
+        unsafe { agrees::<Avx512>() };
     }
 }
