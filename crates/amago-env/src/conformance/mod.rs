@@ -14,7 +14,7 @@ mod play;
 
 use std::collections::BTreeSet;
 
-use crate::{Action, Env, EnvError, Space, SpaceError, validate_spaces};
+use crate::{Action, Env, EnvError, Space, SpaceError};
 use play::Player;
 
 /// How much to play.
@@ -125,12 +125,13 @@ pub fn check(
     options: &CheckOptions,
 ) -> Result<ConformanceReport, ConformanceError> {
     let env = make().map_err(ConformanceError::Make)?;
-    validate_spaces(env.observation_space(), env.action_space())?;
+    env.spec().validate()?;
     let mut first = Player::new(env, options, 0);
-    let mut second = Player::new(make().map_err(ConformanceError::Make)?, options, 1);
-    if !second.has_spaces_of(&first) {
+    let other = make().map_err(ConformanceError::Make)?;
+    if !first.has_spaces_of(other.spec()) {
         return Err(ConformanceError::SpacesChanged { episode: 0 });
     }
+    let mut second = Player::new(other, options, 1);
     let mut report = ConformanceReport {
         episodes: options.episodes,
         steps: 0,
