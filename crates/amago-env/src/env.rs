@@ -52,7 +52,8 @@ impl Step {
 ///     }
 /// }
 ///
-/// let spec = TaskSpec::new("guess", Space::box_f32(&[1], 0.0, 1.0), Space::Discrete { n: 2 }).with_horizon(1);
+/// let spec = TaskSpec::new("guess", Space::box_f32(&[1], 0.0, 1.0), Space::Discrete { n: 2 });
+/// let spec = spec.with_horizon(1);
 /// let make = || -> Result<Box<dyn Env>, EnvError> { Ok(Box::new(Guess(spec.clone(), 0))) };
 /// amago_env::conformance::check(&make, &amago_env::conformance::CheckOptions::default())?;
 /// # Ok::<(), amago_env::conformance::ConformanceError>(())

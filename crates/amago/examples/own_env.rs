@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Role, Space, Step, TaskSpec, conformance, rng};
+use amago_env::{
+    Action, DictSpace, Env, EnvError, Observation, Role, Space, Step, TaskSpec, conformance, rng,
+};
 use amago_trainer::{ConfigSource, Plan, RunDir, Silent, StopFlag, Trainer, load_config};
 use rand::RngExt;
 
@@ -80,8 +82,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let run = RunDir::create(&folder, &plan.config)?;
     let mut trainer = Trainer::new(plan, run, &burn::tensor::Device::default())?;
     let outcome = trainer.run(&StopFlag::default(), &mut Silent)?;
-    let success = outcome.eval.and_then(|eval| eval.success).unwrap_or(0.0);
-    println!("after {} updates: {:.0} % right (chance is 50 %)", outcome.meta.updates, 100.0 * success);
+    let right = outcome.eval.map_or(0.0, |eval| eval.return_mean);
+    println!("after {} updates: {:.0} % right (chance is 50 %)", outcome.meta.updates, 100.0 * right);
     println!("run folder: {}", folder.display());
     Ok(())
 }
