@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use amago_env::builtin::{MultiDomain, MultiDomainOptions, PopGym, PopGymOptions};
+use amago_env::film::Filmed;
+use amago_env::kshot::KShot;
+use amago_env::watchdog::Watchdog;
 use amago_env::{Action, Env, Observation, Role, Space, registry, rng, stream_seed};
 use play::Play;
 use serde::Deserialize;
@@ -227,5 +230,28 @@ fn multi_domain_episodes_are_built_of_single_ones() {
         let tasks: BTreeSet<String> =
             (0..300).map(|seed| check_multi_domain(&mut play, seed, warmup)).collect();
         assert_eq!(tasks.len(), 27);
+    }
+}
+
+#[test]
+fn wrappers_tell_which_task_is_played() {
+    let limit = std::time::Duration::from_secs(60);
+    let plain = || registry::make("multi-domain-popgym", &toml::Table::new()).expect("legal options");
+    let wrapped: [Box<dyn Env>; 3] = [
+        Box::new(KShot::new(plain(), 2).expect("a free key")),
+        Box::new(Filmed::new(plain(), |_, _| Ok(()))),
+        Box::new(Watchdog::new(plain(), limit)),
+    ];
+    for mut env in wrapped {
+        let mut alone = Play::new(MultiDomain::new(MultiDomainOptions::default()).expect("legal options"));
+        let mut obs = Observation::new(&env.spec().observation_space);
+        let mut tasks = BTreeSet::new();
+        for seed in 0..10 {
+            alone.reset(seed);
+            env.reset(seed, &mut obs).expect("resets");
+            assert_eq!((env.task(), env.spec().name.as_str()), (alone.env.task(), "multi-domain-popgym"));
+            tasks.insert(env.task().to_owned());
+        }
+        assert!(tasks.len() > 3, "{tasks:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{CheckOptions, ConformanceError, Violation};
-use crate::{Action, Column, Env, Observation, Role, Space, Step, TaskSpec, guard, rng, stream_seed};
+use crate::{Action, Column, Env, Observation, Role, Step, TaskSpec, guard, rng, stream_seed};
 
 /// One environment and what it said of itself at the beginning.
 pub(super) struct Player<'a> {
@@ -73,12 +73,9 @@ impl<'a> Player<'a> {
         Self { env, spec, obs, options, byte }
     }
 
-    pub fn action_space(&self) -> &Space {
-        &self.spec.action_space
-    }
-
-    pub fn has_spaces_of(&self, other: &TaskSpec) -> bool {
-        self.spec.observation_space == other.observation_space && self.spec.action_space == other.action_space
+    /// What the environment said at the beginning.
+    pub fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     /// Plays the episode of one seed with the random actions of another.
@@ -88,8 +85,8 @@ impl<'a> Player<'a> {
         let outcome = self.episode(episode, actions, &mut trace);
         let step = trace.moments.len();
         outcome.map_err(|violation| ConformanceError::Play { episode, step, violation })?;
-        if !self.has_spaces_of(self.env.spec()) {
-            return Err(ConformanceError::SpacesChanged { episode });
+        if self.env.spec() != &self.spec {
+            return Err(ConformanceError::SpecChanged { episode });
         }
         Ok(trace)
     }

@@ -31,6 +31,7 @@ pub enum Fault {
     GlobalState,
     ForgetsToWrite,
     SpaceChanges,
+    NameChanges,
     /// Does not answer for a minute.
     Hangs,
 }
@@ -69,6 +70,7 @@ impl Scripted {
             Fault::PanicInStep => panic!("broken on purpose"),
             Fault::Hangs => thread::sleep(Duration::from_secs(60)),
             Fault::SpaceChanges => self.spec.action_space = Space::Discrete { n: 3 },
+            Fault::NameChanges => self.spec.name.push_str(", again"),
             _ => {}
         }
         Ok(1.0)
