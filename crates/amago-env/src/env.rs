@@ -1,7 +1,7 @@
 //! The environment trait.
 
 use crate::render::{Frame, Grid};
-use crate::{Action, ActionError, Column, DictSpace, Dtype, Observation, Space};
+use crate::{Action, ActionError, Column, Dtype, Observation, TaskSpec};
 
 /// What one step gave, besides the observation.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -24,22 +24,49 @@ impl Step {
 /// A task for an agent. Object-safe, so that tasks can be mixed in one vector.
 ///
 /// The contract, checked by [`crate::conformance::check`]: the same seed gives the same episode;
-/// every observation is inside `observation_space`; after a step with `done()` the next call is
-/// `reset`.
+/// every observation is inside its space; after a step with `done()` the next call is `reset`.
+///
+/// Three methods are needed:
+///
+/// ```
+/// use amago_env::{Action, DictSpace, Env, EnvError, Observation, Role, Space, Step, TaskSpec, rng};
+/// use rand::RngExt;
+///
+/// /// A bit is shown once and must be named right away.
+/// struct Guess(TaskSpec, usize);
+///
+/// impl Env for Guess {
+///     fn spec(&self) -> &TaskSpec {
+///         &self.0
+///     }
+///
+///     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
+///         self.1 = rng(seed, Role::TrainEnv, 0, 0).random_range(0..2);
+///         obs.write(DictSpace::SINGLE, &[self.1 as f32])
+///     }
+///
+///     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
+///         let right = action.choice(&self.0.action_space)? == self.1;
+///         obs.write(DictSpace::SINGLE, &[0.0])?;
+///         Ok(Step { reward: f32::from(right), terminated: true, truncated: false })
+///     }
+/// }
+///
+/// let spec = TaskSpec::new("guess", Space::box_f32(&[1], 0.0, 1.0), Space::Discrete { n: 2 });
+/// let spec = spec.with_horizon(1);
+/// let make = || -> Result<Box<dyn Env>, EnvError> { Ok(Box::new(Guess(spec.clone(), 0))) };
+/// amago_env::conformance::check(&make, &amago_env::conformance::CheckOptions::default())?;
+/// # Ok::<(), amago_env::conformance::ConformanceError>(())
+/// ```
 pub trait Env: Send {
-    /// Name of the task, used in metrics. May change between episodes in multi-task environments.
-    fn name(&self) -> &str;
+    /// Name, spaces and horizon. Constant.
+    fn spec(&self) -> &TaskSpec;
 
-    /// Space of the observations. Constant.
-    fn observation_space(&self) -> &DictSpace;
-
-    /// Space of the actions. Constant. A box must have finite bounds, and its actions come scaled to
-    /// `[-1, 1]`: [`Action::numbers`] scales them back. Which discrete options are legal may change
-    /// from step to step: see [`DictSpace::ACTION_MASK`].
-    fn action_space(&self) -> &Space;
-
-    /// Longest possible episode in steps, where one is known.
-    fn horizon(&self) -> Option<usize>;
+    /// Name of the task that is played, used in metrics: that of [`Env::spec`], unless the environment has
+    /// several tasks and another one in each episode.
+    fn task(&self) -> &str {
+        &self.spec().name
+    }
 
     /// Starts an episode whose randomness all comes from `seed`, and writes the first observation.
     ///

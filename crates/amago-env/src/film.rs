@@ -1,7 +1,7 @@
 //! An environment whose states somebody looks at.
 
 use crate::render::{Frame, Grid};
-use crate::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
+use crate::{Action, Env, EnvError, Observation, Step, TaskSpec};
 
 /// Any environment, with a look at each of its states: at the first one of an episode when it is acted on
 /// (so that an episode nobody plays is not shown), and at the one after each step, the last one included.
@@ -23,20 +23,12 @@ impl<F: FnMut(&dyn Env, Option<Step>) -> Result<(), EnvError> + Send> Filmed<F> 
 }
 
 impl<F: FnMut(&dyn Env, Option<Step>) -> Result<(), EnvError> + Send> Env for Filmed<F> {
-    fn name(&self) -> &str {
-        self.env.name()
+    fn spec(&self) -> &TaskSpec {
+        self.env.spec()
     }
 
-    fn observation_space(&self) -> &DictSpace {
-        self.env.observation_space()
-    }
-
-    fn action_space(&self) -> &Space {
-        self.env.action_space()
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        self.env.horizon()
+    fn task(&self) -> &str {
+        self.env.task()
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
+use crate::{Action, DictSpace, Env, EnvError, Observation, Step, TaskSpec};
 
 /// Runs code of an environment, or of what makes one; a panic becomes [`EnvError::Panicked`].
 ///
@@ -51,12 +51,12 @@ impl Guarded {
         })
     }
 
-    /// What never changes of it: spaces of observations and actions, and the longest episode.
+    /// Its [`Env::spec`].
     ///
     /// # Errors
     /// When asking for it panics.
-    pub fn constants(&self) -> Result<(DictSpace, Space, Option<usize>), EnvError> {
-        guard(|| Ok((self.observation_space().clone(), self.action_space().clone(), self.horizon())))
+    pub fn try_spec(&self) -> Result<TaskSpec, EnvError> {
+        guard(|| Ok(self.spec().clone()))
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn reset(
 ) -> Result<(), EnvError> {
     guard(|| env.reset(seed, obs))?;
     obs.check(space)?;
-    guard(|| obs.check_mask(env.action_space()))
+    guard(|| obs.check_mask(&env.spec().action_space))
 }
 
 /// Steps and checks reward and observation.
@@ -106,12 +106,12 @@ pub(crate) fn step(
     }
     obs.check(space)?;
     if !step.terminated {
-        guard(|| obs.check_mask(env.action_space()))?;
+        guard(|| obs.check_mask(&env.spec().action_space))?;
     }
     Ok(step)
 }
 
-/// The task's name, or a stand-in where asking for it panics.
-pub(crate) fn name(env: &dyn Env) -> String {
-    guard(|| Ok(env.name().to_owned())).unwrap_or_else(|_| "(name unknown)".to_owned())
+/// Name of the task that is played, or a stand-in where asking for it panics.
+pub(crate) fn task(env: &dyn Env) -> String {
+    guard(|| Ok(env.task().to_owned())).unwrap_or_else(|_| "(name unknown)".to_owned())
 }

@@ -1,9 +1,7 @@
 //! Several attempts at the same task as one episode.
 
-use std::collections::BTreeMap;
-
 use crate::render::{Frame, Grid};
-use crate::{Action, DictSpace, Env, EnvError, Observation, Role, Space, Step, stream_seed};
+use crate::{Action, Env, EnvError, Observation, Role, Space, Step, TaskSpec, stream_seed};
 
 /// Any environment, played `k` times on the same task.
 ///
@@ -21,7 +19,7 @@ use crate::{Action, DictSpace, Env, EnvError, Observation, Role, Space, Step, st
 /// [`crate::registry::make`].
 pub struct KShot {
     env: Box<dyn Env>,
-    observation_space: DictSpace,
+    spec: TaskSpec,
     k: usize,
     task: u64,
     /// Of the attempts that have ended.
@@ -47,17 +45,18 @@ impl KShot {
     /// # Errors
     /// When `k` is zero, or the environment has an observation of that key.
     pub fn new(env: Box<dyn Env>, k: usize) -> Result<Self, EnvError> {
-        let refuse = |message| Err(EnvError::Option { env: env.name().to_owned(), message });
+        let refuse = |message| Err(EnvError::Option { env: env.task().to_owned(), message });
         if k == 0 {
             return refuse("k_shot must be at least 1".to_owned());
         }
-        let mut keys: BTreeMap<_, _> = env.observation_space().0.clone();
+        let mut spec = env.spec().clone();
+        spec.horizon = spec.horizon.map(|steps| steps.saturating_mul(k));
+        let keys = &mut spec.observation_space.0;
         if keys.insert(Self::KEY.to_owned(), Space::box_f32(&[2], 0.0, 1.0)).is_some() {
             return refuse(format!("k_shot needs the observation key \"{}\", which is taken", Self::KEY));
         }
         let outcomes = Vec::with_capacity(k.min(1024));
-        let observation_space = DictSpace(keys);
-        Ok(Self { env, observation_space, k, task: 0, outcomes, attempt_return: 0.0 })
+        Ok(Self { env, spec, k, task: 0, outcomes, attempt_return: 0.0 })
     }
 
     fn signal(&self, begins: bool, obs: &mut Observation) -> Result<(), EnvError> {
@@ -66,20 +65,12 @@ impl KShot {
 }
 
 impl Env for KShot {
-    fn name(&self) -> &str {
-        self.env.name()
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        self.env.action_space()
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        self.env.horizon().map(|h| h.saturating_mul(self.k))
+    fn task(&self) -> &str {
+        self.env.task()
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {

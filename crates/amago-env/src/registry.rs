@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
@@ -22,8 +23,7 @@ pub struct EnvSpec {
     pub id: &'static str,
     /// What the task is, in one line.
     pub summary: &'static str,
-    docs: &'static [(&'static str, &'static str)],
-    defaults: fn() -> Table,
+    options: fn() -> Vec<OptionDoc>,
     build: fn(&EnvSpec, &Table) -> Made,
 }
 
@@ -31,36 +31,28 @@ pub struct EnvSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OptionDoc {
     /// Key in the configuration file.
-    pub name: &'static str,
+    pub name: String,
     /// Default value as TOML text.
     pub default: String,
-    /// What it does.
-    pub doc: &'static str,
+    /// What it does: the comment on the field of the options.
+    pub doc: String,
 }
 
 impl EnvSpec {
     /// The options with their defaults and meanings: the environment's own, then `k_shot`.
     pub fn options(&self) -> Vec<OptionDoc> {
-        let defaults = (self.defaults)();
-        let text = |name: &str| defaults.get(name).map(ToString::to_string).unwrap_or_default();
-        let own = self.docs.iter().map(|&(name, doc)| OptionDoc { name, default: text(name), doc });
-        let doc = "episodes on the same task that make one; above 1 it adds the observation \"attempt\"";
-        own.chain([OptionDoc { name: K_SHOT, default: "1".to_owned(), doc }]).collect()
+        let doc = "Episodes on the same task that make one; above 1 it adds the observation \"attempt\".";
+        let k_shot = OptionDoc { name: K_SHOT.to_owned(), default: "1".to_owned(), doc: doc.to_owned() };
+        (self.options)().into_iter().chain([k_shot]).collect()
     }
 
     const fn of<B: Builtin>() -> Self {
         Self {
             id: B::ID,
             summary: B::SUMMARY,
-            docs: B::OPTION_DOCS,
-            defaults: defaults::<B::Options>,
+            options: options::<B::Options>,
             build: |spec, options| Ok(Box::new(B::build(parse(spec, options)?)?)),
         }
-    }
-
-    /// Names of all options.
-    fn known(&self) -> impl Iterator<Item = &'static str> {
-        self.docs.iter().map(|(name, _)| *name).chain([K_SHOT])
     }
 }
 
@@ -78,8 +70,7 @@ static SPECS: LazyLock<Vec<EnvSpec>> = LazyLock::new(|| {
     specs.extend(POPGYM_TASKS.iter().map(|task| EnvSpec {
         id: task.id,
         summary: task.summary,
-        docs: PopGymOptions::DOCS,
-        defaults: defaults::<PopGymOptions>,
+        options: options::<PopGymOptions>,
         build: |spec, options| Ok(Box::new(PopGym::new(spec.id, parse(spec, options)?)?)),
     }));
     specs
@@ -125,8 +116,18 @@ pub(crate) fn unknown<'a>(id: &str, known: impl IntoIterator<Item = &'a str>) ->
     EnvError::UnknownEnv { id: id.to_owned(), hint }
 }
 
-fn defaults<O: Default + Serialize>() -> Table {
-    Table::try_from(O::default()).unwrap_or_default()
+/// The fields of `O` with their defaults and comments.
+fn options<O: Default + Serialize + JsonSchema>() -> Vec<OptionDoc> {
+    let schema = schema_for!(O);
+    let option = |(name, default): (&str, &str)| {
+        let doc = schema.pointer(&format!("/properties/{name}/description")).and_then(|doc| doc.as_str());
+        // As one line, wherever the comment breaks.
+        let doc = doc.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        OptionDoc { name: name.to_owned(), default: default.to_owned(), doc }
+    };
+    // One line for each field, in the order of the struct, which the schema forgets.
+    let defaults = toml::to_string(&O::default()).unwrap_or_default();
+    defaults.lines().filter_map(|line| line.split_once(" = ")).map(option).collect()
 }
 
 fn parse<O: DeserializeOwned>(spec: &EnvSpec, options: &Table) -> Result<O, EnvError> {
@@ -139,10 +140,11 @@ fn explain<O: DeserializeOwned>(spec: &EnvSpec, options: &Table, all: &toml::de:
         let one = Table::from_iter([(k.clone(), v.clone())]);
         O::deserialize(one).err().map(|e| (k.clone(), e))
     };
-    let list = || format!("known options are {}", spec.known().collect::<Vec<_>>().join(", "));
+    let known: Vec<String> = spec.options().into_iter().map(|option| option.name).collect();
+    let list = || format!("known options are {}", known.join(", "));
     let message = match options.iter().find_map(alone) {
-        Some((name, _)) if !spec.known().any(|known| known == name) => {
-            let hint = match did_you_mean(&name, spec.known()) {
+        Some((name, _)) if !known.contains(&name) => {
+            let hint = match did_you_mean(&name, known.iter().map(String::as_str)) {
                 none if none.is_empty() => format!("; {}", list()),
                 names => names,
             };

@@ -243,28 +243,18 @@ impl DictSpace {
     }
 }
 
-/// Refuses spaces that an environment cannot have: unusable ones, actions without finite bounds, and
-/// an action mask ([`DictSpace::ACTION_MASK`]) that does not fit the actions.
-///
-/// # Errors
-/// Names the space and what is wrong with it.
-pub fn validate_spaces(observation: &DictSpace, action: &Space) -> Result<(), SpaceError> {
-    observation.validate()?;
-    action.validate()?;
-    let infinite = |b: &BoxSpace| b.low.iter().chain(&b.high).any(|x| x.is_infinite());
-    if matches!(action, Space::Box(b) if infinite(b)) {
-        return Err(SpaceError::Unbounded(action.to_string()));
+/// A plain space, as [`DictSpace::single`].
+impl From<Space> for DictSpace {
+    fn from(space: Space) -> Self {
+        Self::single(space)
     }
-    let Some(mask) = observation.0.get(DictSpace::ACTION_MASK) else { return Ok(()) };
-    let expected = action.choices().map(|_| Space::MultiBinary { n: action.width() });
-    if expected.as_ref() == Some(mask) {
-        return Ok(());
+}
+
+/// Keys with their spaces.
+impl<const N: usize> From<[(&str, Space); N]> for DictSpace {
+    fn from(keys: [(&str, Space); N]) -> Self {
+        Self(BTreeMap::from(keys.map(|(key, space)| (key.to_owned(), space))))
     }
-    let rule = match expected {
-        Some(space) => format!("must be {space}"),
-        None => "cannot be: only discrete choices have a mask".to_owned(),
-    };
-    Err(SpaceError::Mask { mask: mask.to_string(), action: action.to_string(), rule })
 }
 
 impl fmt::Display for DictSpace {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::guard::{Guarded, guard};
-use crate::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
+use crate::{Action, Env, EnvError, Observation, Step, TaskSpec};
 
 /// Any environment, on a thread of its own that is given up when it does not answer in time.
 ///
@@ -16,10 +16,9 @@ use crate::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
 ///
 /// A call costs about ten microseconds more. There is nothing to draw: a [`crate::film::Filmed`] goes inside.
 pub struct Watchdog {
-    name: String,
-    observation_space: DictSpace,
-    action_space: Space,
-    horizon: Option<usize>,
+    spec: TaskSpec,
+    /// The one that is played.
+    task: String,
     limit: Duration,
     /// Absent once the environment was given up.
     calls: RefCell<Option<(SyncSender<Call>, Receiver<Answer>)>>,
@@ -48,24 +47,21 @@ struct Answer {
     /// Where the call ended an episode.
     metrics: Vec<(String, f64)>,
     success: Option<bool>,
-    name: String,
+    task: String,
 }
 
 impl Watchdog {
     /// Gives `env` a thread and `limit` for every call.
     pub fn new(env: Box<dyn Env>, limit: Duration) -> Self {
         let env = Guarded::new(env);
-        let (name, horizon) = (env.name().to_owned(), env.horizon());
-        let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
-        let buffer = Some(Observation::new(&observation_space));
+        let (spec, task) = (env.spec().clone(), env.task().to_owned());
+        let buffer = Some(Observation::new(&spec.observation_space));
         let (calls, inbox) = sync_channel(1);
         let (outbox, answers) = sync_channel(1);
         thread::spawn(move || serve(env, &inbox, &outbox));
         Self {
-            name,
-            observation_space,
-            action_space,
-            horizon,
+            spec,
+            task,
             limit,
             calls: RefCell::new(Some((calls, answers))),
             buffer,
@@ -97,9 +93,9 @@ impl Watchdog {
         call: impl FnOnce(Observation) -> Call,
         obs: &mut Observation,
     ) -> Result<Step, EnvError> {
-        let buffer = self.buffer.take().unwrap_or_else(|| Observation::new(&self.observation_space));
+        let buffer = self.buffer.take().unwrap_or_else(|| Observation::new(&self.spec.observation_space));
         let answer = self.call(call(buffer))?;
-        self.name = answer.name;
+        self.task = answer.task;
         self.ended = answer.result.as_ref().is_ok_and(Step::done);
         (self.metrics, self.success) = (answer.metrics, answer.success);
         if let Some(new) = answer.obs {
@@ -141,32 +137,24 @@ fn answer(env: &mut dyn Env, call: Call) -> Answer {
         if ended {
             env.metrics(&mut |name, value| metrics.push((name.to_owned(), value)));
         }
-        Ok((metrics, ended.then(|| env.success()).flatten(), env.name().to_owned()))
+        Ok((metrics, ended.then(|| env.success()).flatten(), env.task().to_owned()))
     });
     match told {
-        Ok((metrics, success, name)) => Answer { result, obs, state, metrics, success, name },
+        Ok((metrics, success, task)) => Answer { result, obs, state, metrics, success, task },
         Err(e) => {
-            let (metrics, name) = (Vec::new(), crate::guard::name(env));
-            Answer { result: result.and(Err(e)), obs, state, metrics, success: None, name }
+            let (metrics, task) = (Vec::new(), crate::guard::task(env));
+            Answer { result: result.and(Err(e)), obs, state, metrics, success: None, task }
         }
     }
 }
 
 impl Env for Watchdog {
-    fn name(&self) -> &str {
-        &self.name
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        self.horizon
+    fn task(&self) -> &str {
+        &self.task
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {

@@ -46,7 +46,7 @@ const STEPS: usize = 5000;
 fn measure(env: &mut dyn Env, obs: &mut Observation) -> (usize, usize) {
     let mut choices = rng(0, Role::Policy, 0, 0);
     let actions: Vec<_> =
-        (0..STEPS).map(|_| Action::random(env.action_space(), None, &mut choices)).collect();
+        (0..STEPS).map(|_| Action::random(&env.spec().action_space, None, &mut choices)).collect();
     let (mut steps, mut resets, mut episode) = (0, 0, 0);
     let mut over = true;
     for action in &actions {
@@ -70,7 +70,7 @@ fn no_built_in_environment_allocates_while_it_steps() {
         for options in ["", "k_shot = 3"] {
             let options = options.parse().expect("a table");
             let mut env = registry::make(spec.id, &options).expect("defaults");
-            let mut obs = Observation::new(env.observation_space());
+            let mut obs = Observation::new(&env.spec().observation_space);
             let (steps, resets) = measure(env.as_mut(), &mut obs);
             assert_eq!(steps, 0, "{} {options}: allocations in {STEPS} steps", spec.id);
             if spec.id.contains("popgym") {
@@ -84,7 +84,7 @@ fn no_built_in_environment_allocates_while_it_steps() {
 fn mazes_are_drawn_in_place() {
     for (id, options) in [("mazerunner", "time_limit = 20"), ("meta-frozen-lake", "k_episodes = 1")] {
         let mut env = registry::make(id, &options.parse().expect("a table")).expect("legal options");
-        let mut obs = Observation::new(env.observation_space());
+        let mut obs = Observation::new(&env.spec().observation_space);
         let (_, resets) = measure(env.as_mut(), &mut obs);
         // The search for a way over a lake may still grow its memory a few times.
         assert!(resets <= 4, "{id}: {resets} allocations in resets");

@@ -37,7 +37,8 @@ fn broken_environments_are_found_where_they_break() {
         (Fault::GlobalState, Some((9, 1)), "the observation differs"),
         (Fault::AcceptsEverything, Some((0, 1)), "Discrete(2) was accepted"),
         (Fault::UntypedRefusal, Some((0, 1)), "must give an action error"),
-        (Fault::SpaceChanges, None, "the spaces are not those of the beginning"),
+        (Fault::SpaceChanges, None, "name, spaces or horizon are not those of the beginning"),
+        (Fault::NameChanges, None, "name, spaces or horizon are not those of the beginning"),
         (Fault::EmptySpace, None, "has no values"),
     ] {
         let error = run(fault).expect_err("it is broken");

@@ -8,17 +8,15 @@ use std::time::Duration;
 use amago_env::guard::{Guarded, guard};
 use amago_env::vector::{Phase, VecEnv, VecEnvError, WorkerFault};
 use amago_env::watchdog::Watchdog;
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Role, Space, Step};
+use amago_env::{Action, Env, EnvError, Observation, Role, Step, TaskSpec};
 use support::{Fault, Scripted};
 
 /// What panics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Nothing,
-    Name,
-    ObservationSpace,
-    ActionSpace,
-    Horizon,
+    Spec,
+    Task,
     Reset,
     Step,
     Metrics,
@@ -42,24 +40,14 @@ impl Fussy {
 }
 
 impl Env for Fussy {
-    fn name(&self) -> &str {
-        self.at(Place::Name);
-        self.0.name()
+    fn spec(&self) -> &TaskSpec {
+        self.at(Place::Spec);
+        self.0.spec()
     }
 
-    fn observation_space(&self) -> &DictSpace {
-        self.at(Place::ObservationSpace);
-        self.0.observation_space()
-    }
-
-    fn action_space(&self) -> &Space {
-        self.at(Place::ActionSpace);
-        self.0.action_space()
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        self.at(Place::Horizon);
-        self.0.horizon()
+    fn task(&self) -> &str {
+        self.at(Place::Task);
+        self.0.task()
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -124,10 +112,8 @@ fn live(second: Place) -> Result<(), VecEnvError> {
 fn a_panic_anywhere_is_a_fault_of_its_worker() {
     live(Place::Nothing).expect("no fault");
     for (place, phase) in [
-        (Place::Name, Phase::Step),
-        (Place::ObservationSpace, Phase::Make),
-        (Place::ActionSpace, Phase::Make),
-        (Place::Horizon, Phase::Make),
+        (Place::Spec, Phase::Make),
+        (Place::Task, Phase::Step),
         (Place::Reset, Phase::Reset),
         (Place::Step, Phase::Step),
         (Place::Metrics, Phase::Step),
@@ -137,7 +123,7 @@ fn a_panic_anywhere_is_a_fault_of_its_worker() {
     ] {
         let error = live(place).expect_err("a panic");
         let [fault] = error.faults() else { panic!("{place:?}: {error}") };
-        let name = if place == Place::Name { "(name unknown)" } else { "scripted" };
+        let name = if place == Place::Task { "(name unknown)" } else { "scripted" };
         assert_eq!((fault.worker, fault.phase, fault.env.as_str()), (1, phase, name), "{place:?}");
         assert!(matches!(&fault.cause, EnvError::Panicked(text) if text == "broken on purpose"), "{error}");
     }
@@ -160,7 +146,7 @@ fn the_successor_of_one_that_cannot_be_dropped_is_ready() {
     assert!(!vector.results()[1].faulted);
     vector.step(&action()).expect("both are ready");
     // One whose successor cannot be used stays, and is told of as that one is.
-    let fault = only(vector.restart(1, Some(Fussy::boxed(Place::Horizon))).cloned());
+    let fault = only(vector.restart(1, Some(Fussy::boxed(Place::Spec))).cloned());
     assert_eq!((fault.worker, fault.phase), (1, Phase::Make));
     vector.step(&action()).expect("the old one plays on");
 }

@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use amago_env::kshot::KShot;
-use amago_env::{Action, Column, DictSpace, Env, EnvError, Observation, Space, Step, registry};
+use amago_env::{Action, Column, Env, EnvError, Observation, Space, Step, TaskSpec, registry};
 use play::Play;
 use support::{Fault, Scripted};
 
@@ -18,7 +18,7 @@ fn wrap(env: Box<dyn Env>, k: usize) -> Play<KShot> {
 #[test]
 fn attempts_follow_one_another_within_one_episode() {
     let mut play = wrap(Box::new(Scripted::new(Fault::None)), 3);
-    assert_eq!(play.env.horizon(), Some(15));
+    assert_eq!(play.env.spec().horizon, Some(15));
     // attempt: begins, ended / k; observation: time / 10, 0.
     assert_eq!(play.reset(0), [1.0, 0.0, 0.0, 0.0]);
     let third = 1.0 / 3.0;
@@ -48,9 +48,9 @@ fn truncation_of_the_last_attempt_is_passed_on() {
             toml::Table::from_iter([("horizon".to_owned(), 4.into()), ("k_shot".to_owned(), k.into())]);
         registry::make("wind", &options).expect("legal options")
     };
-    assert_eq!(make(1).observation_space().to_string(), "{observation: Box(-inf, inf, [2])}");
+    assert_eq!(make(1).spec().observation_space.to_string(), "{observation: Box(-inf, inf, [2])}");
     let mut env = make(2);
-    let space = env.observation_space().clone();
+    let space = env.spec().observation_space.clone();
     assert_eq!(space.to_string(), "{attempt: Box(0, 1, [2]), observation: Box(-inf, inf, [2])}");
     let mut obs = Observation::new(&space);
     env.reset(0, &mut obs).expect("resets");
@@ -77,7 +77,7 @@ fn noise_differs_between_attempts_at_the_same_task() {
     let options = "k_shot = 2\nk_episodes = 1\nrecover_mode = true\nslip_chance = 0.5\nsize = 4\nmax_episode_steps = 40";
     let options = options.parse().expect("a table");
     let mut env = registry::make("meta-frozen-lake", &options).expect("legal options");
-    let mut obs = Observation::new(env.observation_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
     let mut layouts = BTreeSet::new();
     for seed in 0..40 {
         env.reset(seed, &mut obs).expect("resets");
@@ -108,19 +108,10 @@ fn noise_differs_between_attempts_at_the_same_task() {
 
 #[test]
 fn a_taken_key_and_no_attempts_are_refused() {
-    struct Taken(DictSpace, Space);
+    struct Taken(TaskSpec);
     impl Env for Taken {
-        fn name(&self) -> &str {
-            "taken"
-        }
-        fn observation_space(&self) -> &DictSpace {
+        fn spec(&self) -> &TaskSpec {
             &self.0
-        }
-        fn action_space(&self) -> &Space {
-            &self.1
-        }
-        fn horizon(&self) -> Option<usize> {
-            None
         }
         fn reset(&mut self, _: u64, _: &mut Observation) -> Result<(), EnvError> {
             Ok(())
@@ -129,8 +120,8 @@ fn a_taken_key_and_no_attempts_are_refused() {
             Ok(Step::default())
         }
     }
-    let keys = [(KShot::KEY.to_owned(), Space::box_f32(&[1], 0.0, 1.0))];
-    let taken = Taken(DictSpace(keys.into()), Space::Discrete { n: 2 });
+    let keys = [(KShot::KEY, Space::box_f32(&[1], 0.0, 1.0))];
+    let taken = Taken(TaskSpec::new("taken", keys, Space::Discrete { n: 2 }));
     let error = KShot::new(Box::new(taken), 2).err().expect("the key is taken").to_string();
     assert!(error.contains("\"attempt\", which is taken"), "{error}");
     let none = KShot::new(Box::new(Scripted::new(Fault::None)), 0);
@@ -141,20 +132,8 @@ fn a_taken_key_and_no_attempts_are_refused() {
 struct Saving(Scripted);
 
 impl Env for Saving {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        self.0.observation_space()
-    }
-
-    fn action_space(&self) -> &Space {
-        self.0.action_space()
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        self.0.horizon()
+    fn spec(&self) -> &TaskSpec {
+        self.0.spec()
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {

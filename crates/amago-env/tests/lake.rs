@@ -72,7 +72,7 @@ fn the_horizon_truncates_a_lake() {
 fn an_attempt_times_out() {
     let mut play = play(small(2));
     start(&mut play, &LAKE, false, 0);
-    assert_eq!(play.env.horizon(), Some(18), "two attempts of 3 · 3 steps");
+    assert_eq!(play.env.spec().horizon, Some(18), "two attempts of 3 · 3 steps");
     for step in 1..=9 {
         let (seen, last) = play.step(0);
         assert_eq!((seen[2], last), (f32::from(step == 9), Step::default()), "step {step}");
@@ -90,7 +90,7 @@ fn an_attempt_times_out() {
 fn limits_of_attempts_follow_size_mode_and_option() {
     let limits = |hard_mode, max_episode_steps, horizon| {
         let lake = FrozenLakeOptions { hard_mode, max_episode_steps, horizon, ..small(4) };
-        FrozenLake::new(lake).expect("legal options").horizon()
+        FrozenLake::new(lake).expect("legal options").spec().horizon
     };
     assert_eq!(limits(false, 0, 0), Some(36));
     assert_eq!(limits(true, 0, 0), Some(72));
@@ -234,7 +234,7 @@ fn layouts_without_a_way_are_refused() {
         assert!(LakeTask::new(rows, false).is_err(), "{rows:?}");
     }
     let mut env = FrozenLake::new(small(1)).expect("legal options");
-    let mut obs = Observation::new(env.observation_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
     let two = LakeTask::new(&["FF", "FF"], false).expect("a legal layout");
     let error = env.reset_to(two, 0, &mut obs).expect_err("another size");
     assert!(error.to_string().contains("must have 3 rows, not 2"), "{error}");

@@ -1,19 +1,16 @@
 //! Environments that forbid actions.
 
-use std::collections::BTreeMap;
-
 use amago_env::conformance::{self, CheckOptions};
 use amago_env::exploration::{EpsilonGreedyConfig, Exploration, ExplorationConfig};
 use amago_env::vector::{Phase, VecEnv, VecEnvError};
 use amago_env::{
-    Action, ActionError, DictSpace, Env, EnvError, Observation, Role, Space, SpaceError, Step, rng,
+    Action, ActionError, DictSpace, Env, EnvError, Observation, Role, Space, SpaceError, Step, TaskSpec, rng,
 };
 
 /// Three steps with choices of two and of three options. Step `t` allows option `t % 2` of the first
 /// and all but option `t` of the second; any other action is refused.
 struct Narrow {
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     time: usize,
     /// A step whose mask allows nothing of the second choice.
     empty_at: usize,
@@ -23,10 +20,9 @@ struct Narrow {
 
 impl Narrow {
     fn new(empty_at: usize, terminates: bool) -> Self {
-        let mask = (DictSpace::ACTION_MASK.to_owned(), Space::MultiBinary { n: 5 });
-        let observation_space = DictSpace(BTreeMap::from([mask]));
-        let action_space = Space::MultiDiscrete { nvec: vec![2, 3] };
-        Self { observation_space, action_space, time: 0, empty_at, terminates }
+        let mask = (DictSpace::ACTION_MASK, Space::MultiBinary { n: 5 });
+        let spec = TaskSpec::new("narrow", [mask], Space::MultiDiscrete { nvec: vec![2, 3] }).with_horizon(3);
+        Self { spec, time: 0, empty_at, terminates }
     }
 
     fn mask(&self) -> [f32; 5] {
@@ -37,20 +33,8 @@ impl Narrow {
 }
 
 impl Env for Narrow {
-    fn name(&self) -> &str {
-        "narrow"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(3)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, _seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -59,7 +43,7 @@ impl Env for Narrow {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let choices = action.choices(&self.action_space)?;
+        let choices = action.choices(&self.spec.action_space)?;
         let mask = self.mask();
         if mask[choices[0]] == 0.0 || mask[2 + choices[1]] == 0.0 {
             return Err(ActionError { action: action.clone(), space: "the mask".to_owned() }.into());
@@ -133,7 +117,7 @@ fn a_mask_that_allows_nothing_is_an_error() {
 #[test]
 fn a_mask_of_another_width_is_refused() {
     let mut env = Narrow::new(NEVER, true);
-    env.action_space = Space::Discrete { n: 2 };
+    env.spec.action_space = Space::Discrete { n: 2 };
     let error = vector(env).map(|_| ()).expect_err("too wide");
     assert!(matches!(&error, VecEnvError::Space(SpaceError::Mask { .. })), "{error}");
     assert!(error.to_string().contains("action_mask"), "{error}");

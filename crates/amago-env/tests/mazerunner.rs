@@ -81,7 +81,7 @@ fn unusable_mazes_are_refused() {
     let mut refuse = |edit: &dyn Fn(&mut MazeTask), part: &str| {
         let mut task = task(&[(2, 2)]);
         edit(&mut task);
-        let mut obs = amago_env::Observation::new(play.env.observation_space());
+        let mut obs = amago_env::Observation::new(&play.env.spec().observation_space);
         let error = play.env.reset_to(task, &mut obs).expect_err("unusable").to_string();
         assert!(error.contains(part), "\"{error}\" lacks \"{part}\"");
     };

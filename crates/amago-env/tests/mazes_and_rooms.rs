@@ -53,7 +53,7 @@ fn passive_tmaze_shows_its_sign_once_and_fines_other_moves() {
 fn active_tmaze_hides_its_sign_behind_the_start() {
     let options = TMazeActiveOptions { corridor_length: 2, penalty: -0.5, ..TMazeActiveOptions::default() };
     let mut play = Play::new(TMazeActive::new(options).expect("legal options"));
-    assert_eq!(play.env.horizon(), Some(5));
+    assert_eq!(play.env.spec().horizon, Some(5));
     assert_eq!(play.reset(4), [0.0, 0.0]);
     let (seen, first) = play.step(2);
     assert_eq!((seen[0], seen[1].abs(), first), (0.0, 1.0, step(0.0, false)), "going back is free once");

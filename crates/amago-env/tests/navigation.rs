@@ -103,7 +103,7 @@ fn goals_lie_on_the_half_circle_and_starts_in_their_box() {
             lowest[i] = lowest[i].min(at[i]);
             highest[i] = highest[i].max(at[i]);
         }
-        let mut obs = amago_env::Observation::new(play.env.observation_space());
+        let mut obs = amago_env::Observation::new(&play.env.spec().observation_space);
         play.env.retry(seed, 1, &mut obs).expect("another attempt");
         assert!(play.env.draw().is_some());
     }
@@ -122,7 +122,7 @@ fn the_goal_stays_between_attempts() {
         let at_origin = -play.act(&stay).1.reward;
         assert!((at_origin - 1.0).abs() < 1e-6, "the goal is at {at_origin} from the center");
         let beside = -play.act(&towards(1.0, 0.0)).1.reward;
-        let mut obs = amago_env::Observation::new(play.env.observation_space());
+        let mut obs = amago_env::Observation::new(&play.env.spec().observation_space);
         play.env.retry(seed, 7, &mut obs).expect("another attempt");
         assert_eq!(-play.act(&towards(1.0, 0.0)).1.reward, beside, "seed {seed}");
     }

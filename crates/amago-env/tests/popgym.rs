@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use amago_env::builtin::{MultiDomain, MultiDomainOptions, PopGym, PopGymOptions};
+use amago_env::film::Filmed;
+use amago_env::kshot::KShot;
+use amago_env::watchdog::Watchdog;
 use amago_env::{Action, Env, Observation, Role, Space, registry, rng, stream_seed};
 use play::Play;
 use serde::Deserialize;
@@ -44,12 +47,12 @@ fn all_tasks_are_there_with_the_spaces_of_the_package() {
         for (i, size) in SIZES.iter().enumerate() {
             let id = format!("popgym-{family}{size}-v0");
             let env = popgym(&id);
-            assert_eq!(env.name(), id);
-            assert_eq!(env.observation_space().width(), widths[i] + 1, "{id}");
-            assert_eq!(env.action_space().width(), actions[i], "{id}");
-            let continuous = matches!(env.action_space(), Space::Box(_));
+            assert_eq!(env.task(), id);
+            assert_eq!(env.spec().observation_space.width(), widths[i] + 1, "{id}");
+            assert_eq!(env.spec().action_space.width(), actions[i], "{id}");
+            let continuous = matches!(&env.spec().action_space, Space::Box(_));
             assert_eq!(continuous, family.contains("Pendulum"), "{id}");
-            assert_eq!(env.horizon(), Some(horizons[i]), "{id}");
+            assert_eq!(env.spec().horizon, Some(horizons[i]), "{id}");
             expected.insert(id);
         }
     }
@@ -92,7 +95,7 @@ fn the_time_limit_terminates_unless_told_otherwise() {
 #[test]
 fn a_retry_keeps_the_hidden_state_and_draws_new_luck() {
     let mut env = popgym("popgym-MultiarmedBanditHard-v0");
-    let mut obs = Observation::new(env.observation_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
     let mut returns = |attempt: u64| {
         env.retry(7, attempt, &mut obs).expect("a reset");
         let rewards: Vec<f32> =
@@ -143,14 +146,14 @@ impl Summary {
 
 fn random_play(id: &str, stream: u64, episodes: u64) -> (Summary, Summary) {
     let mut env = popgym(id);
-    let mut obs = Observation::new(env.observation_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
     let mut choices = rng(0, Role::Policy, stream, 0);
     let (mut returns, mut lengths) = (Vec::new(), Vec::new());
     for episode in 0..episodes {
         env.reset(stream_seed(0, Role::EvalEnv, stream, episode), &mut obs).expect("a reset");
         let (mut total, mut length, mut over) = (0.0, 0.0, false);
         while !over {
-            let action = Action::random(env.action_space(), None, &mut choices);
+            let action = Action::random(&env.spec().action_space, None, &mut choices);
             let step = env.step(&action, &mut obs).expect("a step");
             total += f64::from(step.reward);
             length += 1.0;
@@ -184,15 +187,16 @@ fn random_play_scores_as_in_the_package() {
 fn check_multi_domain(play: &mut Play<MultiDomain>, seed: u64, warmup: usize) -> String {
     let seen = play.reset(seed);
     assert_eq!(seen[26..], [0.0, 0.0, 1.0, 0.0], "timer, episode, valid action, reward");
-    let name = play.env.name().to_owned();
+    let name = play.env.task().to_owned();
     let task = name.strip_prefix("MultiDomainPOPGym-").expect("the prefix of the original");
     let single = popgym(&format!("popgym-{task}-v0"));
-    let (width, actions) = (single.observation_space().width() - 1, single.action_space().width());
-    let horizon = single.horizon().expect("known");
+    let (width, actions) = (single.spec().observation_space.width() - 1, single.spec().action_space.width());
+    let horizon = single.spec().horizon.expect("known");
     let mut choices = rng(seed, Role::Policy, 0, 0);
     let (mut time, mut episode, mut begun) = (0, 0, 0);
     loop {
-        let Action::Discrete(action) = Action::random(play.env.action_space(), None, &mut choices) else {
+        let Action::Discrete(action) = Action::random(&play.env.spec().action_space, None, &mut choices)
+        else {
             panic!("another kind of action")
         };
         let (seen, step) = play.step(action);
@@ -210,7 +214,7 @@ fn check_multi_domain(play: &mut Play<MultiDomain>, seed: u64, warmup: usize) ->
         }
         assert_eq!((step.terminated, step.truncated), (episode > warmup, false));
         if step.terminated {
-            assert_eq!(play.env.name(), name);
+            assert_eq!(play.env.task(), name);
             return task.to_owned();
         }
     }
@@ -220,11 +224,34 @@ fn check_multi_domain(play: &mut Play<MultiDomain>, seed: u64, warmup: usize) ->
 fn multi_domain_episodes_are_built_of_single_ones() {
     for warmup in [1, 3] {
         let env = MultiDomain::new(MultiDomainOptions { warmup_episodes: warmup }).expect("legal options");
-        assert_eq!(env.observation_space().width(), 30);
-        assert_eq!(env.action_space(), &Space::Discrete { n: 26 });
+        assert_eq!(env.spec().observation_space.width(), 30);
+        assert_eq!(&env.spec().action_space, &Space::Discrete { n: 26 });
         let mut play = Play::new(env);
         let tasks: BTreeSet<String> =
             (0..300).map(|seed| check_multi_domain(&mut play, seed, warmup)).collect();
         assert_eq!(tasks.len(), 27);
+    }
+}
+
+#[test]
+fn wrappers_tell_which_task_is_played() {
+    let limit = std::time::Duration::from_secs(60);
+    let plain = || registry::make("multi-domain-popgym", &toml::Table::new()).expect("legal options");
+    let wrapped: [Box<dyn Env>; 3] = [
+        Box::new(KShot::new(plain(), 2).expect("a free key")),
+        Box::new(Filmed::new(plain(), |_, _| Ok(()))),
+        Box::new(Watchdog::new(plain(), limit)),
+    ];
+    for mut env in wrapped {
+        let mut alone = Play::new(MultiDomain::new(MultiDomainOptions::default()).expect("legal options"));
+        let mut obs = Observation::new(&env.spec().observation_space);
+        let mut tasks = BTreeSet::new();
+        for seed in 0..10 {
+            alone.reset(seed);
+            env.reset(seed, &mut obs).expect("resets");
+            assert_eq!((env.task(), env.spec().name.as_str()), (alone.env.task(), "multi-domain-popgym"));
+            tasks.insert(env.task().to_owned());
+        }
+        assert!(tasks.len() > 3, "{tasks:?}");
     }
 }

@@ -76,7 +76,7 @@ fn the_wind_carries_the_agent_to_the_edge_of_its_drawing() {
 /// Draws a state and checks the drawing by itself.
 fn drawing(env: &dyn Env) -> (Frame, String) {
     let (frame, text) = (env.render().expect("an image"), env.render_text().expect("text"));
-    let name = env.name();
+    let name = env.task();
     assert!(frame.width > 0 && frame.height > 0, "{name}");
     assert_eq!(frame.rgb.len(), 3 * frame.width * frame.height, "{name}");
     // A cell is a square of eight pixels, or a character and a space.
@@ -91,7 +91,7 @@ fn every_environment_is_drawn_and_changes() {
         let what = format!("{} {options}", spec.id);
         let mut env = registry::make(spec.id, &options.parse().expect("a table")).expect("legal options");
         drawing(env.as_ref());
-        let mut obs = Observation::new(env.observation_space());
+        let mut obs = Observation::new(&env.spec().observation_space);
         env.reset(3, &mut obs).expect("a reset");
         let (first, begin) = drawing(env.as_ref());
         let pixels: BTreeSet<&[u8]> = first.rgb.chunks_exact(3).collect();
@@ -99,7 +99,7 @@ fn every_environment_is_drawn_and_changes() {
         let mut choices = rng(3, Role::Policy, 0, 0);
         let mut changed = (false, false);
         for _ in 0..50 {
-            let action = Action::random(env.action_space(), obs.action_mask(), &mut choices);
+            let action = Action::random(&env.spec().action_space, obs.action_mask(), &mut choices);
             let done = env.step(&action, &mut obs).expect("a step").done();
             let (frame, text) = drawing(env.as_ref());
             assert_eq!((frame.width, frame.height), (first.width, first.height), "{what}");
@@ -123,7 +123,7 @@ fn a_film_shows_each_state_that_is_played_and_no_other() {
         log.lock().expect("one thread").push((env.render_text(), step));
         Ok(())
     });
-    let mut obs = Observation::new(env.observation_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
     let mut expected = Vec::new();
     let (mut env, mut plain): (Box<dyn Env>, _) = (Box::new(env), plain);
     for seed in 0..3 {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use amago_env::{BoxSpace, DictSpace, Dtype, Space, SpaceError, validate_spaces};
+use amago_env::{BoxSpace, DictSpace, Dtype, Space, SpaceError, TaskSpec};
 
 #[test]
 fn contains_tells_legal_from_illegal() {
@@ -58,9 +58,9 @@ fn validate_refuses_unusable_spaces() {
 #[test]
 fn infinite_actions_are_refused_and_observations_not() {
     let open = Space::box_f32(&[2], f32::NEG_INFINITY, 1.0);
-    let observation = DictSpace::single(open.clone());
-    assert_eq!(validate_spaces(&observation, &Space::box_f32(&[2], -3.0, 1.0)), Ok(()));
-    let error = validate_spaces(&observation, &open).expect_err("infinite");
+    let task = |action| TaskSpec::new("open", open.clone(), action);
+    assert_eq!(task(Space::box_f32(&[2], -3.0, 1.0)).validate(), Ok(()));
+    let error = task(open.clone()).validate().expect_err("infinite");
     assert_eq!(error, SpaceError::Unbounded("Box(-inf, 1, [2])".to_owned()));
     assert!(error.to_string().contains("finite"));
 }
@@ -69,7 +69,7 @@ fn infinite_actions_are_refused_and_observations_not() {
 fn a_mask_fits_the_actions() {
     let check = |n: usize, action: Space| {
         let keys = [("action_mask", Space::MultiBinary { n }), ("x", Space::box_f32(&[1], 0.0, 1.0))];
-        validate_spaces(&DictSpace(keys.map(|(k, s)| (k.to_owned(), s)).into()), &action)
+        TaskSpec::new("masked", keys, action).validate()
     };
     assert_eq!(check(3, Space::Discrete { n: 3 }), Ok(()));
     assert_eq!(check(5, Space::MultiDiscrete { nvec: vec![2, 3] }), Ok(()));

@@ -78,13 +78,13 @@ fn replay<E: Env, O: DeserializeOwned>(
     for set in sets(id) {
         assert_eq!(set.env, id);
         let mut env = make(parse(&set.options)).expect("legal options");
-        let mut obs = Observation::new(env.observation_space());
+        let mut obs = Observation::new(&env.spec().observation_space);
         for (i, episode) in set.episodes.iter().enumerate() {
             let at = |t: usize| format!("{id} {} episode {i} step {t}", set.options);
             reset(&mut env, &episode.task, &mut obs).unwrap_or_else(|e| panic!("{}: {e}", at(0)));
             compare(&at(0), &obs, &episode.obs[0]);
             for (t, action) in episode.actions.iter().enumerate() {
-                let action = match env.action_space() {
+                let action = match &env.spec().action_space {
                     Space::Box(_) => Action::Continuous(parse(action)),
                     _ => Action::Discrete(parse(action)),
                 };
@@ -169,14 +169,14 @@ fn spread(values: &[f64]) -> [f64; 2] {
 fn play(set: &Set) -> [[f64; 2]; 2] {
     let options = parse::<toml::Table>(&set.options);
     let mut env = registry::make(&set.env, &options).expect("legal options");
-    let mut obs = Observation::new(env.observation_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
     let mut choices = rng(0, Role::Policy, 0, 0);
     let (mut returns, mut lengths) = (Vec::new(), Vec::new());
     for episode in 0..set.random_play.episodes {
         env.reset(stream_seed(0, Role::EvalEnv, 0, episode), &mut obs).expect("resets");
         let (mut total, mut length) = (0.0, 0.0);
         loop {
-            let action = Action::random(env.action_space(), None, &mut choices);
+            let action = Action::random(&env.spec().action_space, None, &mut choices);
             let step = env.step(&action, &mut obs).expect("a legal action");
             total += f64::from(step.reward);
             length += 1.0;

@@ -42,7 +42,7 @@ fn behind_it_an_environment_is_the_same() {
 #[test]
 fn one_that_hangs_is_given_up_in_time() {
     let mut env = Watchdog::new(Box::new(Scripted::new(Fault::Hangs)), LIMIT);
-    let mut obs = Observation::new(env.observation_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
     let action = Action::Discrete(0);
     env.reset(0, &mut obs).expect("awake");
     (0..2).for_each(|_| assert_eq!(env.step(&action, &mut obs).expect("awake").reward, 1.0));
@@ -58,7 +58,7 @@ fn one_that_hangs_is_given_up_in_time() {
 #[test]
 fn a_panic_is_told_as_without_it() {
     let mut env = Watchdog::new(Box::new(Scripted::new(Fault::PanicInStep)), LIMIT * 50);
-    let mut obs = Observation::new(env.observation_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
     env.reset(0, &mut obs).expect("the first steps are fine");
     let mut steps = (0..5).map(|_| env.step(&Action::Discrete(0), &mut obs));
     let error = steps.find_map(Result::err).expect("it panics");

@@ -8,7 +8,7 @@ use amago_env::exploration::Exploration;
 use amago_env::guard::{Guarded, guard};
 use amago_env::kshot::KShot;
 use amago_env::watchdog::Watchdog;
-use amago_env::{DictSpace, Env, EnvError, Space, registry, validate_spaces};
+use amago_env::{DictSpace, Env, EnvError, Space, TaskSpec, registry};
 use amago_replay::{Layout, Relabeler, Spaces};
 use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
@@ -120,14 +120,15 @@ impl Plan {
         let make_env: EnvFactory = Arc::new(move || guard(|| make_env()));
         // Made to be looked at; it is dropped again, which may fail as well.
         let env = Guarded::new(make_env()?);
-        let (observation_space, action_space, horizon) = env.constants()?;
-        validate_spaces(&observation_space, &action_space)?;
+        let task = env.try_spec()?;
+        task.validate()?;
+        let TaskSpec { observation_space, action_space, horizon, .. } = task;
         let spec = obs_spec(&observation_space, &action_space);
         let head = config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
         config.agent.tstep_encoder.validate_obs(&spec.obs).map_err(|cause| {
             TrainError::Agent(amago_agent::ConfigError::Model { part: "tstep_encoder", cause })
         })?;
-        reach::check_positions(&config, env.horizon())?;
+        reach::check_positions(&config, horizon)?;
         check_faults(train)?;
         check_mixture(&config)?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;

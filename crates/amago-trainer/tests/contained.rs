@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Space, Step, registry};
+use amago_env::{Action, Env, EnvError, Observation, Step, TaskSpec, registry};
 use amago_trainer::{Plan, RunConfig, TrainError};
 use support::{Recorder, lines, names, tiny, train};
 
@@ -13,10 +13,8 @@ use support::{Recorder, lines, names, tiny, train};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Factory,
-    Name,
-    ObservationSpace,
-    ActionSpace,
-    Horizon,
+    Spec,
+    Task,
     Reset,
     Step,
     Metrics,
@@ -25,12 +23,10 @@ enum Place {
     Drop,
 }
 
-const PLACES: [Place; 11] = [
+const PLACES: [Place; 9] = [
     Place::Factory,
-    Place::Name,
-    Place::ObservationSpace,
-    Place::ActionSpace,
-    Place::Horizon,
+    Place::Spec,
+    Place::Task,
     Place::Reset,
     Place::Step,
     Place::Metrics,
@@ -60,24 +56,14 @@ impl Fuse {
 struct Fussy(Box<dyn Env>, Fuse);
 
 impl Env for Fussy {
-    fn name(&self) -> &str {
-        self.1.at(Place::Name);
-        self.0.name()
+    fn spec(&self) -> &TaskSpec {
+        self.1.at(Place::Spec);
+        self.0.spec()
     }
 
-    fn observation_space(&self) -> &DictSpace {
-        self.1.at(Place::ObservationSpace);
-        self.0.observation_space()
-    }
-
-    fn action_space(&self) -> &Space {
-        self.1.at(Place::ActionSpace);
-        self.0.action_space()
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        self.1.at(Place::Horizon);
-        self.0.horizon()
+    fn task(&self) -> &str {
+        self.1.at(Place::Task);
+        self.0.task()
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -161,7 +147,7 @@ fn a_run_that_puts_up_with_nothing_ends_with_everything_saved() {
 
 #[test]
 fn a_plan_tells_what_its_environment_does() {
-    for place in [Place::Factory, Place::ObservationSpace, Place::ActionSpace, Place::Horizon] {
+    for place in [Place::Factory, Place::Spec] {
         let always = move || -> Result<Box<dyn Env>, EnvError> {
             let fuse = Fuse { place, lit: Arc::new(true.into()), calls: Arc::new(5.into()) };
             fuse.at(Place::Factory);

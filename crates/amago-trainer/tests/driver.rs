@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use amago_agent::Agent;
 use amago_env::vector::VecEnv;
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Rng, Role, Space, Step, rng};
+use amago_env::{Action, DictSpace, Env, EnvError, Observation, Rng, Role, Space, Step, TaskSpec, rng};
 use amago_replay::{Store, StoreConfig};
 use amago_trainer::{Collector, Plan, PolicyDriver, Silent, StopFlag};
 use burn::module::Module;
@@ -15,11 +15,9 @@ use support::{device, probabilities, tiny};
 
 /// Random observations; episodes of a fixed length, another one in each environment.
 struct Noise {
-    length: usize,
+    spec: TaskSpec,
     time: usize,
     draws: Rng,
-    observation_space: DictSpace,
-    action_space: Space,
 }
 
 impl Noise {
@@ -30,20 +28,8 @@ impl Noise {
 }
 
 impl Env for Noise {
-    fn name(&self) -> &str {
-        "noise"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(self.length)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -55,14 +41,13 @@ impl Env for Noise {
         self.time += 1;
         self.observe(obs)?;
         let reward = self.draws.random();
-        Ok(Step { reward, terminated: self.time == self.length, truncated: false })
+        Ok(Step { reward, terminated: Some(self.time) == self.spec.horizon, truncated: false })
     }
 }
 
 fn noise(length: usize) -> Box<dyn Env> {
-    let observation_space = DictSpace::single(Space::box_f32(&[2], 0.0, 1.0));
-    let action_space = Space::Discrete { n: 3 };
-    Box::new(Noise { length, time: 0, draws: Rng::seed_from_u64(0), observation_space, action_space })
+    let spec = TaskSpec::new("noise", Space::box_f32(&[2], 0.0, 1.0), Space::Discrete { n: 3 });
+    Box::new(Noise { spec: spec.with_horizon(length), time: 0, draws: Rng::seed_from_u64(0) })
 }
 
 /// How far two lists of probabilities are apart.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use amago_agent::Agent;
 use amago_env::vector::VecEnv;
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Rng, Role, Space, Step, rng};
+use amago_env::{Action, DictSpace, Env, EnvError, Observation, Rng, Role, Space, Step, TaskSpec, rng};
 use amago_replay::{Store, StoreConfig};
 use amago_trainer::{
     ActionChoice, Collector, Episodes, Plan, Play, PolicyDriver, RunDir, Silent, StopFlag, Trainer, evaluate,
@@ -19,21 +19,18 @@ use support::{Recorder, alone, device, probabilities, tiny, train};
 
 /// Random observations for ever, whatever it says of its horizon.
 struct Endless {
-    horizon: Option<usize>,
     saves: bool,
     draws: Rng,
     seed: u64,
     time: u64,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
 }
 
 impl Endless {
     fn new(horizon: Option<usize>, saves: bool) -> Self {
-        let observation_space = DictSpace::single(Space::box_f32(&[2], 0.0, 1.0));
-        let action_space = Space::Discrete { n: 3 };
-        let draws = Rng::seed_from_u64(0);
-        Self { horizon, saves, draws, seed: 0, time: 0, observation_space, action_space }
+        let spec = TaskSpec::new("endless", Space::box_f32(&[2], 0.0, 1.0), Space::Discrete { n: 3 });
+        let spec = TaskSpec { horizon, ..spec };
+        Self { spec, saves, draws: Rng::seed_from_u64(0), seed: 0, time: 0 }
     }
 
     fn observe(&mut self, obs: &mut Observation) -> Result<(), EnvError> {
@@ -43,20 +40,8 @@ impl Endless {
 }
 
 impl Env for Endless {
-    fn name(&self) -> &str {
-        "endless"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        self.horizon
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -67,7 +52,7 @@ impl Env for Endless {
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
         self.time += 1;
         self.observe(obs)?;
-        let reward = f32::from(action.choice(&self.action_space)? == (self.time % 3) as usize);
+        let reward = f32::from(action.choice(&self.spec.action_space)? == (self.time % 3) as usize);
         Ok(Step { reward, ..Step::default() })
     }
 

@@ -41,8 +41,8 @@ fn camera(obs: &Observation) -> Vec<u8> {
 /// Plays one episode of the mirrored lamp, and returns it with its images.
 fn episode(seed: u64) -> (TrajectoryBuilder, Vec<Vec<u8>>) {
     let mut env = Lamp::new(true);
-    let mut obs = Observation::new(env.observation_space());
-    let mut builder = TrajectoryBuilder::new(env.observation_space(), env.action_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
+    let mut builder = TrajectoryBuilder::new(&env.spec().observation_space, &env.spec().action_space);
     env.reset(seed, &mut obs).expect("no faults");
     builder.start(&obs).expect("it fits");
     let mut seen = vec![camera(&obs)];
@@ -72,7 +72,7 @@ fn bytes_survive_builder_store_batch_and_tensor() {
     let whole = Arc::new(first);
     let batch = collate(&[Slice::new(whole.clone(), 0, EPISODE), Slice::new(whole, 1, 3)]);
 
-    let layout = obs_layout(Lamp::new(true).observation_space());
+    let layout = obs_layout(&Lamp::new(true).spec().observation_space);
     let tensors = train_batch(batch, &layout, &device()).obs;
     let [(key, image)] = &tensors.images.iter().collect::<Vec<_>>()[..] else { panic!("one image") };
     assert_eq!(key.as_str(), "camera");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Role, Space, Step, registry, stream_seed};
+use amago_env::{Action, DictSpace, Env, EnvError, Observation, Role, Step, TaskSpec, registry, stream_seed};
 use amago_trainer::{Event, Observer, Plan, RunConfig, StopFlag, TrainError};
 use support::envs::{Fault, all_fail};
 use support::{Recorder, lines, tiny, train, train_until};
@@ -40,7 +40,7 @@ impl Unreliable {
             Way::Error => Err(EnvError::Failed("the simulator is gone".to_owned())),
             Way::Panic => panic!("broken on purpose"),
             Way::Garbage => {
-                let width = self.observation_space().iter().map(|(_, s)| s.width()).sum();
+                let width = self.spec().observation_space.width();
                 obs.write(DictSpace::SINGLE, &vec![f32::NAN; width])
             }
             Way::Hang => {
@@ -52,20 +52,8 @@ impl Unreliable {
 }
 
 impl Env for Unreliable {
-    fn name(&self) -> &str {
-        self.env.name()
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        self.env.observation_space()
-    }
-
-    fn action_space(&self) -> &Space {
-        self.env.action_space()
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        self.env.horizon()
+    fn spec(&self) -> &TaskSpec {
+        self.env.spec()
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {

@@ -5,74 +5,45 @@
 
 use std::sync::Arc;
 
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Role, Space, Step, conformance, rng};
+use amago_env::{
+    Action, DictSpace, Env, EnvError, Observation, Role, Space, Step, TaskSpec, conformance, rng,
+};
 use amago_trainer::{ConfigSource, Plan, RunDir, Silent, StopFlag, Trainer, load_config};
 use rand::RngExt;
 
 const BLANKS: usize = 3;
 
 struct Recall {
-    observation: DictSpace,
-    action: Space,
+    spec: TaskSpec,
     bit: usize,
     time: usize,
-    right: bool,
 }
 
 impl Recall {
     fn new() -> Self {
-        Self {
-            observation: DictSpace::single(Space::box_f32(&[2], 0.0, 1.0)),
-            action: Space::Discrete { n: 2 },
-            bit: 0,
-            time: 0,
-            right: false,
-        }
-    }
-
-    fn write(&self, obs: &mut Observation) -> Result<(), EnvError> {
-        let mut shown = [0.0; 2];
-        if self.time == 0 {
-            shown[self.bit] = 1.0;
-        }
-        obs.write(DictSpace::SINGLE, &shown)
+        let spec = TaskSpec::new("recall", Space::box_f32(&[2], 0.0, 1.0), Space::Discrete { n: 2 });
+        Self { spec: spec.with_horizon(BLANKS + 1), bit: 0, time: 0 }
     }
 }
 
 impl Env for Recall {
-    fn name(&self) -> &str {
-        "recall"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(BLANKS + 1)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
         self.bit = rng(seed, Role::TrainEnv, 0, 0).random_range(0..2);
         self.time = 0;
-        self.write(obs)
+        let shown = [0, 1].map(|i| f32::from(i == self.bit));
+        obs.write(DictSpace::SINGLE, &shown)
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let choice = action.choice(&self.action)?;
+        let right = action.choice(&self.spec.action_space)? == self.bit;
         self.time += 1;
         let terminated = self.time == BLANKS + 1;
-        self.right = terminated && choice == self.bit;
-        self.write(obs)?;
-        Ok(Step { reward: f32::from(self.right), terminated, truncated: false })
-    }
-
-    fn success(&self) -> Option<bool> {
-        Some(self.right)
+        obs.write(DictSpace::SINGLE, &[0.0, 0.0])?;
+        Ok(Step { reward: f32::from(terminated && right), terminated, truncated: false })
     }
 }
 
@@ -111,8 +82,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let run = RunDir::create(&folder, &plan.config)?;
     let mut trainer = Trainer::new(plan, run, &burn::tensor::Device::default())?;
     let outcome = trainer.run(&StopFlag::default(), &mut Silent)?;
-    let success = outcome.eval.and_then(|eval| eval.success).unwrap_or(0.0);
-    println!("after {} updates: {:.0} % right (chance is 50 %)", outcome.meta.updates, 100.0 * success);
+    let right = outcome.eval.map_or(0.0, |eval| eval.return_mean);
+    println!("after {} updates: {:.0} % right (chance is 50 %)", outcome.meta.updates, 100.0 * right);
     println!("run folder: {}", folder.display());
     Ok(())
 }

@@ -173,7 +173,7 @@ fn envs(args: &EnvsArgs) -> Result<Ending> {
     let mut all = Vec::new();
     for spec in registry::specs() {
         let env = registry::make(spec.id, &toml::Table::new())?;
-        let (obs, act) = (env.observation_space(), env.action_space());
+        let (obs, act) = (&env.spec().observation_space, &env.spec().action_space);
         if args.json {
             all.push(summary::env(spec, obs, act));
             continue;
@@ -204,7 +204,7 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
         run_dir => Some(load_run(Path::new(run_dir), &args.device)?),
     };
     if let Some(Loaded { plan, .. }) = &loaded {
-        let (obs, act) = (envs[0].observation_space(), envs[0].action_space());
+        let (obs, act) = (&envs[0].spec().observation_space, &envs[0].spec().action_space);
         if *obs != plan.observation_space || *act != plan.action_space {
             bail!(
                 "the policy of {} was trained on {} -> {}, but {} has {obs} -> {act}",

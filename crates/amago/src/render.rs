@@ -41,12 +41,12 @@ pub fn filmed(env: Box<dyn Env>, target: &str) -> Result<Box<dyn Env>> {
 
 /// Draws one state; episodes are counted from 1.
 fn show(env: &dyn Env, step: Option<Step>, (episode, t): (usize, usize), target: &Target) -> Result<()> {
-    let cannot = || format!("{} cannot be drawn", env.name());
+    let cannot = || format!("{} cannot be drawn", env.task());
     match target {
         Target::Text => {
             let text = env.render_text().with_context(cannot)?;
             let reward = step.map_or(String::new(), |s| format!(", reward {}", s.reward));
-            print(format_args!("{} episode {episode}, step {t}{reward}\n{text}\n", env.name()))
+            print(format_args!("{} episode {episode}, step {t}{reward}\n{text}\n", env.task()))
         }
         Target::Frames(folder) => {
             let frame = env.render().with_context(cannot)?;

@@ -82,7 +82,7 @@ fn measure(id: &str, args: &Args, threads: u32) -> Result<Spread> {
     let mut envs = (0..threads).map(make).collect::<Result<Vec<_>, _>>()?;
     let mut choices = rng(args.seed, Role::Policy, 0, 0);
     let actions: Vec<Action> =
-        (0..ACTIONS).map(|_| Action::random(envs[0].action_space(), None, &mut choices)).collect();
+        (0..ACTIONS).map(|_| Action::random(&envs[0].spec().action_space, None, &mut choices)).collect();
     let mut rates = Vec::new();
     for repetition in 0..=args.repetitions {
         let started = Instant::now();
@@ -118,7 +118,7 @@ fn measure_original(id: &str, args: &Args, python: &Path) -> Result<Spread> {
 
 /// Takes `args.steps` steps, starting a new episode whenever one ends.
 fn play(env: &mut dyn Env, actions: &[Action], args: &Args) -> Result<()> {
-    let mut obs = Observation::new(env.observation_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
     let mut episode = 0;
     let mut over = true;
     for action in actions.iter().cycle().take(args.steps as usize) {

@@ -14,6 +14,7 @@ mod navigation;
 mod popgym;
 mod tmaze;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -29,14 +30,12 @@ use crate::{Env, EnvError};
 
 /// What the registry needs to know of a built-in environment.
 pub(crate) trait Builtin: Env + Sized + 'static {
-    /// Options as written in a configuration file.
-    type Options: Default + Serialize + DeserializeOwned;
+    /// Options as written in a configuration file; the comments on its fields are what listings say of them.
+    type Options: Default + Serialize + DeserializeOwned + JsonSchema;
     /// Name in configuration files and in metrics.
     const ID: &'static str;
     /// One line for listings.
     const SUMMARY: &'static str;
-    /// Name and meaning of every option. A test keeps the names equal to the fields of `Options`.
-    const OPTION_DOCS: &'static [(&'static str, &'static str)];
 
     /// Builds the environment, refusing unusable options.
     fn build(options: Self::Options) -> Result<Self, EnvError>;

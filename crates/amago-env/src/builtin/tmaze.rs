@@ -1,17 +1,18 @@
 //! T-Mazes: remember a sign from the beginning of a corridor to its end.
 
 use rand::{RngExt, SeedableRng};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Builtin, cells, require};
 use crate::render::Grid;
-use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step, TaskSpec};
 
 /// Moves of the four actions: forward, up, back, down.
 const MOVES: [(i64, i64); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
 
 /// Options of [`TMazePassive`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TMazePassiveOptions {
     /// Steps between the sign and the junction.
@@ -31,7 +32,7 @@ impl Default for TMazePassiveOptions {
 }
 
 /// Options of [`TMazeActive`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TMazeActiveOptions {
     /// Steps between the start and the junction.
@@ -63,8 +64,7 @@ impl Default for TMazeActiveOptions {
 #[derive(Debug)]
 struct Maze {
     options: TMazeActiveOptions,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     length: usize,
     junction: i64,
     position: (i64, i64),
@@ -87,10 +87,11 @@ impl Maze {
         })?;
         require(id, options.goal_reward.is_finite(), || "goal_reward must be finite".to_owned())?;
         require(id, options.distract_reward.is_finite(), || "distract_reward must be finite".to_owned())?;
+        let length = options.corridor_length + 2 * options.oracle_length + 1;
         Ok(Self {
-            observation_space: DictSpace::single(Space::box_f32(&[2], -1.0, 1.0)),
-            action_space: Space::Discrete { n: 4 },
-            length: options.corridor_length + 2 * options.oracle_length + 1,
+            spec: TaskSpec::new(id, Space::box_f32(&[2], -1.0, 1.0), Space::Discrete { n: 4 })
+                .with_horizon(length),
+            length,
             junction: (options.corridor_length + options.oracle_length) as i64,
             position: (0, 0),
             goal: 1,
@@ -109,7 +110,7 @@ impl Maze {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let action = action.choice(&self.action_space)?;
+        let action = action.choice(&self.spec.action_space)?;
         self.time += 1;
         let (x, y) = (self.position.0 + MOVES[action].0, self.position.1 + MOVES[action].1);
         let corridor = y == 0 && (0..=self.junction).contains(&x);
@@ -227,20 +228,8 @@ macro_rules! maze_env {
         }
 
         impl Env for $maze {
-            fn name(&self) -> &str {
-                Self::ID
-            }
-
-            fn observation_space(&self) -> &DictSpace {
-                &self.0.observation_space
-            }
-
-            fn action_space(&self) -> &Space {
-                &self.0.action_space
-            }
-
-            fn horizon(&self) -> Option<usize> {
-                Some(self.0.length)
+            fn spec(&self) -> &TaskSpec {
+                &self.0.spec
             }
 
             fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -269,12 +258,6 @@ impl Builtin for TMazePassive {
     type Options = TMazePassiveOptions;
     const ID: &'static str = "tmaze-passive";
     const SUMMARY: &'static str = "remember a sign seen at the first step to the end of a corridor";
-    const OPTION_DOCS: &'static [(&'static str, &'static str)] = &[
-        ("corridor_length", "steps between the sign and the junction"),
-        ("goal_reward", "reward at the end, in the arm that the sign named"),
-        ("penalty", "added for every action other than forward; not above 0"),
-        ("distract_reward", "added for every step that ends at the sign"),
-    ];
 
     fn build(options: Self::Options) -> Result<Self, EnvError> {
         Self::new(options)
@@ -285,13 +268,6 @@ impl Builtin for TMazeActive {
     type Options = TMazeActiveOptions;
     const ID: &'static str = "tmaze-active";
     const SUMMARY: &'static str = "go back to see a sign, then remember it to the end of a corridor";
-    const OPTION_DOCS: &'static [(&'static str, &'static str)] = &[
-        ("corridor_length", "steps between the start and the junction"),
-        ("oracle_length", "steps back from the start to the sign"),
-        ("goal_reward", "reward at the end, in the arm that the sign named"),
-        ("penalty", "added for every late action other than forward; not above 0"),
-        ("distract_reward", "added for every step that ends at the sign"),
-    ];
 
     fn build(options: Self::Options) -> Result<Self, EnvError> {
         Self::new(options)

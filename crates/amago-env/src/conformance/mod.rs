@@ -14,7 +14,7 @@ mod play;
 
 use std::collections::BTreeSet;
 
-use crate::{Action, Env, EnvError, Space, SpaceError, validate_spaces};
+use crate::{Action, Env, EnvError, Space, SpaceError};
 use play::Player;
 
 /// How much to play.
@@ -63,9 +63,9 @@ pub enum ConformanceError {
     /// A space cannot be used.
     #[error(transparent)]
     Space(#[from] SpaceError),
-    /// Two environments made alike have other spaces, or a space changed.
-    #[error("episode {episode}: the spaces are not those of the beginning")]
-    SpacesChanged {
+    /// Two environments made alike have other specs, or a spec changed.
+    #[error("episode {episode}: name, spaces or horizon are not those of the beginning")]
+    SpecChanged {
         /// Episode after which it was seen.
         episode: u64,
     },
@@ -116,7 +116,7 @@ pub enum Violation {
 
 /// Plays random episodes and checks every rule of the contract: equal seeds give equal episodes,
 /// also after another history; observations, rewards and metrics are finite and in their spaces;
-/// illegal actions are refused with [`EnvError::Action`]; the horizon holds; spaces stay the same.
+/// illegal actions are refused with [`EnvError::Action`]; the horizon holds; the spec stays the same.
 ///
 /// # Errors
 /// The first rule broken, with episode and step.
@@ -125,12 +125,13 @@ pub fn check(
     options: &CheckOptions,
 ) -> Result<ConformanceReport, ConformanceError> {
     let env = make().map_err(ConformanceError::Make)?;
-    validate_spaces(env.observation_space(), env.action_space())?;
+    env.spec().validate()?;
     let mut first = Player::new(env, options, 0);
-    let mut second = Player::new(make().map_err(ConformanceError::Make)?, options, 1);
-    if !second.has_spaces_of(&first) {
-        return Err(ConformanceError::SpacesChanged { episode: 0 });
+    let other = make().map_err(ConformanceError::Make)?;
+    if first.spec() != other.spec() {
+        return Err(ConformanceError::SpecChanged { episode: 0 });
     }
+    let mut second = Player::new(other, options, 1);
     let mut report = ConformanceReport {
         episodes: options.episodes,
         steps: 0,
@@ -161,7 +162,7 @@ pub fn check(
             report.varies_with_seed |= first.play(episode, 0)?.compare(trace, episode).is_err();
         }
     }
-    for action in illegal(first.action_space()) {
+    for action in illegal(&first.spec().action_space) {
         first.refuses(&action)?;
     }
     report.metrics = names.into_iter().collect();

@@ -3,13 +3,12 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{CheckOptions, ConformanceError, Violation};
-use crate::{Action, Column, DictSpace, Env, Observation, Role, Space, Step, guard, rng, stream_seed};
+use crate::{Action, Column, Env, Observation, Role, Step, TaskSpec, guard, rng, stream_seed};
 
-/// One environment and the spaces it began with.
+/// One environment and what it said of itself at the beginning.
 pub(super) struct Player<'a> {
     env: Box<dyn Env>,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     obs: Observation,
     options: &'a CheckOptions,
     /// Byte left where the environment writes nothing; other players leave another.
@@ -69,17 +68,14 @@ impl Trace {
 
 impl<'a> Player<'a> {
     pub fn new(env: Box<dyn Env>, options: &'a CheckOptions, byte: u8) -> Self {
-        let (observation_space, action_space) = (env.observation_space().clone(), env.action_space().clone());
-        let obs = Observation::new(&observation_space);
-        Self { env, observation_space, action_space, obs, options, byte }
+        let spec = env.spec().clone();
+        let obs = Observation::new(&spec.observation_space);
+        Self { env, spec, obs, options, byte }
     }
 
-    pub fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    pub fn has_spaces_of(&self, other: &Player<'_>) -> bool {
-        self.observation_space == other.observation_space && self.action_space == other.action_space
+    /// What the environment said at the beginning.
+    pub fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     /// Plays the episode of one seed with the random actions of another.
@@ -89,10 +85,8 @@ impl<'a> Player<'a> {
         let outcome = self.episode(episode, actions, &mut trace);
         let step = trace.moments.len();
         outcome.map_err(|violation| ConformanceError::Play { episode, step, violation })?;
-        if self.env.observation_space() != &self.observation_space
-            || self.env.action_space() != &self.action_space
-        {
-            return Err(ConformanceError::SpacesChanged { episode });
+        if self.env.spec() != &self.spec {
+            return Err(ConformanceError::SpecChanged { episode });
         }
         Ok(trace)
     }
@@ -102,12 +96,12 @@ impl<'a> Player<'a> {
         self.reset(episode)?;
         trace.moments.push(Moment { obs: digest(&self.obs), step: Step::default() });
         while !trace.finished && trace.moments.len() <= self.options.max_steps {
-            if let Some(horizon) = self.env.horizon().filter(|h| trace.moments.len() > *h) {
+            if let Some(horizon) = self.env.spec().horizon.filter(|h| trace.moments.len() > *h) {
                 return Err(Violation::BeyondHorizon(horizon));
             }
-            let action = Action::random(&self.action_space, self.obs.action_mask(), &mut choices);
+            let action = Action::random(&self.spec.action_space, self.obs.action_mask(), &mut choices);
             self.obs.poison(self.byte);
-            let step = guard::step(self.env.as_mut(), &action, &self.observation_space, &mut self.obs)?;
+            let step = guard::step(self.env.as_mut(), &action, &self.spec.observation_space, &mut self.obs)?;
             trace.moments.push(Moment { obs: digest(&self.obs), step });
             trace.total += f64::from(step.reward);
             trace.finished = step.done();
@@ -128,7 +122,7 @@ impl<'a> Player<'a> {
     fn reset(&mut self, episode: u64) -> Result<(), Violation> {
         let seed = stream_seed(self.options.seed, Role::EvalEnv, 0, episode);
         self.obs.poison(self.byte);
-        Ok(guard::reset(self.env.as_mut(), seed, &self.observation_space, &mut self.obs)?)
+        Ok(guard::reset(self.env.as_mut(), seed, &self.spec.observation_space, &mut self.obs)?)
     }
 
     /// Checks that an illegal action gives an action error.

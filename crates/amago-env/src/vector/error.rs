@@ -51,7 +51,7 @@ pub struct WorkerFault {
 impl WorkerFault {
     /// An environment that failed before its first episode.
     pub(super) fn making(worker: usize, env: &Guarded, cause: EnvError) -> Self {
-        Self { worker, env: guard::name(&**env), episode: 0, phase: Phase::Make, cause }
+        Self { worker, env: guard::task(&**env), episode: 0, phase: Phase::Make, cause }
     }
 }
 

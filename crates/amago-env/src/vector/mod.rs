@@ -13,7 +13,7 @@ mod worker;
 use rayon::prelude::*;
 
 use crate::guard::{self, Guarded};
-use crate::{Action, DictSpace, Env, Observation, Role, Space, Step, validate_spaces};
+use crate::{Action, DictSpace, Env, Observation, Role, Space, Step, TaskSpec};
 pub use error::{Phase, VecEnvError, WorkerFault};
 pub use state::WorkerState;
 use worker::Worker;
@@ -101,9 +101,9 @@ impl VecEnv {
     pub fn new(envs: Vec<Box<dyn Env>>, run_seed: u64, role: Role) -> Result<Self, VecEnvError> {
         let envs: Vec<_> = envs.into_iter().map(Guarded::new).collect();
         let first = envs.first().ok_or(VecEnvError::Empty)?;
-        let (observation_space, action_space, _) =
-            first.constants().map_err(|cause| WorkerFault::making(0, first, cause))?;
-        validate_spaces(&observation_space, &action_space)?;
+        let spec = first.try_spec().map_err(|cause| WorkerFault::making(0, first, cause))?;
+        spec.validate()?;
+        let TaskSpec { observation_space, action_space, .. } = spec;
         let results = vec![WorkerStep::new(Observation::new(&observation_space)); envs.len()];
         let mut vector =
             Self { workers: Vec::new(), results, observation_space, action_space, parallel: Parallel::Auto };
@@ -130,18 +130,21 @@ impl VecEnv {
 
     /// Refuses an environment with other spaces; gives its horizon.
     fn check_spaces(&self, worker: usize, env: &Guarded) -> Result<Option<usize>, VecEnvError> {
-        let (observation_space, action_space, horizon) =
-            env.constants().map_err(|cause| WorkerFault::making(worker, env, cause))?;
+        let spec = env.try_spec().map_err(|cause| WorkerFault::making(worker, env, cause))?;
         let differ = |which, expected: String, got: String| {
-            Err(VecEnvError::SpacesDiffer { worker, env: guard::name(&**env), which, expected, got })
+            Err(VecEnvError::SpacesDiffer { worker, env: guard::task(&**env), which, expected, got })
         };
-        if observation_space != self.observation_space {
-            return differ("observation", self.observation_space.to_string(), observation_space.to_string());
+        if spec.observation_space != self.observation_space {
+            return differ(
+                "observation",
+                self.observation_space.to_string(),
+                spec.observation_space.to_string(),
+            );
         }
-        if action_space != self.action_space {
-            return differ("action", self.action_space.to_string(), action_space.to_string());
+        if spec.action_space != self.action_space {
+            return differ("action", self.action_space.to_string(), spec.action_space.to_string());
         }
-        Ok(horizon)
+        Ok(spec.horizon)
     }
 
     /// Chooses whether to use threads.

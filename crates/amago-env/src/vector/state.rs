@@ -3,7 +3,7 @@
 use super::action_log::{decode, encode};
 use super::worker::Worker;
 use super::{Phase, VecEnv, VecEnvError, WorkerStep};
-use crate::guard::{guard, name};
+use crate::guard::{guard, task};
 use crate::{Action, Column, DictSpace, Observation, Space};
 
 /// What a checkpoint keeps of one worker.
@@ -83,7 +83,7 @@ impl Worker {
     fn save(&mut self) -> Option<Vec<u8>> {
         let saved = guard(|| Ok(self.env.save_state()));
         saved.unwrap_or_else(|cause| {
-            let fault = self.fault(name(&*self.env), Phase::Save, cause);
+            let fault = self.fault(task(&*self.env), Phase::Save, cause);
             self.faults.push(fault);
             None
         })

@@ -53,14 +53,14 @@ impl Worker {
         self.ready = false;
         self.horizon = horizon;
         let old = std::mem::replace(&mut self.env, env);
-        let name = guard::name(&*old);
+        let name = guard::task(&*old);
         let dropped = old.discard();
         self.faults.extend(dropped.err().map(|cause| self.fault(name, Phase::Drop, cause)));
     }
 
     /// Drops the environment.
     pub fn close(self) -> Option<WorkerFault> {
-        let name = guard::name(&*self.env);
+        let name = guard::task(&*self.env);
         let Self { env, index: worker, next_episode, .. } = self;
         let episode = next_episode.saturating_sub(1);
         let cause = env.discard().err()?;
@@ -128,7 +128,7 @@ impl Worker {
             let mut metrics = Vec::new();
             self.env.metrics(&mut |name, value| metrics.push((name.to_owned(), value)));
             Ok(EpisodeStats {
-                task: self.env.name().to_owned(),
+                task: self.env.task().to_owned(),
                 episode: self.next_episode - 1,
                 episode_return: self.episode_return,
                 length,
@@ -142,7 +142,7 @@ impl Worker {
     fn fail(&mut self, result: &mut WorkerStep, phase: Phase, cause: EnvError) {
         self.ready = false;
         result.faulted = true;
-        let fault = self.fault(guard::name(&*self.env), phase, cause);
+        let fault = self.fault(guard::task(&*self.env), phase, cause);
         self.faults.push(fault);
     }
 

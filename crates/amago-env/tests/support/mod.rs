@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
+use amago_env::{Action, DictSpace, Env, EnvError, Observation, Space, Step, TaskSpec};
 
 /// What a seed cannot know.
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -31,6 +31,7 @@ pub enum Fault {
     GlobalState,
     ForgetsToWrite,
     SpaceChanges,
+    NameChanges,
     /// Does not answer for a minute.
     Hangs,
 }
@@ -38,8 +39,7 @@ pub enum Fault {
 /// Observation `[t / 10, 0]`, reward 1 per step, ends after five steps.
 pub struct Scripted {
     fault: Fault,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     pub time: usize,
     resets: usize,
 }
@@ -47,8 +47,10 @@ pub struct Scripted {
 impl Scripted {
     pub fn new(fault: Fault) -> Self {
         let width = if fault == Fault::EmptySpace { 0 } else { 2 };
-        let observation_space = DictSpace::single(Space::box_f32(&[width], 0.0, 1.0));
-        Self { fault, observation_space, action_space: Space::Discrete { n: 2 }, time: 0, resets: 0 }
+        let horizon = if fault == Fault::TooLong { 4 } else { 5 };
+        let (observation, action) = (Space::box_f32(&[width], 0.0, 1.0), Space::Discrete { n: 2 });
+        let spec = TaskSpec::new("scripted", observation, action).with_horizon(horizon);
+        Self { fault, spec, time: 0, resets: 0 }
     }
 
     fn observe(&self, second: f32, obs: &mut Observation) -> Result<(), EnvError> {
@@ -67,7 +69,8 @@ impl Scripted {
             }
             Fault::PanicInStep => panic!("broken on purpose"),
             Fault::Hangs => thread::sleep(Duration::from_secs(60)),
-            Fault::SpaceChanges => self.action_space = Space::Discrete { n: 3 },
+            Fault::SpaceChanges => self.spec.action_space = Space::Discrete { n: 3 },
+            Fault::NameChanges => self.spec.name.push_str(", again"),
             _ => {}
         }
         Ok(1.0)
@@ -75,20 +78,8 @@ impl Scripted {
 }
 
 impl Env for Scripted {
-    fn name(&self) -> &str {
-        "scripted"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(if self.fault == Fault::TooLong { 4 } else { 5 })
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, _seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -100,7 +91,7 @@ impl Env for Scripted {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        match (self.fault, action.choice(&self.action_space)) {
+        match (self.fault, action.choice(&self.spec.action_space)) {
             (Fault::AcceptsEverything, _) | (_, Ok(_)) => {}
             (Fault::UntypedRefusal, Err(e)) => return Err(EnvError::Failed(e.to_string())),
             (_, Err(e)) => return Err(e.into()),

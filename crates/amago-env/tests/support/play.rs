@@ -12,7 +12,7 @@ pub struct Play<E> {
 #[allow(dead_code)]
 impl<E: Env> Play<E> {
     pub fn new(env: E) -> Self {
-        let obs = Observation::new(env.observation_space());
+        let obs = Observation::new(&env.spec().observation_space);
         Self { env, obs }
     }
 

@@ -1,7 +1,9 @@
 //! Workers that are saved in the middle of an episode.
 
 use amago_env::vector::VecEnv;
-use amago_env::{Action, Column, DictSpace, Env, EnvError, Observation, Role, Space, Step, registry};
+use amago_env::{
+    Action, Column, DictSpace, Env, EnvError, Observation, Role, Space, Step, TaskSpec, registry,
+};
 
 use crate::{actions, lakes, play};
 
@@ -80,31 +82,19 @@ fn states_of_before_are_still_read() {
 }
 
 /// Counts up, from a number that no seed knows.
-pub struct Counter(f32, DictSpace, Space);
+pub struct Counter(f32, TaskSpec);
 
 impl Counter {
     pub fn vector(start: f32) -> VecEnv {
-        let space = DictSpace::single(Space::box_f32(&[1], -1e7, 100.0));
-        let env = Counter(start, space, Space::Discrete { n: 2 });
+        let space = Space::box_f32(&[1], -1e7, 100.0);
+        let env = Counter(start, TaskSpec::new("counter", space, Space::Discrete { n: 2 }));
         VecEnv::new(vec![Box::new(env)], 0, Role::TrainEnv).expect("spaces")
     }
 }
 
 impl Env for Counter {
-    fn name(&self) -> &str {
-        "counter"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
+    fn spec(&self) -> &TaskSpec {
         &self.1
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.2
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        None
     }
 
     fn reset(&mut self, _: u64, obs: &mut Observation) -> Result<(), EnvError> {

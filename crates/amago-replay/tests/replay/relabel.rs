@@ -109,14 +109,14 @@ fn what_follows_no_instruction_is_refused() {
 /// Random episodes of MazeRunner: what the environment recorded.
 fn mazes(options: &str, episodes: u64) -> Vec<Trajectory> {
     let mut env = registry::make("mazerunner", &options.parse().unwrap()).unwrap();
-    let mut obs = Observation::new(env.observation_space());
-    let mut builder = TrajectoryBuilder::new(env.observation_space(), env.action_space());
+    let mut obs = Observation::new(&env.spec().observation_space);
+    let mut builder = TrajectoryBuilder::new(&env.spec().observation_space, &env.spec().action_space);
     let mut choices = amago_env::rng(1, Role::Policy, 0, 0);
     let mut play = |seed| {
         env.reset(seed, &mut obs).unwrap();
         builder.start(&obs).unwrap();
         loop {
-            let action = Action::random(env.action_space(), None, &mut choices);
+            let action = Action::random(&env.spec().action_space, None, &mut choices);
             let step = env.step(&action, &mut obs).unwrap();
             builder.push(&action, &step, &obs).unwrap();
             if step.done() {

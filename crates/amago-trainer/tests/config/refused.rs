@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amago_agent::LossMask;
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Space, Step, registry};
+use amago_env::{Action, Env, EnvError, Observation, Step, TaskSpec, registry};
 use amago_seqmodel::{Identity, TrajEncoder};
 use amago_trainer::{EncoderFactory, EnvFactory, OwnParts, Plan};
 
@@ -210,7 +210,7 @@ fn an_encoder_that_nobody_asked_for_is_refused() {
 #[test]
 fn positions_need_a_vector_for_every_timestep() {
     let learned = "agent.traj_encoder.pos_emb=learned";
-    let horizon = Plan::new(tiny(&[])).and_then(|plan| plan.make_envs(1)).expect("a task")[0].horizon();
+    let horizon = Plan::new(tiny(&[])).and_then(|plan| plan.make_envs(1)).expect("a task")[0].spec().horizon;
     let horizon = horizon.expect("a corridor ends");
     let plan =
         |max_time: usize| Plan::new(tiny(&[learned, &format!("agent.traj_encoder.max_time={max_time}")]));
@@ -223,19 +223,10 @@ fn positions_need_a_vector_for_every_timestep() {
 /// A task that names no horizon may last longer than any table.
 #[test]
 fn learned_positions_of_an_endless_task_are_worth_a_warning() {
-    struct Endless(Box<dyn Env>);
+    struct Endless(Box<dyn Env>, TaskSpec);
     impl Env for Endless {
-        fn name(&self) -> &str {
-            self.0.name()
-        }
-        fn observation_space(&self) -> &DictSpace {
-            self.0.observation_space()
-        }
-        fn action_space(&self) -> &Space {
-            self.0.action_space()
-        }
-        fn horizon(&self) -> Option<usize> {
-            None
+        fn spec(&self) -> &TaskSpec {
+            &self.1
         }
         fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
             self.0.reset(seed, obs)
@@ -248,8 +239,11 @@ fn learned_positions_of_an_endless_task_are_worth_a_warning() {
     for (settings, told) in [(&learned[..], 1), (&[], 0)] {
         let config = tiny(settings);
         let task = config.env.clone();
-        let make: EnvFactory =
-            Arc::new(move || Ok(Box::new(Endless(registry::make(&task.id, &task.options)?))));
+        let make: EnvFactory = Arc::new(move || {
+            let env = registry::make(&task.id, &task.options)?;
+            let spec = TaskSpec { horizon: None, ..env.spec().clone() };
+            Ok(Box::new(Endless(env, spec)))
+        });
         let plan = Plan::with_env(config, make).expect("a legal plan");
         assert_eq!(plan.warnings().len(), told);
         assert!(plan.warnings().iter().all(|text| text.contains("agent.traj_encoder.max_time = 9")));

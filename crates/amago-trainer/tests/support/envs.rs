@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Space, Step};
+use amago_env::{Action, DictSpace, Env, EnvError, Observation, Space, Step, TaskSpec};
 use amago_trainer::{Plan, RunConfig};
 
 /// How to fail.
@@ -28,17 +28,16 @@ pub const EPISODE: usize = 3;
 /// its reset.
 pub struct Fragile {
     fault: Fault,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     time: usize,
     episodes: usize,
 }
 
 impl Fragile {
     pub fn new(fault: Fault) -> Self {
-        let observation_space = DictSpace::single(Space::box_f32(&[2], 0.0, 1.0));
-        let action_space = Space::Discrete { n: 2 };
-        Self { fault, observation_space, action_space, time: 0, episodes: 0 }
+        let (observation, action) = (Space::box_f32(&[2], 0.0, 1.0), Space::Discrete { n: 2 });
+        let spec = TaskSpec::new("fragile", observation, action).with_horizon(EPISODE);
+        Self { fault, spec, time: 0, episodes: 0 }
     }
 
     fn observe(&self, obs: &mut Observation) -> Result<(), EnvError> {
@@ -61,20 +60,8 @@ impl Fragile {
 }
 
 impl Env for Fragile {
-    fn name(&self) -> &str {
-        "fragile"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(EPISODE)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, _seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -87,7 +74,7 @@ impl Env for Fragile {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        action.choice(&self.action_space)?;
+        action.choice(&self.spec.action_space)?;
         self.time += 1;
         self.observe(obs)?;
         let broken = self.episodes > HEALTHY && self.time == 2;

@@ -1,10 +1,9 @@
 //! A task whose sensor fails once.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use amago_env::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+use amago_env::{Action, Env, EnvError, Observation, Rng, Space, Step, TaskSpec};
 use amago_trainer::{Plan, RunConfig};
 use rand::{RngExt, SeedableRng};
 
@@ -14,8 +13,7 @@ pub const EPISODE: usize = 10;
 /// The key `sign` is a number around plus or minus one: its sign is the answer, worth one. The key `clock` counts
 /// steps.
 pub struct Glitch {
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     /// What the first episode of all shows instead, in its fourth step.
     value: Option<f32>,
     shown: Arc<AtomicBool>,
@@ -39,20 +37,8 @@ impl Glitch {
 }
 
 impl Env for Glitch {
-    fn name(&self) -> &str {
-        "glitch"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(EPISODE)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -61,7 +47,7 @@ impl Env for Glitch {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let right = action.choice(&self.action_space)? == self.answer;
+        let right = action.choice(&self.spec.action_space)? == self.answer;
         self.time += 1;
         self.observe(obs)?;
         Ok(Step { reward: f32::from(u8::from(right)), terminated: self.time == EPISODE, truncated: false })
@@ -72,12 +58,11 @@ impl Env for Glitch {
 pub fn glitch(config: RunConfig, value: Option<f32>) -> Plan {
     let key = |low, high| Space::box_f32(&[1], low, high);
     let keys = [("sign", key(f32::NEG_INFINITY, f32::INFINITY)), ("clock", key(0.0, 1.0))];
-    let keys: BTreeMap<_, _> = keys.into_iter().map(|(name, space)| (name.to_owned(), space)).collect();
+    let spec = TaskSpec::new("glitch", keys, Space::Discrete { n: 2 }).with_horizon(EPISODE);
     let shown = Arc::new(AtomicBool::new(false));
     let make = move || -> Result<Box<dyn Env>, EnvError> {
         Ok(Box::new(Glitch {
-            observation_space: DictSpace(keys.clone()),
-            action_space: Space::Discrete { n: 2 },
+            spec: spec.clone(),
             value,
             shown: shown.clone(),
             draws: Rng::seed_from_u64(0),

@@ -1,8 +1,6 @@
 //! A small task with images: name the side that is bright.
 
-use std::collections::BTreeMap;
-
-use amago_env::{Action, BoxSpace, DictSpace, Dtype, Env, EnvError, Observation, Rng, Space, Step};
+use amago_env::{Action, BoxSpace, DictSpace, Dtype, Env, EnvError, Observation, Rng, Space, Step, TaskSpec};
 use rand::{RngExt, SeedableRng};
 
 pub const IMAGE: [usize; 3] = [5, 4, 3];
@@ -13,8 +11,7 @@ pub const EPISODE: usize = 4;
 /// `camera` is bright on the left or on the right. With a mirror the observation has a second key, a
 /// switch that is plus or minus one, and minus one swaps the answers: only both keys together tell them.
 pub struct Lamp {
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     mirror: bool,
     draws: Rng,
     time: usize,
@@ -29,12 +26,12 @@ impl Lamp {
             high: vec![255.0; PIXELS],
             dtype: Dtype::U8,
         };
-        let mut keys = BTreeMap::from([("camera".to_owned(), Space::Box(bytes))]);
+        let mut keys = DictSpace::from([("camera", Space::Box(bytes))]);
         if mirror {
-            keys.insert("switch".to_owned(), Space::box_f32(&[1], -1.0, 1.0));
+            keys.0.insert("switch".to_owned(), Space::box_f32(&[1], -1.0, 1.0));
         }
-        let (observation_space, action_space) = (DictSpace(keys), Space::Discrete { n: 2 });
-        Self { observation_space, action_space, mirror, draws: Rng::seed_from_u64(0), time: 0, answer: 0 }
+        let spec = TaskSpec::new("lamp", keys, Space::Discrete { n: 2 }).with_horizon(EPISODE);
+        Self { spec, mirror, draws: Rng::seed_from_u64(0), time: 0, answer: 0 }
     }
 
     fn observe(&mut self, obs: &mut Observation) -> Result<(), EnvError> {
@@ -56,20 +53,8 @@ impl Lamp {
 }
 
 impl Env for Lamp {
-    fn name(&self) -> &str {
-        "lamp"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(EPISODE)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -78,7 +63,7 @@ impl Env for Lamp {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let right = action.choice(&self.action_space)? == self.answer;
+        let right = action.choice(&self.spec.action_space)? == self.answer;
         self.time += 1;
         self.observe(obs)?;
         Ok(Step { reward: f32::from(right), terminated: self.time == EPISODE, truncated: false })

@@ -1,9 +1,8 @@
 //! Two small tasks: one with numbers as actions, one with choices of which some are illegal.
 
-use std::collections::BTreeMap;
-
 use amago_env::{
-    Action, ActionError, BoxSpace, DictSpace, Dtype, Env, EnvError, Observation, Rng, Role, Space, Step, rng,
+    Action, ActionError, BoxSpace, DictSpace, Dtype, Env, EnvError, Observation, Rng, Role, Space, Step,
+    TaskSpec, rng,
 };
 use rand::{RngExt, SeedableRng};
 
@@ -13,8 +12,7 @@ pub const STEPS: usize = 6;
 /// Hit a point that is shown at the first step only. The reward of each step is one minus the distance
 /// in units of the bounds' half widths, so a policy without memory cannot do well.
 pub struct Aim {
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     target: [f32; 2],
     time: usize,
 }
@@ -26,9 +24,9 @@ impl Aim {
     pub fn new() -> Self {
         let [first, second] = Self::BOUNDS;
         let (low, high) = (vec![first[0], second[0]], vec![first[1], second[1]]);
-        let action_space = Space::Box(BoxSpace { shape: vec![2], low, high, dtype: Dtype::F32 });
-        let observation_space = DictSpace::single(Space::box_f32(&[3], -1.0, 1.0));
-        Self { observation_space, action_space, target: [0.0; 2], time: 0 }
+        let action = Space::Box(BoxSpace { shape: vec![2], low, high, dtype: Dtype::F32 });
+        let spec = TaskSpec::new("aim", Space::box_f32(&[3], -1.0, 1.0), action).with_horizon(STEPS);
+        Self { spec, target: [0.0; 2], time: 0 }
     }
 
     fn observe(&self, obs: &mut Observation) -> Result<(), EnvError> {
@@ -38,20 +36,8 @@ impl Aim {
 }
 
 impl Env for Aim {
-    fn name(&self) -> &str {
-        "aim"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(STEPS)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -62,7 +48,7 @@ impl Env for Aim {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let numbers = action.numbers(&self.action_space)?;
+        let numbers = action.numbers(&self.spec.action_space)?;
         let distance = numbers.iter().zip(Self::BOUNDS).zip(self.target).map(|((x, [low, high]), target)| {
             let centred = 2.0 * (x - low) / (high - low) - 1.0;
             (centred - target).powi(2)
@@ -78,8 +64,7 @@ impl Env for Aim {
 /// step; each step forbids some, at random but never all. The reward is the mean worth of the two
 /// options taken. A forbidden option is refused.
 pub struct Pick {
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     worth: [f32; 7],
     mask: [f32; 7],
     draws: Rng,
@@ -94,9 +79,9 @@ impl Pick {
             (DictSpace::ACTION_MASK, Space::MultiBinary { n: 7 }),
             ("worth", Space::box_f32(&[7], 0.0, 1.0)),
         ];
+        let action = Space::MultiDiscrete { nvec: Self::OPTIONS.to_vec() };
         Self {
-            observation_space: DictSpace(BTreeMap::from(keys.map(|(k, s)| (k.to_owned(), s)))),
-            action_space: Space::MultiDiscrete { nvec: Self::OPTIONS.to_vec() },
+            spec: TaskSpec::new("pick", keys, action).with_horizon(STEPS),
             worth: [0.0; 7],
             mask: [0.0; 7],
             draws: Rng::seed_from_u64(0),
@@ -116,20 +101,8 @@ impl Pick {
 }
 
 impl Env for Pick {
-    fn name(&self) -> &str {
-        "pick"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(STEPS)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -140,10 +113,10 @@ impl Env for Pick {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let choices = action.choices(&self.action_space)?;
+        let choices = action.choices(&self.spec.action_space)?;
         let taken = [choices[0], Self::OPTIONS[0] + choices[1]];
         if taken.iter().any(|i| self.mask[*i] == 0.0) {
-            let space = format!("{} under the mask {:?}", self.action_space, self.mask);
+            let space = format!("{} under the mask {:?}", self.spec.action_space, self.mask);
             return Err(ActionError { action: action.clone(), space }.into());
         }
         let reward = taken.iter().map(|i| self.worth[*i]).sum::<f32>() / 2.0;
@@ -155,16 +128,16 @@ impl Env for Pick {
 
 /// Three bits shown at the first step; the reward of each step is the share of bits that are matched.
 pub struct Match {
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     bits: [bool; 3],
     time: usize,
 }
 
 impl Match {
     pub fn new() -> Self {
-        let observation_space = DictSpace::single(Space::MultiBinary { n: 3 });
-        Self { observation_space, action_space: Space::MultiBinary { n: 3 }, bits: [false; 3], time: 0 }
+        let bits = Space::MultiBinary { n: 3 };
+        let spec = TaskSpec::new("match", bits.clone(), bits).with_horizon(STEPS);
+        Self { spec, bits: [false; 3], time: 0 }
     }
 
     fn observe(&self, obs: &mut Observation) -> Result<(), EnvError> {
@@ -173,20 +146,8 @@ impl Match {
 }
 
 impl Env for Match {
-    fn name(&self) -> &str {
-        "match"
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(STEPS)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -196,7 +157,7 @@ impl Env for Match {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let bits = action.bits(&self.action_space)?;
+        let bits = action.bits(&self.spec.action_space)?;
         let right = bits.iter().zip(self.bits).filter(|(a, b)| **a == *b).count();
         self.time += 1;
         self.observe(obs)?;

@@ -105,7 +105,7 @@ fn envs_lists_every_environment_and_option() {
         assert!(own.contains(spec.summary) && own.contains("observation {"), "{own}");
         for option in spec.options() {
             let line = format!("{} = {}", option.name, option.default);
-            assert!(own.contains(&line) && own.contains(option.doc), "{line} is missing: {own}");
+            assert!(own.contains(&line) && own.contains(&option.doc), "{line} is missing: {own}");
         }
     }
 }

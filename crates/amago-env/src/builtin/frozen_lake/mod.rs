@@ -1,13 +1,14 @@
 //! Meta frozen lake: several attempts to cross the same unknown lake.
 
+mod options;
 mod task;
 
 use rand::{RngExt, SeedableRng};
-use serde::{Deserialize, Serialize};
 
 use super::{Builtin, cells, require};
 use crate::render::Grid;
-use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step, TaskSpec};
+pub use options::FrozenLakeOptions;
 pub use task::LakeTask;
 use task::{Search, Tile};
 
@@ -15,46 +16,6 @@ use task::{Search, Tile};
 const SENSOR_NOISE_CHANCE: f64 = 0.25;
 /// Hard mode: chance that the ice breaks behind the agent.
 const BREAK_CHANCE: f64 = 0.33;
-/// A larger lake is a typing error, and would not fit in memory twice per actor.
-const MAX_SIZE: usize = 1000;
-
-/// Options of [`FrozenLake`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FrozenLakeOptions {
-    /// Side of the square lake.
-    pub size: usize,
-    /// Attempts on each new lake.
-    pub k_episodes: usize,
-    /// Swap action indices on some lakes, add noise to the position, break the ice behind the agent.
-    pub hard_mode: bool,
-    /// Falling in costs 0.1 and puts the agent back, instead of ending the attempt.
-    pub recover_mode: bool,
-    /// Probability that the agent slips: its move becomes standing still.
-    pub slip_chance: f64,
-    /// Steps after which an attempt has failed. 0 for `size²`, in hard mode `2·size²`.
-    pub max_episode_steps: usize,
-    /// Whether the observation tells which attempt it is. Without, a policy can be tested with more attempts than
-    /// it was trained with.
-    pub show_k_progress: bool,
-    /// The whole episode is truncated after this many steps. 0 for no limit beside that of its attempts.
-    pub horizon: usize,
-}
-
-impl Default for FrozenLakeOptions {
-    fn default() -> Self {
-        Self {
-            size: 5,
-            k_episodes: 10,
-            hard_mode: false,
-            recover_mode: false,
-            slip_chance: 0.0,
-            max_episode_steps: 0,
-            show_k_progress: true,
-            horizon: 0,
-        }
-    }
-}
 
 /// An unknown lake and `k_episodes` attempts to walk from one corner to the opposite one.
 ///
@@ -74,8 +35,7 @@ impl Default for FrozenLakeOptions {
 #[derive(Debug)]
 pub struct FrozenLake {
     options: FrozenLakeOptions,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     /// The lake of this episode.
     task: LakeTask,
     /// The tiles of this attempt, with the holes that broke in it.
@@ -96,19 +56,12 @@ impl FrozenLake {
     /// # Errors
     /// When an option is out of its range.
     pub fn new(options: FrozenLakeOptions) -> Result<Self, EnvError> {
-        let id = Self::ID;
-        require(id, (2..=MAX_SIZE).contains(&options.size), || {
-            format!("size must be from 2 to {MAX_SIZE}, not {}", options.size)
-        })?;
-        require(id, options.k_episodes >= 1, || "k_episodes must be at least 1".to_owned())?;
-        require(id, (0.0..=1.0).contains(&options.slip_chance), || {
-            format!("slip_chance is a probability, not {}", options.slip_chance)
-        })?;
+        options.validate()?;
         let task = LakeTask::flat(options.size);
         let width = if options.show_k_progress { 4 } else { 3 };
         Ok(Self {
-            observation_space: DictSpace::single(Space::box_f32(&[width], 0.0, 1.0)),
-            action_space: Space::Discrete { n: 5 },
+            spec: TaskSpec::new(Self::ID, Space::box_f32(&[width], 0.0, 1.0), Space::Discrete { n: 5 })
+                .with_horizon(options.max_steps()),
             active: task.tiles.clone(),
             task,
             search: Search::default(),
@@ -153,21 +106,6 @@ impl FrozenLake {
         self.attempt_time = 0;
     }
 
-    /// Longest attempt.
-    fn max_episode_steps(&self) -> usize {
-        let FrozenLakeOptions { size, hard_mode, max_episode_steps, .. } = self.options;
-        match max_episode_steps {
-            0 => size * size * if hard_mode { 2 } else { 1 },
-            steps => steps,
-        }
-    }
-
-    /// Longest episode.
-    fn max_steps(&self) -> usize {
-        let attempts = self.max_episode_steps().saturating_mul(self.options.k_episodes);
-        if self.options.horizon == 0 { attempts } else { attempts.min(self.options.horizon) }
-    }
-
     /// Where the action leads, walls included.
     fn target(&mut self, action: usize) -> (usize, usize) {
         let (dx, dy) = self.task.step(action);
@@ -196,20 +134,8 @@ impl FrozenLake {
 }
 
 impl Env for FrozenLake {
-    fn name(&self) -> &str {
-        Self::ID
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(self.max_steps())
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -224,7 +150,7 @@ impl Env for FrozenLake {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let action = action.choice(&self.action_space)?;
+        let action = action.choice(&self.spec.action_space)?;
         self.time += 1;
         self.attempt_time += 1;
         let size = self.options.size;
@@ -235,7 +161,7 @@ impl Env for FrozenLake {
         let tile = self.active[next.0 * size + next.1];
         let attempt = self.outcomes.len();
         let over = tile == Tile::Goal || (tile == Tile::Hole && !self.options.recover_mode);
-        let ends = over || self.attempt_time >= self.max_episode_steps();
+        let ends = over || self.attempt_time >= self.options.longest_attempt();
         if ends {
             self.outcomes.push(tile == Tile::Goal);
             self.begin_attempt();
@@ -249,7 +175,7 @@ impl Env for FrozenLake {
         };
         self.observe(ends, attempt, obs)?;
         let terminated = self.outcomes.len() >= self.options.k_episodes;
-        Ok(Step { reward, terminated, truncated: !terminated && self.time >= self.max_steps() })
+        Ok(Step { reward, terminated, truncated: !terminated && self.time >= self.options.max_steps() })
     }
 
     fn metrics(&self, report: &mut dyn FnMut(&str, f64)) {
@@ -286,22 +212,6 @@ impl Builtin for FrozenLake {
     type Options = FrozenLakeOptions;
     const ID: &'static str = "meta-frozen-lake";
     const SUMMARY: &'static str = "several attempts to cross the same unknown frozen lake";
-    const OPTION_DOCS: &'static [(&'static str, &'static str)] = &[
-        ("size", "side of the square lake"),
-        ("k_episodes", "attempts on each new lake"),
-        ("hard_mode", "swap action indices, add noise to the position, break the ice behind the agent"),
-        ("recover_mode", "falling in costs 0.1 and puts the agent back, instead of ending the attempt"),
-        ("slip_chance", "probability that a move becomes standing still"),
-        (
-            "max_episode_steps",
-            "steps after which an attempt has failed; 0 for size², in hard mode twice that",
-        ),
-        ("show_k_progress", "whether the observation tells which attempt it is"),
-        (
-            "horizon",
-            "the whole episode is truncated after this many steps; 0 for no limit beside the attempts'",
-        ),
-    ];
 
     fn build(options: Self::Options) -> Result<Self, EnvError> {
         Self::new(options)

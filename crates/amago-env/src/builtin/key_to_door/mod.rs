@@ -3,11 +3,12 @@
 mod task;
 
 use rand::SeedableRng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Builtin, cells, require};
 use crate::render::Grid;
-use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step, TaskSpec};
 use task::MOVES;
 pub use task::{KeyToDoorTask, Location};
 
@@ -15,7 +16,7 @@ pub use task::{KeyToDoorTask, Location};
 const REPORTED_TRIALS: usize = 10;
 
 /// Options of [`KeyToDoor`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KeyToDoorOptions {
     /// Hide key and door. When false the observation shows where they are.
@@ -26,11 +27,11 @@ pub struct KeyToDoorOptions {
     pub max_episode_steps: usize,
     /// Steps of all trials in one room.
     pub meta_rollout_horizon: usize,
-    /// Where each trial begins.
+    /// Where each trial begins: "random" or [x, y].
     pub start_location: Location,
-    /// Where the key lies.
+    /// Where the key lies: "random" or [x, y].
     pub key_location: Location,
-    /// Where the door is.
+    /// Where the door is: "random" or [x, y].
     pub goal_location: Location,
     /// Shuffle the meaning of the actions in each new room.
     pub randomize_actions: bool,
@@ -68,8 +69,7 @@ impl Default for KeyToDoorOptions {
 #[derive(Debug)]
 pub struct KeyToDoor {
     options: KeyToDoorOptions,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     task: KeyToDoorTask,
     position: (usize, usize),
     has_key: bool,
@@ -103,8 +103,8 @@ impl KeyToDoor {
         }
         let width = if options.dark { 4 } else { 8 };
         Ok(Self {
-            observation_space: DictSpace::single(Space::box_f32(&[width], 0.0, 1.0)),
-            action_space: Space::Discrete { n: 5 },
+            spec: TaskSpec::new(id, Space::box_f32(&[width], 0.0, 1.0), Space::Discrete { n: 5 })
+                .with_horizon(options.meta_rollout_horizon),
             task: KeyToDoorTask { start: (0, 0), key: (0, 0), door: (0, 0), moves: MOVES },
             position: (0, 0),
             has_key: false,
@@ -181,20 +181,8 @@ impl KeyToDoor {
 }
 
 impl Env for KeyToDoor {
-    fn name(&self) -> &str {
-        Self::ID
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(self.options.meta_rollout_horizon)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -203,7 +191,7 @@ impl Env for KeyToDoor {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let action = action.choice(&self.action_space)?;
+        let action = action.choice(&self.spec.action_space)?;
         self.time += 1;
         let reward = if self.trial_over {
             self.begin_trial();
@@ -251,16 +239,6 @@ impl Builtin for KeyToDoor {
     type Options = KeyToDoorOptions;
     const ID: &'static str = "dark-key-to-door";
     const SUMMARY: &'static str = "find a hidden key, then a hidden door, over and over in the same room";
-    const OPTION_DOCS: &'static [(&'static str, &'static str)] = &[
-        ("dark", "hide key and door"),
-        ("size", "side of the square room"),
-        ("max_episode_steps", "steps of one trial, after which the agent is put back to the start"),
-        ("meta_rollout_horizon", "steps of all trials in one room"),
-        ("start_location", "where each trial begins: \"random\" or [x, y]"),
-        ("key_location", "where the key lies: \"random\" or [x, y]"),
-        ("goal_location", "where the door is: \"random\" or [x, y]"),
-        ("randomize_actions", "shuffle the meaning of the actions in each new room"),
-    ];
 
     fn build(options: Self::Options) -> Result<Self, EnvError> {
         Self::new(options)

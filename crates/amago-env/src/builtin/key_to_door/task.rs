@@ -2,13 +2,14 @@
 
 use rand::RngExt;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::KeyToDoorOptions;
 use crate::Rng;
 
 /// A place in the room: `"random"` or `[x, y]` in a configuration file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "LocationForm", into = "LocationForm")]
 pub enum Location {
     /// Drawn uniformly for every episode; two things may share a place.
@@ -17,7 +18,7 @@ pub enum Location {
     At(usize, usize),
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a location is \"random\" or [x, y]")]
 enum LocationForm {
     Word(String),

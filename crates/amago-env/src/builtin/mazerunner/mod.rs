@@ -2,14 +2,13 @@
 
 mod task;
 
-use std::collections::BTreeMap;
-
 use rand::SeedableRng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Builtin, cells, require};
 use crate::render::Grid;
-use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+use crate::{Action, Env, EnvError, Observation, Rng, Space, Step, TaskSpec};
 pub use task::MazeTask;
 
 /// Smallest maze that has walls outside the open area of the start.
@@ -20,7 +19,7 @@ const MAX_DIM: usize = 999;
 const REACHED: f32 = -1.0;
 
 /// Options of [`MazeRunner`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MazeRunnerOptions {
     /// Side of the square maze, its border included; an even number counts as the next odd one.
@@ -63,8 +62,7 @@ impl MazeRunnerOptions {
 #[derive(Debug)]
 pub struct MazeRunner {
     options: MazeRunnerOptions,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     task: MazeTask,
     /// Free places, used while a maze is drawn.
     free: Vec<(usize, usize)>,
@@ -98,8 +96,7 @@ impl MazeRunner {
             ("achieved", Space::box_f32(&[1, 2], 0.0, side as f32)),
         ];
         Ok(Self {
-            observation_space: DictSpace(BTreeMap::from(keys.map(|(k, s)| (k.to_owned(), s)))),
-            action_space: Space::Discrete { n: 5 },
+            spec: TaskSpec::new(id, keys, Space::Discrete { n: 5 }).with_horizon(options.time_limit),
             task: MazeTask::empty(&options),
             free: Vec::with_capacity(side * side),
             position: task::start(side),
@@ -175,20 +172,8 @@ fn shift((row, column): (usize, usize), (down, right): (isize, isize)) -> (usize
 }
 
 impl Env for MazeRunner {
-    fn name(&self) -> &str {
-        Self::ID
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(self.options.time_limit)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -198,7 +183,7 @@ impl Env for MazeRunner {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let action = action.choice(&self.action_space)?;
+        let action = action.choice(&self.spec.action_space)?;
         self.time += 1;
         let ahead = shift(self.position, self.task.moves[action]);
         if !self.task.wall(ahead) {
@@ -241,12 +226,6 @@ impl Builtin for MazeRunner {
     type Options = MazeRunnerOptions;
     const ID: &'static str = "mazerunner";
     const SUMMARY: &'static str = "visit places in an unknown maze, in the order of an instruction";
-    const OPTION_DOCS: &'static [(&'static str, &'static str)] = &[
-        ("maze_dim", "side of the maze with its border; an even number counts as the next odd one"),
-        ("num_goals", "goals to reach, in order"),
-        ("time_limit", "longest episode in steps"),
-        ("randomized_action_space", "shuffle the meaning of the actions in each new maze"),
-    ];
 
     fn build(options: Self::Options) -> Result<Self, EnvError> {
         Self::new(options)

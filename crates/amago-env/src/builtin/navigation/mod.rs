@@ -8,7 +8,7 @@ pub use wind::{Wind, WindOptions};
 
 use super::cells;
 use crate::render::Grid;
-use crate::{Action, ActionError, DictSpace, EnvError, Observation, Space};
+use crate::{Action, ActionError, DictSpace, EnvError, Observation, Space, TaskSpec};
 
 /// Largest move along each axis in one step: an action of 1.
 const MAX_MOVE: f32 = 0.1;
@@ -19,12 +19,9 @@ const CELLS: usize = 41;
 
 type Vec2 = [f64; 2];
 
-fn observation_space() -> DictSpace {
-    DictSpace::single(Space::box_f32(&[2], f32::NEG_INFINITY, f32::INFINITY))
-}
-
-fn action_space() -> Space {
-    Space::box_f32(&[2], -MAX_MOVE, MAX_MOVE)
+fn spec(id: &str, horizon: usize) -> TaskSpec {
+    let position = Space::box_f32(&[2], f32::NEG_INFINITY, f32::INFINITY);
+    TaskSpec::new(id, position, Space::box_f32(&[2], -MAX_MOVE, MAX_MOVE)).with_horizon(horizon)
 }
 
 /// The move that an action asks for.

@@ -1,18 +1,19 @@
 //! Point robot: find a hidden goal on a half circle.
 
 use rand::{RngExt, SeedableRng};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Vec2, action_space, add, distance, draw, movement, observation_space, observe};
+use super::{Vec2, add, distance, draw, movement, observe, spec};
 use crate::builtin::{Builtin, require};
 use crate::render::Grid;
-use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+use crate::{Action, Env, EnvError, Observation, Rng, Step, TaskSpec};
 
 /// Where a random start lies: lowest and highest x and y.
 const START_BOX: [[f64; 2]; 2] = [[-1.5, 1.5], [-0.5, 1.5]];
 
 /// What [`PointRobot`] pays after each step, `d` being the distance to the goal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PointReward {
     /// `1 - d` within the goal's radius, else 0, as in VariBAD.
@@ -25,14 +26,15 @@ pub enum PointReward {
 }
 
 /// Options of [`PointRobot`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PointRobotOptions {
     /// Steps of one episode.
     pub horizon: usize,
     /// Distance from the goal within which it counts as found.
     pub goal_radius: f64,
-    /// What is paid.
+    /// What is paid: "sparse", `1 - d` within the radius, `d` being the distance to the goal; "indicator", 1 within
+    /// the radius; or "dense", `-d`.
     pub reward: PointReward,
     /// Start anywhere in [-1.5, 1.5] × [-0.5, 1.5] instead of at (0, 0).
     pub random_start: bool,
@@ -69,8 +71,7 @@ pub struct PointTask {
 #[derive(Debug)]
 pub struct PointRobot {
     options: PointRobotOptions,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     goal: Vec2,
     position: Vec2,
     time: usize,
@@ -89,8 +90,7 @@ impl PointRobot {
             format!("goal_radius must be from 0 to 1e6, not {radius}")
         })?;
         Ok(Self {
-            observation_space: observation_space(),
-            action_space: action_space(),
+            spec: spec(Self::ID, options.horizon),
             goal: [1.0, 0.0],
             position: [0.0; 2],
             time: 0,
@@ -123,20 +123,8 @@ fn goal(rng: &mut Rng) -> Vec2 {
 }
 
 impl Env for PointRobot {
-    fn name(&self) -> &str {
-        Self::ID
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(self.options.horizon)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -153,7 +141,7 @@ impl Env for PointRobot {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let movement = movement(action, &self.action_space)?;
+        let movement = movement(action, &self.spec.action_space)?;
         self.time += 1;
         self.position = add(self.position, movement);
         let d = distance(self.position, self.goal);
@@ -183,12 +171,6 @@ impl Builtin for PointRobot {
     type Options = PointRobotOptions;
     const ID: &'static str = "point-robot";
     const SUMMARY: &'static str = "find a hidden goal on a half circle";
-    const OPTION_DOCS: &'static [(&'static str, &'static str)] = &[
-        ("horizon", "steps of one episode"),
-        ("goal_radius", "distance from the goal within which it counts as found"),
-        ("reward", "\"sparse\", \"indicator\" or \"dense\": 1 - d or 1 within the radius, or -d"),
-        ("random_start", "start anywhere in [-1.5, 1.5] x [-0.5, 1.5] instead of at (0, 0)"),
-    ];
 
     fn build(options: Self::Options) -> Result<Self, EnvError> {
         Self::new(options)

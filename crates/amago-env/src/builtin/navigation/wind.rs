@@ -1,17 +1,18 @@
 //! Wind: reach a known goal while an unknown wind blows.
 
 use rand::{RngExt, SeedableRng};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Vec2, action_space, add, distance, draw, movement, observation_space, observe};
+use super::{Vec2, add, distance, draw, movement, observe, spec};
 use crate::builtin::{Builtin, require};
 use crate::render::Grid;
-use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+use crate::{Action, Env, EnvError, Observation, Rng, Step, TaskSpec};
 
 const GOAL: Vec2 = [0.0, 1.0];
 
 /// Options of [`Wind`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WindOptions {
     /// Steps of one episode.
@@ -43,8 +44,7 @@ impl Default for WindOptions {
 #[derive(Debug)]
 pub struct Wind {
     options: WindOptions,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     wind: Vec2,
     position: Vec2,
     time: usize,
@@ -63,8 +63,7 @@ impl Wind {
             require(Self::ID, usable, || format!("{name} must be from 0 to 1e6, not {value}"))?;
         }
         Ok(Self {
-            observation_space: observation_space(),
-            action_space: action_space(),
+            spec: spec(Self::ID, options.horizon),
             wind: [0.0; 2],
             position: [0.0; 2],
             time: 0,
@@ -87,20 +86,8 @@ impl Wind {
 }
 
 impl Env for Wind {
-    fn name(&self) -> &str {
-        Self::ID
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(self.options.horizon)
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -111,7 +98,7 @@ impl Env for Wind {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let movement = movement(action, &self.action_space)?;
+        let movement = movement(action, &self.spec.action_space)?;
         self.time += 1;
         self.position = add(add(self.position, movement), self.wind);
         let there = distance(self.position, GOAL) <= self.options.goal_radius;
@@ -134,11 +121,6 @@ impl Builtin for Wind {
     type Options = WindOptions;
     const ID: &'static str = "wind";
     const SUMMARY: &'static str = "steer a point to a goal through an unknown wind";
-    const OPTION_DOCS: &'static [(&'static str, &'static str)] = &[
-        ("horizon", "steps of one episode"),
-        ("goal_radius", "distance from the goal within which there is a reward"),
-        ("wind_max", "strongest wind along each axis, per step"),
-    ];
 
     fn build(options: Self::Options) -> Result<Self, EnvError> {
         Self::new(options)

@@ -20,6 +20,7 @@ mod task;
 mod trace;
 
 use rand::SeedableRng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use multi_domain::{MultiDomain, MultiDomainOptions};
@@ -27,13 +28,15 @@ pub(crate) use table::{Entry, TASKS};
 use task::Game;
 
 use crate::render::Grid;
-use crate::{Action, BoxSpace, DictSpace, Dtype, Env, EnvError, Observation, Rng, Space, Step, registry};
+use crate::{
+    Action, BoxSpace, DictSpace, Dtype, Env, EnvError, Observation, Rng, Space, Step, TaskSpec, registry,
+};
 
 /// The step counter is shown divided by this.
 const TIMER_SCALE: f64 = 1000.0;
 
 /// Options of [`PopGym`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PopGymOptions {
     /// An episode cut by its time limit counts as terminated too: values do not bootstrap beyond it.
@@ -44,11 +47,6 @@ impl Default for PopGymOptions {
     fn default() -> Self {
         Self { truncated_is_done: true }
     }
-}
-
-impl PopGymOptions {
-    pub(crate) const DOCS: &'static [(&'static str, &'static str)] =
-        &[("truncated_is_done", "an episode cut by its time limit counts as terminated too")];
 }
 
 /// A task of POPGym (Morad et al. 2023), as the Python package `popgym` 1.0.7 plays it.
@@ -67,10 +65,9 @@ impl PopGymOptions {
 /// - `MineSweeper` counts a tile's own mine among its neighbours;
 /// - `Concentration` charges a card that is up already as if the turn's cards had not matched.
 pub struct PopGym {
-    id: &'static str,
     options: PopGymOptions,
     game: Box<dyn Game>,
-    observation_space: DictSpace,
+    spec: TaskSpec,
     time: usize,
     /// The observation, kept because tasks may write only what changed.
     seen: Vec<f32>,
@@ -89,9 +86,9 @@ impl PopGym {
         let mut bounds = game.bounds();
         bounds.push((0.0, 1.0));
         Ok(Self {
-            id: entry.id,
             options,
-            observation_space: flat_space(&bounds),
+            spec: TaskSpec::new(entry.id, flat_space(&bounds), game.action_space().clone())
+                .with_horizon(game.horizon()),
             seen: vec![0.0; bounds.len()],
             game,
             time: 0,
@@ -114,26 +111,14 @@ fn timer_value(steps: usize) -> f32 {
 }
 
 /// A box of one dimension with these bounds.
-fn flat_space(bounds: &[(f32, f32)]) -> DictSpace {
+fn flat_space(bounds: &[(f32, f32)]) -> Space {
     let (low, high) = bounds.iter().copied().unzip();
-    DictSpace::single(Space::Box(BoxSpace { shape: vec![bounds.len()], low, high, dtype: Dtype::F32 }))
+    Space::Box(BoxSpace { shape: vec![bounds.len()], low, high, dtype: Dtype::F32 })
 }
 
 impl Env for PopGym {
-    fn name(&self) -> &str {
-        self.id
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        self.game.action_space()
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(self.game.horizon())
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {

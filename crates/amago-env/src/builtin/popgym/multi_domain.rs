@@ -1,13 +1,14 @@
 //! Many tasks of POPGym in one environment.
 
 use rand::{RngExt, SeedableRng};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::task::Game;
 use super::{Entry, TASKS, flat_space, timer_value};
 use crate::builtin::{Builtin, require};
 use crate::render::Grid;
-use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step};
+use crate::{Action, DictSpace, Env, EnvError, Observation, Rng, Space, Step, TaskSpec};
 
 /// Families of which every size takes part.
 const FAMILIES: [&str; 8] = [
@@ -30,7 +31,7 @@ const ACTIONS: usize = 26;
 const MAX_WARMUP: usize = 1000;
 
 /// Options of [`MultiDomain`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MultiDomainOptions {
     /// Episodes of the task whose rewards are shown but not paid, before the one that counts.
@@ -68,9 +69,7 @@ pub struct MultiDomain {
     options: MultiDomainOptions,
     domains: Vec<Domain>,
     active: usize,
-    horizon: usize,
-    observation_space: DictSpace,
-    action_space: Space,
+    spec: TaskSpec,
     /// Episodes of the task that are over and followed by another.
     episode: usize,
     /// The task's episode is over.
@@ -94,11 +93,14 @@ impl MultiDomain {
         let longest = domains.iter().map(|domain| domain.game.horizon() + 1).max().unwrap_or(0);
         let horizon = longest * (options.warmup_episodes + 1);
         Ok(Self {
-            observation_space: flat_space(&bounds(&domains, horizon)),
-            action_space: Space::Discrete { n: ACTIONS },
+            spec: TaskSpec::new(
+                Self::ID,
+                flat_space(&bounds(&domains, horizon)),
+                Space::Discrete { n: ACTIONS },
+            )
+            .with_horizon(horizon),
             domains,
             active: 0,
-            horizon,
             episode: 0,
             over: false,
             time: 0,
@@ -148,20 +150,12 @@ fn bounds(domains: &[Domain], horizon: usize) -> Vec<(f32, f32)> {
 }
 
 impl Env for MultiDomain {
-    fn name(&self) -> &str {
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    fn task(&self) -> &str {
         &self.domains[self.active].name
-    }
-
-    fn observation_space(&self) -> &DictSpace {
-        &self.observation_space
-    }
-
-    fn action_space(&self) -> &Space {
-        &self.action_space
-    }
-
-    fn horizon(&self) -> Option<usize> {
-        Some(self.horizon)
     }
 
     fn reset(&mut self, seed: u64, obs: &mut Observation) -> Result<(), EnvError> {
@@ -178,7 +172,7 @@ impl Env for MultiDomain {
     }
 
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError> {
-        let mut action = action.choice(&self.action_space)?;
+        let mut action = action.choice(&self.spec.action_space)?;
         self.time += 1;
         let Domain { game, width, .. } = &mut self.domains[self.active];
         let actions = game.action_space().width();
@@ -217,8 +211,6 @@ impl Builtin for MultiDomain {
     type Options = MultiDomainOptions;
     const ID: &'static str = "multi-domain-popgym";
     const SUMMARY: &'static str = "one of 27 tasks of POPGym, not named, with warm-up episodes";
-    const OPTION_DOCS: &'static [(&'static str, &'static str)] =
-        &[("warmup_episodes", "episodes whose rewards are shown but not paid, before the one that counts")];
 
     fn build(options: Self::Options) -> Result<Self, EnvError> {
         Self::new(options)
