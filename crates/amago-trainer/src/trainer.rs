@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod epoch;
+mod save;
 
 /// A run in progress. One per process: Burn's random generator belongs to the backend, so two runs at
 /// once are correct but not repeatable.
@@ -268,32 +269,6 @@ impl Trainer {
             Checkpoint::save(&self.run.best(), &self.learner, self.meta, None, 1)?;
         }
         Ok(Some(report))
-    }
-
-    /// Saves everything; only then are the files of dropped trajectories removed, because until then the
-    /// checkpoint before this one needs them.
-    fn checkpoint(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
-        if let (Some(collector), Some(store)) = (&mut self.collector, &self.data.own) {
-            collector.admit(store);
-        }
-        let state = RunState {
-            replay: self.data.own.as_ref().map(|store| store.snapshot()).unwrap_or_default(),
-            ready_since: self.data.since(),
-            policy_age: self.policy_age.clone(),
-            collector: self.collector.as_mut().map(Collector::save),
-            learned: self.learned.clone(),
-            unevaluated: self.unevaluated.clone(),
-            best: self.best,
-            seconds: self.seconds(),
-        };
-        let keep = self.plan.config.train.keep_checkpoints;
-        let folder = self.run.checkpoints();
-        let path = Checkpoint::save(&folder, &self.learner, self.meta, Some(&state), keep)?;
-        observer.event(Event::Checkpoint(&path));
-        if let Some(store) = &self.data.own {
-            store.purge()?;
-        }
-        Ok(())
     }
 
     fn seconds(&self) -> f64 {
