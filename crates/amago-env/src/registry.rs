@@ -109,10 +109,7 @@ pub fn make(id: &str, options: &Table) -> Result<Box<dyn Env>, EnvError> {
 
 /// What is said of an id that is none of the known ones.
 pub(crate) fn unknown<'a>(id: &str, known: impl IntoIterator<Item = &'a str>) -> EnvError {
-    let hint = match did_you_mean(id, known) {
-        none if none.is_empty() => "; `amago envs` lists all".to_owned(),
-        names => names,
-    };
+    let hint = did_you_mean(id, known).unwrap_or_else(|| "; `amago envs` lists all".to_owned());
     EnvError::UnknownEnv { id: id.to_owned(), hint }
 }
 
@@ -144,10 +141,8 @@ fn explain<O: DeserializeOwned>(spec: &EnvSpec, options: &Table, all: &toml::de:
     let list = || format!("known options are {}", known.join(", "));
     let message = match options.iter().find_map(alone) {
         Some((name, _)) if !known.contains(&name) => {
-            let hint = match did_you_mean(&name, known.iter().map(String::as_str)) {
-                none if none.is_empty() => format!("; {}", list()),
-                names => names,
-            };
+            let hint = did_you_mean(&name, known.iter().map(String::as_str))
+                .unwrap_or_else(|| format!("; {}", list()));
             format!("{name} is no option{hint}")
         }
         Some((name, e)) => format!("{name} cannot be {}: {}", options[&name], e.message()),

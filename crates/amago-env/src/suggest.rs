@@ -5,16 +5,16 @@ const LIKE: f64 = 0.85;
 /// Suggestions at most.
 const MOST: usize = 3;
 
-/// Continues a message about a name that is not known: `; did you mean "a" or "b"?`, or nothing where no known name
-/// is like it or contains it.
+/// Continues a message about a name that is not known: `; did you mean "a" or "b"?`. Absent where no known name is like
+/// it or contains it.
 ///
 /// ```
 /// let known = ["epochs", "batch_size"];
-/// assert_eq!(amago_env::did_you_mean("epohcs", known), "; did you mean \"epochs\"?");
-/// assert_eq!(amago_env::did_you_mean("size", known), "; did you mean \"batch_size\"?");
-/// assert_eq!(amago_env::did_you_mean("wind", known), "");
+/// assert_eq!(amago_env::did_you_mean("epohcs", known).unwrap(), "; did you mean \"epochs\"?");
+/// assert_eq!(amago_env::did_you_mean("size", known).unwrap(), "; did you mean \"batch_size\"?");
+/// assert_eq!(amago_env::did_you_mean("wind", known), None);
 /// ```
-pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let wrong = name.to_lowercase();
     let likeness = |known: &'a str| {
         let right = known.to_lowercase();
@@ -26,9 +26,8 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     let mut found: Vec<_> = known.into_iter().filter_map(likeness).collect();
     found.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     let names: Vec<_> = found.iter().take(MOST).map(|(_, name)| format!("\"{name}\"")).collect();
-    match names.split_last() {
-        None => String::new(),
-        Some((only, [])) => format!("; did you mean {only}?"),
-        Some((last, others)) => format!("; did you mean {} or {last}?", others.join(", ")),
-    }
+    Some(match names.split_last()? {
+        (only, []) => format!("; did you mean {only}?"),
+        (last, others) => format!("; did you mean {} or {last}?", others.join(", ")),
+    })
 }

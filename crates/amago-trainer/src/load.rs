@@ -240,10 +240,8 @@ fn merge(base: Value, over: Value, path: &str) -> Result<Value, Misfit> {
         let merged = match base.remove(&key) {
             Some(old) if !open => merge(old, value, &full)?,
             None if !open => {
-                let hint = match did_you_mean(&key, known.iter().map(String::as_str)) {
-                    none if none.is_empty() => format!("; known here are {}", known.join(", ")),
-                    names => names,
-                };
+                let hint = did_you_mean(&key, known.iter().map(String::as_str))
+                    .unwrap_or_else(|| format!("; known here are {}", known.join(", ")));
                 return misfit(&full, format!("unknown key {full}{hint}"));
             }
             _ => value,

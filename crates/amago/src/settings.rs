@@ -100,7 +100,8 @@ fn explain(key: &str) -> Result<Vec<Setting>> {
         .into_iter()
         .partition(|s| s.key == key || s.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
     if found.is_empty() {
-        bail!("there is no setting {key}{}", did_you_mean(key, others.iter().map(|s| s.key.as_str())));
+        let hint = did_you_mean(key, others.iter().map(|s| s.key.as_str())).unwrap_or_default();
+        bail!("there is no setting {key}{hint}");
     }
     Ok(found)
 }
