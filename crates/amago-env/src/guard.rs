@@ -13,10 +13,12 @@ use crate::{Action, DictSpace, Env, EnvError, Observation, Step, TaskSpec};
 /// # Errors
 /// That of the code, or its panic.
 pub fn guard<T>(f: impl FnOnce() -> Result<T, EnvError>) -> Result<T, EnvError> {
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|payload| Err(EnvError::Panicked(message(payload))))
+    catch_unwind(AssertUnwindSafe(f))
+        .unwrap_or_else(|payload| Err(EnvError::Panicked(panic_message(payload))))
 }
 
-fn message(payload: Box<dyn Any + Send>) -> String {
+/// What a panic said. A payload that is no text is leaked: dropping it may panic again.
+pub fn panic_message(payload: Box<dyn Any + Send>) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
     if text.is_none() {

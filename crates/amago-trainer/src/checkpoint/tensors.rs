@@ -1,11 +1,11 @@
 //! Tensors of a checkpoint's files, checked before Burn takes them in: it trusts names, ranks and types, and panics
 //! where they are others.
 
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use amago_agent::Agent;
+use amago_env::guard::panic_message;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bytes, DType, Tensor};
 use burn_pack::{Reader, Scalar};
@@ -17,12 +17,8 @@ const RANK: &str = "__rank";
 
 /// Runs a load of Burn's. What the checks before it do not know of becomes an error as well.
 pub(super) fn contain<T>(load: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    let told = |panic: Box<dyn Any + Send>| {
-        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
-    };
     catch_unwind(AssertUnwindSafe(load))
-        .unwrap_or_else(|panic| Err(format!("it cannot be loaded: {}", told(panic))))
+        .unwrap_or_else(|panic| Err(format!("it cannot be loaded: {}", panic_message(panic))))
 }
 
 /// A tensor of a file, by what a reader must not trust.
