@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod gpu;
 mod kill;
 mod parity;
 mod tidy;
@@ -33,6 +34,9 @@ enum Task {
     /// Measure speed; prints JSON.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Measure on a machine with a GPU.
+    #[command(subcommand)]
+    Gpu(gpu::Gpu),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +56,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Task::Tidy(tidy) => tidy.run(root),
         Task::Parity(parity) => parity.run(root).map(|()| ExitCode::SUCCESS),
         Task::Kill(kill) => kill.run(root),
+        Task::Gpu(gpu) => gpu.run(root),
         Task::Bench(bench) => bench.run().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,9 +1,9 @@
-"""Full updates of AMAGO and AMAGO-2 on random data in PyTorch (2.9.1 was used): the other side of
+"""Full updates of AMAGO and AMAGO-2 on random data in PyTorch (2.9.1 was used on CPUs): the other side of
 
     cargo xtask bench learner --against "PYTHON xtask/torch/bench_learner.py --agent amago2 --size base" \
         -- --agent amago2 --size base
 
-Prints the same JSON line as the example `bench_learner`. Run by hand; needs torch alone.
+Prints the same JSON line as `amago-bench learner`. Run by hand; needs torch alone.
 
 It does the original's work: one pass of the encoders with gradient; the actor with gradient and its target; the
 critics with gradient on the actions taken, the target critics on one action, and AMAGO's maximised critics, or
@@ -44,7 +44,10 @@ def arguments():
     parser.add_argument("--updates", type=int, default=5)
     parser.add_argument("--warmup", type=int, default=1, help="updates that are not measured")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of products")
+    dtypes = ["float32", "tf32", "bfloat16"]
+    parser.add_argument("--dtype", choices=dtypes, default="float32", help="of products; tf32 is float32 with rounded factors")
+    for size in ["--d-model", "--heads", "--d-ff", "--layers", "--bins"]:
+        parser.add_argument(size, type=int, help="instead of that of --size")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--plain", action="store_true", help="nothing fused, unused gradients computed")
     return parser.parse_args()
@@ -68,7 +71,7 @@ def random_batch(args, device):
 class Learner:
     def __init__(self, agent, args):
         self.agent, self.device, self.updates = agent, args.device, 0
-        self.dtype = getattr(torch, args.dtype)
+        self.dtype = torch.bfloat16 if args.dtype == "bfloat16" else torch.float32
         self.plain, self.trained = args.plain, agent.trained
         settings = dict(lr=1e-4, weight_decay=1e-3, betas=(0.9, 0.999), eps=1e-8)
         self.optimizer = torch.optim.AdamW(self.trained, **settings, fused=True if not args.plain else None)
@@ -120,6 +123,7 @@ def matrix_peak(device):
 def main():
     args = arguments()
     torch.manual_seed(0)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.dtype != "float32"
     agent = Agent(args).to(args.device).train()
     learner, batch = Learner(agent, args), random_batch(args, args.device)
     with FlopCounterMode(display=False) as counter:

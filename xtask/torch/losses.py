@@ -109,13 +109,14 @@ class Agent(nn.Module):
         self.discrete, self.amago2 = not args.continuous, args.agent == "amago2"
         self.k_actor = 3 if self.amago2 else 1
         self.online, self.offline = (0.0, 1.0) if self.amago2 else (1.0, 0.1)
-        size = SIZES[args.size]
+        own = dict(d=args.d_model, heads=args.heads, d_ff=args.d_ff, layers=args.layers)
+        size = SIZES[args.size] | {name: value for name, value in own.items() if value}
         self.tstep = TstepEncoder(args.obs + 1 + args.actions)
         self.traj = Transformer(256, **size, plain=args.plain)
         outputs = len(GAMMAS) * args.actions * (1 if self.discrete else 2)
         self.actor = mlp(size["d"], 256, 2, outputs)
         per_option = self.discrete and not self.amago2
-        bins = 128 if self.amago2 else None
+        bins = (args.bins or 128) if self.amago2 else None
         self.critics = Critics(4, size["d"], args.actions, GAMMAS, per_option, bins)
         self.trained = list(self.parameters())
         self.target_actor, self.target_critics, self.maximized = (

@@ -122,13 +122,15 @@ impl Agent {
         TrainBatch { obs: self.tstep_encoder.augment(batch.obs.clone(), draw), ..batch.clone() }
     }
 
-    /// What changes before the forward pass of an update: input statistics and power iterations. Gives the number of
+    /// What happens before the forward pass of an update: input statistics, power iterations, PopArt's step size. Gives the number of
     /// outliers in every column of the observation's vectors, where those are normalised: see
     /// [`InputNorm`](amago_seqmodel::InputNorm).
     ///
     /// # Shapes
     /// - output: a number for each column
     pub fn begin_update(&mut self, batch: &TrainBatch) -> Option<Tensor<1>> {
+        // First, while nothing is to be waited for.
+        self.popart.begin_update();
         // Every real timestep counts, also the last one, which has no action: it is an input like the others.
         let mask = batch.mask.clone().unsqueeze_dim(2);
         let outliers = self.tstep_encoder.begin_update(&batch.obs, batch.rl2s.clone(), mask);

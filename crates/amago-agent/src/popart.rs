@@ -31,6 +31,8 @@ pub struct PopArt {
     w: Param<Tensor<2>>,
     b: Param<Tensor<2>>,
     t: Param<Tensor<2>>,
+    /// Step size of the next update, where it is known already.
+    rate: Option<Tensor<2>>,
     beta: f64,
     enabled: bool,
 }
@@ -46,6 +48,7 @@ impl PopArt {
             w: full(1.0),
             b: full(0.0),
             t: full(1.0),
+            rate: None,
             beta: config.popart_beta,
             enabled: config.popart,
         }
@@ -67,6 +70,14 @@ impl PopArt {
         if self.enabled { all.collect() } else { Vec::new() }
     }
 
+    /// Finds out how far the next [`update`](Self::update) moves. That takes a number from the device, which would have
+    /// to finish all of the forward pass first if it were asked in the middle of it.
+    pub fn begin_update(&mut self) {
+        if self.enabled {
+            self.rate = Some(adaptive_rate(self.beta, self.t.val() + 1.0));
+        }
+    }
+
     /// Moves the statistics towards targets.
     ///
     /// # Shapes
@@ -83,7 +94,7 @@ impl PopArt {
         let masked = targets.detach() * mask;
         let mean = |x: Tensor<3>| x.sum_dims(&[0, 1]).reshape([g, 1]) / count.clone();
         let t = self.t.val() + 1.0;
-        let beta = adaptive_rate(self.beta, t.clone());
+        let beta = self.rate.take().unwrap_or_else(|| adaptive_rate(self.beta, t.clone()));
         let keep = beta.clone().neg() + 1.0;
         let mu = self.mu.val() * keep.clone() + mean(masked.clone()) * beta.clone();
         let nu = self.nu.val() * keep + mean(masked.square()) * beta;

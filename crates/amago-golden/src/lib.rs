@@ -43,6 +43,22 @@ pub fn folder() -> PathBuf {
 /// # Panics
 /// When a case fails, is of an unknown family, or belongs to this crate but has no checker.
 pub fn run(crate_name: &str, checks: &[(&str, Check)]) {
+    let Checked { checked, failures } = check(crate_name, checks);
+    println!("{checked} golden cases checked for {crate_name}");
+    assert!(failures.is_empty(), "{} golden failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// What [`check`] found.
+#[derive(Debug)]
+pub struct Checked {
+    /// Cases that were checked.
+    pub checked: usize,
+    /// What did not fit, one line each.
+    pub failures: Vec<String>,
+}
+
+/// [`run`] without the panic.
+pub fn check(crate_name: &str, checks: &[(&str, Check)]) -> Checked {
     let dir = folder();
     let mut failures = Vec::new();
     let mut checked = 0;
@@ -61,8 +77,7 @@ pub fn run(crate_name: &str, checks: &[(&str, Check)]) {
             }
         }
     }
-    println!("{checked} golden cases checked for {crate_name}");
-    assert!(failures.is_empty(), "{} golden failures:\n{}", failures.len(), failures.join("\n"));
+    Checked { checked, failures }
 }
 
 /// Checks one case and returns what does not fit.

@@ -16,6 +16,8 @@ pub fn device() -> Device {
         Err(_) | Ok("cpu") => Device::flex(),
         #[cfg(feature = "wgpu")]
         Ok("wgpu") => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+        #[cfg(feature = "cuda")]
+        Ok("cuda") => Device::cuda(0),
         Ok(other) => panic!("AMAGO_TEST_DEVICE={other} is not compiled in"),
     }
 }

@@ -128,6 +128,9 @@ impl InputNorm {
     /// what matters.
     pub(crate) fn update_trusting(&mut self, x: Tensor<3>, mask: Tensor<3>, trusted: usize) -> Tensor<1> {
         let (dims, x) = (x.dims(), x.detach());
+        // It waits for the device: before that has more to do.
+        let t = self.t.val() + 1.0;
+        let rate = adaptive_rate(self.beta, t.clone());
         let real = mask.clone().sum();
         let out = outliers(x.clone(), mask.clone(), trusted);
         let (x, mask) = (x.mask_fill(out.clone(), 0.0), mask.expand(dims).mask_fill(out, 0.0));
@@ -135,8 +138,7 @@ impl InputNorm {
         // A feature of which nothing counts stays as it is.
         let seen = counted.clone().greater_elem(0.0).float();
         let count = counted.clone().clamp_min(1.0);
-        let t = self.t.val() + 1.0;
-        let beta = adaptive_rate(self.beta, t.clone()) * seen;
+        let beta = rate * seen;
         let masked = x * mask;
         let mean = over_batch(masked.clone()) / count.clone();
         let mean_square = over_batch(masked.square()) / count;

@@ -40,6 +40,8 @@ pub fn by_name(name: &str) -> Result<Device> {
 /// threads; the first of these messages says what is missing.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn opened(name: &str, device: Device) -> Result<Device> {
+    #[cfg(feature = "cuda")]
+    keep_kernels();
     use std::panic::{catch_unwind, set_hook, take_hook};
     use std::sync::OnceLock;
 
@@ -56,4 +58,22 @@ fn opened(name: &str, device: Device) -> Result<Device> {
     // It may list all names of a library.
     let reason: String = FIRST.get().map_or("its results are wrong", |s| s).chars().take(160).collect();
     bail!("--device {name}: cannot be used here (docs/book/src/gpus.md tells what it needs): {reason}")
+}
+
+/// From now on compiled kernels, and which of several is the fastest for a shape, are kept on disk: finding them takes
+/// the first minute of a run. In the folder that `AMAGO_KERNELS` names, else in the user's cache folder; a `cubecl.toml`
+/// sets the rest.
+#[cfg(feature = "cuda")]
+fn keep_kernels() {
+    use cubecl::config::cache::CacheConfig;
+    use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+
+    let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    config.compilation.cache = true;
+    config.environment.path = match std::env::var_os("AMAGO_KERNELS") {
+        Some(folder) => CacheConfig::Directory(folder.into()),
+        None => CacheConfig::Global,
+    };
+    // It is set already where a second device is opened.
+    CubeClRuntimeConfig::try_set(config);
 }

@@ -1,5 +1,5 @@
-//! Speed of an example program, by running it again and again: `bench_learner` makes full updates on random data,
-//! `bench_rollout` steps a policy in environments.
+//! Speed of `amago-bench`, by running it again and again: `learner` makes full updates on random data, `rollout` steps
+//! a policy in environments.
 
 use std::process::Command;
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::median::Spread;
 
-/// One of the programs, and what it prints.
+/// One of its commands, and what it prints.
 #[derive(Debug)]
 pub struct Example {
-    /// Name of the bench; the example is called `bench_` and this.
+    /// Name of the command.
     pub name: &'static str,
     /// The figure that two programs are compared by.
     pub speed: &'static str,
@@ -61,23 +61,24 @@ pub struct Args {
     sizes: Vec<String>,
 }
 
-/// Builds the example and names its file.
-pub fn build(example: &Example, features: Option<&str>) -> Result<String> {
-    let name = format!("bench_{}", example.name);
+/// Builds the program and names its file.
+pub fn build(features: Option<&str>) -> Result<String> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--release", "--workspace", "--example", &name]);
+    // All of the workspace, so that Burn keeps the features that tests and the main program build it with.
+    command.args(["build", "--release", "--workspace", "--bin", "amago-bench"]);
     if let Some(features) = features {
         command.args(["--features", features]);
     }
-    ensure!(command.status()?.success(), "{name} does not build");
+    ensure!(command.status()?.success(), "amago-bench does not build");
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    Ok(format!("{target}/release/examples/{name}"))
+    Ok(format!("{target}/release/amago-bench"))
 }
 
-/// Builds the example, then measures it, or it and another program in turn.
+/// Builds the program, then measures it, or it and another one in turn.
 pub fn run(example: &Example, args: &Args) -> Result<Value> {
-    let program = build(example, args.features.as_deref())?;
-    let ours = std::iter::once(program.as_str()).chain(args.sizes.iter().map(String::as_str)).collect();
+    let program = build(args.features.as_deref())?;
+    let ours =
+        [program.as_str(), example.name].into_iter().chain(args.sizes.iter().map(String::as_str)).collect();
     let other = args.against.as_ref().map(|command| command.split_whitespace().collect::<Vec<_>>());
     let programs: Vec<Vec<&str>> = std::iter::once(ours).chain(other).collect();
     let mut runs: Vec<Vec<Value>> = vec![Vec::new(); programs.len()];

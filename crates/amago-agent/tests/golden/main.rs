@@ -17,30 +17,30 @@ use burn::tensor::{Device, Tensor, TensorData};
 pub const FORWARD: f64 = 1e-4;
 pub const GRADIENT: f64 = 1e-3;
 
+/// A checker for each family of cases.
+pub const CHECKS: &[(&str, amago_golden::Check)] = &[
+    ("policy_discrete_", policies::discrete),
+    ("policy_tanh_gaussian_", policies::tanh_gaussian),
+    ("policy_beta", policies::beta),
+    ("policy_gmm", policies::gmm),
+    ("policy_multibinary", policies::multibinary),
+    ("actor_", policies::mlp_actor),
+    ("residual_actor", policies::residual_actor),
+    ("ncritics_discrete", critics::critics_of_options),
+    ("ncritics_continuous", critics::critics_of_actions),
+    ("ncritics_twohot_", critics::critics_classification),
+    ("multigamma", parts::multigamma),
+    ("popart", parts::popart),
+    ("nstep_return_", parts::nstep_return),
+    ("fbc_filters", parts::filters),
+    ("adamw_warmup_clip", parts::adamw),
+    ("update_agent_", update::update),
+    ("update_multitask_", update::update),
+];
+
 #[test]
 fn golden() {
-    amago_golden::run(
-        "amago-agent",
-        &[
-            ("policy_discrete_", policies::discrete),
-            ("policy_tanh_gaussian_", policies::tanh_gaussian),
-            ("policy_beta", policies::beta),
-            ("policy_gmm", policies::gmm),
-            ("policy_multibinary", policies::multibinary),
-            ("actor_", policies::mlp_actor),
-            ("residual_actor", policies::residual_actor),
-            ("ncritics_discrete", critics::critics_of_options),
-            ("ncritics_continuous", critics::critics_of_actions),
-            ("ncritics_twohot_", critics::critics_classification),
-            ("multigamma", parts::multigamma),
-            ("popart", parts::popart),
-            ("nstep_return_", parts::nstep_return),
-            ("fbc_filters", parts::filters),
-            ("adamw_warmup_clip", parts::adamw),
-            ("update_agent_", update::update),
-            ("update_multitask_", update::update),
-        ],
-    );
+    amago_golden::run("amago-agent", CHECKS);
 }
 
 /// The device of all tests, recording gradients.

@@ -14,35 +14,35 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 pub const FORWARD: f64 = 1e-4;
 pub const GRADIENT: f64 = 1e-3;
 
+/// A checker for each family of cases.
+pub const CHECKS: &[(&str, amago_golden::Check)] = &[
+    ("norm_", layers::norm),
+    ("activation_", layers::activation),
+    ("symlog_symexp", layers::symlog_symexp),
+    ("input_norm", layers::input_norm),
+    ("sigma_reparam_", layers::sigma_reparam),
+    ("mlp_", layers::mlp),
+    ("ffblock", layers::ffblock),
+    ("attention_core", layers::attention_core),
+    ("attention_layer_", layers::attention_layer),
+    ("transformer_layer_", layers::transformer_layer),
+    ("pos_emb_fixed", layers::pos_emb_fixed),
+    ("pos_emb_rope", layers::pos_emb_rope),
+    ("tformer_traj_encoder_", encoders::tformer),
+    ("tformer_kv_cache_", encoders::kv_cache),
+    ("gru_traj_encoder", encoders::gru_traj_encoder),
+    ("ff_traj_encoder", encoders::ff_traj_encoder),
+    ("mamba_", encoders::mamba),
+    ("goal_ff_", goals::feed_forward),
+    ("goal_token_", goals::token),
+    ("drq_", tstep::shifted_images),
+    ("ff_tstep_encoder_", tstep::ff_tstep_encoder),
+    ("cnn_tstep_encoder_", tstep::cnn_tstep_encoder),
+];
+
 #[test]
 fn golden() {
-    amago_golden::run(
-        "amago-seqmodel",
-        &[
-            ("norm_", layers::norm),
-            ("activation_", layers::activation),
-            ("symlog_symexp", layers::symlog_symexp),
-            ("input_norm", layers::input_norm),
-            ("sigma_reparam_", layers::sigma_reparam),
-            ("mlp_", layers::mlp),
-            ("ffblock", layers::ffblock),
-            ("attention_core", layers::attention_core),
-            ("attention_layer_", layers::attention_layer),
-            ("transformer_layer_", layers::transformer_layer),
-            ("pos_emb_fixed", layers::pos_emb_fixed),
-            ("pos_emb_rope", layers::pos_emb_rope),
-            ("tformer_traj_encoder_", encoders::tformer),
-            ("tformer_kv_cache_", encoders::kv_cache),
-            ("gru_traj_encoder", encoders::gru_traj_encoder),
-            ("ff_traj_encoder", encoders::ff_traj_encoder),
-            ("mamba_", encoders::mamba),
-            ("goal_ff_", goals::feed_forward),
-            ("goal_token_", goals::token),
-            ("drq_", tstep::shifted_images),
-            ("ff_tstep_encoder_", tstep::ff_tstep_encoder),
-            ("cnn_tstep_encoder_", tstep::cnn_tstep_encoder),
-        ],
-    );
+    amago_golden::run("amago-seqmodel", CHECKS);
 }
 
 pub fn device() -> Device {

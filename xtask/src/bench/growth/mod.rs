@@ -122,7 +122,7 @@ pub fn run(args: &Args) -> Result<Value> {
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|other| other == name);
     let mut results = Vec::new();
     if SERIES.iter().any(|series| wanted(series.name)) {
-        let program = example::build(&LEARNER, args.features.as_deref())?;
+        let program = example::build(args.features.as_deref())?;
         for series in SERIES.iter().filter(|series| wanted(series.name)) {
             results.push(learner(&program, series, args)?);
         }
@@ -142,7 +142,7 @@ fn learner(program: &str, series: &Series, args: &Args) -> Result<Grown> {
     let mut points = Vec::new();
     for &size in series.values {
         let value = size.to_string();
-        let mut command = vec![program, series.flag, &value, "--updates", &updates];
+        let mut command = vec![program, LEARNER.name, series.flag, &value, "--updates", &updates];
         command.extend(series.fixed.split(' ').chain(args.sizes.iter().map(String::as_str)));
         eprintln!("{}", command.join(" "));
         let runs = (0..args.repetitions).map(|_| example::once(&command, args.threads, LEARNER.speed));

@@ -1,5 +1,4 @@
-//! Full updates on random data at the sizes that the speed table in `docs/LOG.md` uses. Prints one JSON line.
-//! `cargo xtask bench learner` runs it.
+//! Full updates on random data at the sizes that the speed table in `docs/LOG.md` uses.
 
 use std::time::Instant;
 
@@ -9,15 +8,12 @@ use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig, TstepEncoderConfig};
 use anyhow::{Context, Result, ensure};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use clap::{Parser, ValueEnum};
-use serde_json::json;
+use clap::ValueEnum;
+use serde_json::{Value, json};
 
-mod common;
-#[path = "common/operations.rs"]
-mod operations;
-
-use common::{Size, device, median, memory, peak_memory};
-use operations::Work;
+use crate::common::{Size, median, peak_memory};
+use crate::device;
+use crate::operations::{self, Work};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum AgentKind {
@@ -26,8 +22,8 @@ enum AgentKind {
 }
 
 /// Speed of the learner on random data.
-#[derive(Debug, Parser)]
-struct Args {
+#[derive(Debug, clap::Args)]
+pub struct Args {
     #[arg(long, value_enum, default_value = "amago")]
     agent: AgentKind,
     #[arg(long, value_enum, default_value = "tiny")]
@@ -65,6 +61,9 @@ struct Args {
     /// Products in bfloat16, on devices that have it.
     #[arg(long)]
     bf16: bool,
+    /// Afterwards count the kernels of one update, and then time those of another one. GPUs only.
+    #[arg(long)]
+    kernels: bool,
     #[command(flatten)]
     shape: Shape,
 }
@@ -220,61 +219,90 @@ impl ModuleVisitor for Trained {
     }
 }
 
-fn main() -> Result<()> {
-    memory::keep_freed_pages();
-    let args = Args::parse();
-    let plain = device::by_name(&args.device)?;
-    ensure!(!args.bf16 || amago_ops::has_bf16(&plain), "--bf16: {} has no bfloat16", args.device);
-    amago_ops::use_bf16(args.bf16);
-    let device = plain.clone().autodiff();
-    device.seed(0);
-    let config = config(&args);
-    let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![args.obs]))]);
-    let action = match args.continuous {
-        true => Space::box_f32(&[args.actions], -1.0, 1.0),
-        false => Space::Discrete { n: args.actions },
+/// Kernels of one more update, counted and then timed.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn kernels(learner: &mut Learner, batch: &TrainBatch, device: &Device) -> Result<Value> {
+    let mut of_update = |timing| -> Result<Value> {
+        device.sync()?;
+        let (synced, found) = crate::kernels::watch(timing, || {
+            learner.update(batch, &mut RandomDraws);
+            device.sync()
+        });
+        synced?;
+        Ok(found)
     };
-    let actor_outputs = config.policy_head(&action).context("this action space")?.n_outputs();
-    let agent = Agent::new(&config, &ObsSpec { obs, action }, &device);
-    let mut trained = Trained(0);
-    agent.visit(&mut trained);
-    let optim = OptimConfig {
-        micro_batches: args.micro_batches,
-        gradient_checkpointing: args.checkpointing,
-        ..OptimConfig::default()
-    };
-    let (batch_size, len, actions) = (args.batch, args.len, args.actions);
-    let inputs = args.obs + 1 + actions;
-    let work = Work { batch: batch_size, len, inputs, actions, actor_outputs, discrete: !args.continuous };
-    let computed = operations::of_update(&config, &work);
-    let mut learner = Learner::new(agent, config, optim);
-    let batch = batch(&args, &device);
-    let (seconds, counted) = measure(&mut learner, &batch, &args, &plain)?;
-    let flops = if counted > 0.0 { counted } else { computed };
-    // What the products cost is read after the updates, so that it is no part of the updates' peak memory.
-    let memory = peak_memory();
-    let peak = matrix_peak(&plain)?;
-    println!(
-        "{}",
-        json!({
-            "bench": "learner",
-            "device": args.device,
-            "bf16": args.bf16,
-            "agent": format!("{:?}", args.agent).to_lowercase(),
-            "size": args.size.name(),
-            "parameters": trained.0,
-            "batch": args.batch,
-            "len": args.len,
-            "threads": amago_ops::threads(),
-            "updates_per_second": 1.0 / seconds,
-            "tokens_per_second": (args.batch * args.len) as f64 / seconds,
-            "gflop_per_update": flops / 1e9,
-            "gflop_per_update_computed": computed / 1e9,
-            "gflop_per_second": flops / seconds / 1e9,
-            "matrix_peak_gflop_per_second": peak / 1e9,
-            "fraction_of_peak": flops / seconds / peak,
-            "peak_memory_mb": memory,
-        })
-    );
-    Ok(())
+    let counted = of_update(false)?;
+    Ok(json!({ "counted": counted, "timed": of_update(true)? }))
+}
+
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+fn kernels(_: &mut Learner, _: &TrainBatch, _: &Device) -> Result<Value> {
+    anyhow::bail!("--kernels: this build has no GPU")
+}
+
+impl Args {
+    /// Measures updates.
+    ///
+    /// # Errors
+    /// When the device cannot be used, or a loss is no number.
+    pub fn run(&self) -> Result<()> {
+        let args = self;
+        let plain = device::by_name(&args.device)?;
+        ensure!(!args.bf16 || amago_ops::has_bf16(&plain), "--bf16: {} has no bfloat16", args.device);
+        amago_ops::use_bf16(args.bf16);
+        let device = plain.clone().autodiff();
+        device.seed(0);
+        let config = config(args);
+        let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![args.obs]))]);
+        let action = match args.continuous {
+            true => Space::box_f32(&[args.actions], -1.0, 1.0),
+            false => Space::Discrete { n: args.actions },
+        };
+        let actor_outputs = config.policy_head(&action).context("this action space")?.n_outputs();
+        let agent = Agent::new(&config, &ObsSpec { obs, action }, &device);
+        let mut trained = Trained(0);
+        agent.visit(&mut trained);
+        let optim = OptimConfig {
+            micro_batches: args.micro_batches,
+            gradient_checkpointing: args.checkpointing,
+            ..OptimConfig::default()
+        };
+        let (batch_size, len, actions) = (args.batch, args.len, args.actions);
+        let inputs = args.obs + 1 + actions;
+        let work =
+            Work { batch: batch_size, len, inputs, actions, actor_outputs, discrete: !args.continuous };
+        let computed = operations::of_update(&config, &work);
+        let mut learner = Learner::new(agent, config, optim);
+        let batch = batch(args, &device);
+        let (seconds, counted) = measure(&mut learner, &batch, args, &plain)?;
+        let flops = if counted > 0.0 { counted } else { computed };
+        // What the products cost is read after the updates, so that it is no part of the updates' peak memory.
+        let memory = peak_memory();
+        let peak = matrix_peak(&plain)?;
+        let kernels = if args.kernels { Some(kernels(&mut learner, &batch, &plain)?) } else { None };
+        println!(
+            "{}",
+            json!({
+                "bench": "learner",
+                "device": args.device,
+                "bf16": args.bf16,
+                "agent": format!("{:?}", args.agent).to_lowercase(),
+                "size": args.size.name(),
+                "parameters": trained.0,
+                "batch": args.batch,
+                "len": args.len,
+                "threads": amago_ops::threads(),
+                "updates_per_second": 1.0 / seconds,
+                "tokens_per_second": (args.batch * args.len) as f64 / seconds,
+                "gflop_per_update": flops / 1e9,
+                "gflop_per_update_computed": computed / 1e9,
+                "gflop_per_second": flops / seconds / 1e9,
+                "matrix_peak_gflop_per_second": peak / 1e9,
+                "fraction_of_peak": flops / seconds / peak,
+                "peak_memory_mb": memory,
+                "kernels": kernels,
+            })
+        );
+        Ok(())
+    }
 }

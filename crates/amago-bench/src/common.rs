@@ -1,13 +1,8 @@
-//! What the benches share: the program's devices and allocator settings, sizes, medians.
+//! What the benches share: sizes, medians, memory.
 
 use amago_agent::AgentConfig;
 use amago_seqmodel::TrajEncoderConfig;
 use clap::ValueEnum;
-
-#[path = "../../src/device.rs"]
-pub mod device;
-#[path = "../../src/memory.rs"]
-pub mod memory;
 
 /// Size of the Transformer.
 #[derive(Debug, Clone, Copy, ValueEnum)]
