@@ -1,7 +1,9 @@
 //! AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101).
 
 use amago_ops::{AdamWStep, adamw};
-use burn::optim::{AdamW, AdamWState, AdaptiveMomentumState, ModuleOptimizer, Optimizer};
+use burn::optim::{
+    AdamW, AdamWState, AdaptiveMomentumState, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource,
+};
 use burn::tensor::{Device, Tensor};
 
 use crate::ConfigError;
@@ -88,8 +90,7 @@ impl OptimConfig {
 struct Relative(OptimConfig);
 
 impl Optimizer for Relative {
-    // Burn's own state, which it knows how to save and load.
-    type State<const D: usize> = AdamWState<D>;
+    type State<const D: usize> = Moments<D>;
 
     fn step<const D: usize>(
         &self,
@@ -99,7 +100,7 @@ impl Optimizer for Relative {
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let OptimConfig { weight_decay, betas, epsilon, reset_interval, .. } = self.0;
-        let (steps, moments) = match state.map(|state| state.momentum) {
+        let (steps, moments) = match state.map(|Moments(state)| state.momentum) {
             Some(state) if reset_interval > 0 && state.time >= reset_interval => {
                 (0, [state.moment_1, state.moment_2])
             }
@@ -111,10 +112,25 @@ impl Optimizer for Relative {
         let counted = i32::try_from(time).unwrap_or(i32::MAX);
         let step = AdamWStep { rate, weight_decay, betas, epsilon, time: counted };
         let (tensor, [first, second]) = adamw(tensor, grad, moments, &step);
-        (tensor, Some(AdamWState::new(AdaptiveMomentumState::new(time, first, second))))
+        (tensor, Some(Moments(AdamWState::new(AdaptiveMomentumState::new(time, first, second)))))
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        AdamW::to_device(state, device)
+        Moments(AdamW::to_device(state.0, device))
+    }
+}
+
+/// Burn's own state, which it knows how to save. Burn would load it on the default device: a GPU wherever one was compiled
+/// in, even where there is none. The first step moves it to where the weights are.
+#[derive(Clone)]
+struct Moments<const D: usize>(AdamWState<D>);
+
+impl<const D: usize> RecordState for Moments<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        self.0.state_flatten(prefix, out);
+    }
+
+    fn state_unflatten(prefix: &str, src: &mut StateSource, _default: &Device) -> Option<Self> {
+        AdamWState::state_unflatten(prefix, src, &amago_ops::host_device()).map(Self)
     }
 }

@@ -26,6 +26,8 @@ impl Args {
     /// # Errors
     /// When a device has no bfloat16.
     pub fn run(&self) -> Result<()> {
+        // Says what is missing where the device cannot be used, and keeps its kernels.
+        crate::device::by_name(&std::env::var("AMAGO_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned()))?;
         let device = amago_golden::modules::device();
         ensure!(!self.bf16 || amago_ops::has_bf16(&device), "--bf16: this device has no bfloat16");
         amago_ops::use_bf16(self.bf16);

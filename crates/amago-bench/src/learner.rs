@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use amago_agent::{Agent, AgentConfig, Learner, ObsSpec, OptimConfig, RandomDraws, TrainBatch};
 use amago_env::Space;
-use amago_seqmodel::{ObsKind, ObsLayout, TrajEncoderConfig, TstepEncoderConfig};
+use amago_seqmodel::{ObsKind, ObsLayout};
 use anyhow::{Context, Result, ensure};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -12,8 +12,9 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::common::{Size, median, peak_memory};
-use crate::device;
 use crate::operations::{self, Work};
+use crate::shape::Shape;
+use crate::{device, graph};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum AgentKind {
@@ -64,49 +65,11 @@ pub struct Args {
     /// Afterwards count the kernels of one update, and then time those of another one. GPUs only.
     #[arg(long)]
     kernels: bool,
+    /// Afterwards also measure forward and backward pass as one recorded graph of kernels.
+    #[arg(long)]
+    graph: bool,
     #[command(flatten)]
     shape: Shape,
-}
-
-/// Sizes of the networks, where they differ from those of `--size`.
-#[derive(Debug, clap::Args)]
-struct Shape {
-    /// Width of the Transformer.
-    #[arg(long)]
-    d_model: Option<usize>,
-    /// Attention heads.
-    #[arg(long)]
-    heads: Option<usize>,
-    /// Hidden width of the Transformer's feed-forward part.
-    #[arg(long)]
-    d_ff: Option<usize>,
-    /// Transformer layers.
-    #[arg(long)]
-    layers: Option<usize>,
-    /// Timesteps that a query sees before its own; all of them when absent.
-    #[arg(long)]
-    window: Option<usize>,
-    /// Hidden width of actor and critics.
-    #[arg(long)]
-    d_hidden: Option<usize>,
-    /// Hidden width of the timestep encoder.
-    #[arg(long)]
-    encoder_hidden: Option<usize>,
-    /// Output width of the timestep encoder.
-    #[arg(long)]
-    encoder_output: Option<usize>,
-    /// Discounts, the acting one included.
-    #[arg(long)]
-    discounts: Option<usize>,
-    /// Critics.
-    #[arg(long)]
-    critics: Option<usize>,
-    /// Bins of the classification critic.
-    #[arg(long)]
-    bins: Option<usize>,
-    /// Actions sampled per state.
-    #[arg(long)]
-    samples: Option<usize>,
 }
 
 fn config(args: &Args) -> AgentConfig {
@@ -114,30 +77,18 @@ fn config(args: &Args) -> AgentConfig {
         AgentKind::Amago => AgentConfig::amago(),
         AgentKind::Amago2 => AgentConfig::amago2(),
     };
-    let set = |to: &mut usize, from: Option<usize>| *to = from.unwrap_or(*to);
-    let shape = &args.shape;
     args.size.set(&mut config);
-    if let TrajEncoderConfig::Transformer(t) = &mut config.traj_encoder {
-        set(&mut t.d_model, shape.d_model);
-        set(&mut t.n_heads, shape.heads);
-        set(&mut t.d_ff, shape.d_ff);
-        set(&mut t.n_layers, shape.layers);
-        set(&mut t.window_size, shape.window);
-    }
-    if let TstepEncoderConfig::FeedForward(encoder) = &mut config.tstep_encoder {
-        set(&mut encoder.d_hidden, shape.encoder_hidden);
-        set(&mut encoder.d_output, shape.encoder_output);
-    }
-    set(&mut config.actor.d_hidden, shape.d_hidden);
-    set(&mut config.critic.d_hidden, shape.d_hidden);
-    set(&mut config.n_critics, shape.critics);
-    set(&mut config.critic.bins.count, shape.bins);
-    set(&mut config.k_actor, shape.samples);
-    set(&mut config.k_critic, shape.samples);
-    if let Some(n) = shape.discounts {
-        config.multi_gammas = (1..n).map(|i| 1.0 - 0.5f32.powi(i as i32)).collect();
-    }
+    args.shape.set(&mut config);
     config
+}
+
+fn spec(args: &Args) -> ObsSpec {
+    let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![args.obs]))]);
+    let action = match args.continuous {
+        true => Space::box_f32(&[args.actions], -1.0, 1.0),
+        false => Space::Discrete { n: args.actions },
+    };
+    ObsSpec { obs, action }
 }
 
 fn batch(args: &Args, device: &Device) -> TrainBatch {
@@ -165,8 +116,7 @@ fn batch(args: &Args, device: &Device) -> TrainBatch {
 fn matrix_peak(device: &Device) -> Result<f64> {
     let random = |rows, cols| Tensor::<2>::random([rows, cols], Distribution::Normal(0.0, 1.0), device);
     let fused = amago_ops::is_fused(device);
-    let sizes: &[[usize; 2]] =
-        if fused { &[[2048, 1024]] } else { &[[1024; 2], [2048; 2], [4096; 2], [8192; 2]] };
+    let sizes: &[[usize; 2]] = if fused { &[[2048, 1024]] } else { &[[1024; 2], [2048; 2], [4096; 2]] };
     let mut best = 0f64;
     for &[rows, side] in sizes {
         let (x, weight) = (random(rows, side), random(side, side));
@@ -252,12 +202,7 @@ impl Args {
         amago_ops::use_bf16(args.bf16);
         let device = plain.clone().autodiff();
         device.seed(0);
-        let config = config(args);
-        let obs = ObsLayout(vec![("observation".to_owned(), ObsKind::Vector(vec![args.obs]))]);
-        let action = match args.continuous {
-            true => Space::box_f32(&[args.actions], -1.0, 1.0),
-            false => Space::Discrete { n: args.actions },
-        };
+        let (config, ObsSpec { obs, action }) = (config(args), spec(args));
         let actor_outputs = config.policy_head(&action).context("this action space")?.n_outputs();
         let agent = Agent::new(&config, &ObsSpec { obs, action }, &device);
         let mut trained = Trained(0);
@@ -272,37 +217,42 @@ impl Args {
         let work =
             Work { batch: batch_size, len, inputs, actions, actor_outputs, discrete: !args.continuous };
         let computed = operations::of_update(&config, &work);
-        let mut learner = Learner::new(agent, config, optim);
+        let mut learner = Learner::new(agent, config.clone(), optim);
         let batch = batch(args, &device);
         let (seconds, counted) = measure(&mut learner, &batch, args, &plain)?;
         let flops = if counted > 0.0 { counted } else { computed };
         // What the products cost is read after the updates, so that it is no part of the updates' peak memory.
         let memory = peak_memory();
         let peak = matrix_peak(&plain)?;
-        let kernels = if args.kernels { Some(kernels(&mut learner, &batch, &plain)?) } else { None };
-        println!(
-            "{}",
-            json!({
-                "bench": "learner",
-                "device": args.device,
-                "bf16": args.bf16,
-                "agent": format!("{:?}", args.agent).to_lowercase(),
-                "size": args.size.name(),
-                "parameters": trained.0,
-                "batch": args.batch,
-                "len": args.len,
-                "threads": amago_ops::threads(),
-                "updates_per_second": 1.0 / seconds,
-                "tokens_per_second": (args.batch * args.len) as f64 / seconds,
-                "gflop_per_update": flops / 1e9,
-                "gflop_per_update_computed": computed / 1e9,
-                "gflop_per_second": flops / seconds / 1e9,
-                "matrix_peak_gflop_per_second": peak / 1e9,
-                "fraction_of_peak": flops / seconds / peak,
-                "peak_memory_mb": memory,
-                "kernels": kernels,
-            })
-        );
+        let mut found = json!({
+            "bench": "learner",
+            "device": args.device,
+            "bf16": args.bf16,
+            "agent": format!("{:?}", args.agent).to_lowercase(),
+            "size": args.size.name(),
+            "parameters": trained.0,
+            "batch": args.batch,
+            "len": args.len,
+            "threads": amago_ops::threads(),
+            "updates_per_second": 1.0 / seconds,
+            "tokens_per_second": (args.batch * args.len) as f64 / seconds,
+            "gflop_per_update": flops / 1e9,
+            "gflop_per_update_computed": computed / 1e9,
+            "gflop_per_second": flops / seconds / 1e9,
+            "matrix_peak_gflop_per_second": peak / 1e9,
+            "fraction_of_peak": flops / seconds / peak,
+            "peak_memory_mb": memory,
+        });
+        println!("{found}");
+        // Each on a line of its own: what is measured already is not lost if this fails.
+        if args.kernels {
+            found["kernels"] = kernels(&mut learner, &batch, &plain)?;
+            println!("{found}");
+        }
+        if args.graph {
+            found["graph"] = graph::measure(&learner.agent, &config, &batch, args.updates)?;
+            println!("{found}");
+        }
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod common;
 #[path = "../../amago/src/device.rs"]
 mod device;
 mod golden;
+mod graph;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod kernels;
 mod learner;
@@ -12,6 +13,7 @@ mod learner;
 mod memory;
 mod operations;
 mod rollout;
+mod shape;
 
 use anyhow::Result;
 use clap::Parser;

@@ -43,7 +43,7 @@ pub use gelu::gelu;
 pub use head::{Classified, ClassifierHead};
 pub use layer_norm::layer_norm;
 pub use linear::{ensemble_linear, linear};
-pub use parallel::{is_fused, on_pool, parts, side_by_side, threads};
+pub use parallel::{host_device, is_fused, on_pool, parts, side_by_side, threads};
 pub use pattern::{AttentionPattern, split_heads};
 pub use precision::{has_bf16, use_bf16};
 pub use random::{dropout, is_training, normal, random_key, repeatable, uniform, with_stream};

@@ -13,6 +13,14 @@ pub fn is_fused(device: &Device) -> bool {
     }
 }
 
+/// A device that every machine has: the CPU, or the backend's default where no CPU backend was compiled in.
+pub fn host_device() -> Device {
+    #[cfg(feature = "flex")]
+    return Device::flex();
+    #[cfg(not(feature = "flex"))]
+    Device::default()
+}
+
 /// How many parts a batch is best cut into: two on the CPU, however many threads there are, so that results do not
 /// depend on them. The threads beyond two are used inside the operations.
 pub fn parts(device: &Device) -> usize {

@@ -13,7 +13,7 @@ use clap::Subcommand;
 /// Measures on a machine with a GPU that may have neither Rust nor a network.
 #[derive(Debug, Subcommand)]
 pub enum Gpu {
-    /// Build for GPUs and pack what a machine with one needs into `target/gpu/amago-gpu.tar.gz`.
+    /// Build for GPUs and pack what a machine with one needs into `target/gpu/amago-gpu.tar.xz`.
     Pack(pack::Pack),
     /// Do all checks and measurements, on that machine, from the unpacked folder.
     Run(run::Run),

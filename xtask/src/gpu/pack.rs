@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// Programs, and the feature of each that is the GPU's; the one that runs the others has none.
+/// Programs; the last one runs the others.
 const PROGRAMS: [&str; 3] = ["amago", "amago-bench", "xtask"];
 /// What the programs read, and its place in the archive.
 const FILES: [(&str, &str); 3] = [
@@ -32,10 +32,10 @@ impl Pack {
     pub fn run(&self, root: &Path) -> Result<()> {
         let target = root.join("target/gpu");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--release", "--target-dir"]).arg(&target).current_dir(root);
-        for program in PROGRAMS {
-            cargo.args(["-p", program]);
-        }
+        cargo
+            .args(["build", "--release", "--workspace", "--bins", "--target-dir"])
+            .arg(&target)
+            .current_dir(root);
         for feature in &self.features {
             cargo.arg("--features").arg(format!("amago/{feature},amago-bench/{feature}"));
         }
@@ -53,9 +53,9 @@ impl Pack {
         for (from, to) in FILES {
             copy(&root.join(from), &folder.join(to)).with_context(|| from.to_owned())?;
         }
-        let archive = target.join("amago-gpu.tar.gz");
+        let archive = target.join("amago-gpu.tar.xz");
         let tar =
-            Command::new("tar").arg("-czf").arg(&archive).arg("-C").arg(&target).arg("amago-gpu").status();
+            Command::new("tar").arg("-cJf").arg(&archive).arg("-C").arg(&target).arg("amago-gpu").status();
         ensure!(tar.context("cannot start tar")?.success(), "tar failed");
         let size = fs::metadata(&archive)?.len();
         ensure!(
@@ -66,7 +66,7 @@ impl Pack {
             self.limit_mb
         );
         println!(
-            "{}: {:.1} MB. There: tar -xzf {0}; cd amago-gpu; ./xtask gpu run",
+            "{}: {:.1} MB. There: tar -xJf {0}; cd amago-gpu; ./xtask gpu run",
             archive.display(),
             size as f64 / 1e6
         );

@@ -130,7 +130,7 @@ impl Work<'_> {
     /// The recorded tensors in both precisions and the quick start, side by side: much of it is compiling kernels.
     fn correct(&mut self) -> Result<()> {
         let mut stages = Vec::new();
-        for bf16 in [false, true].into_iter().filter(|_| self.args.has(Part::Golden)) {
+        for &bf16 in self.precisions().iter().filter(|_| self.args.has(Part::Golden)) {
             let name = if bf16 { "golden-bf16" } else { "golden-f32" };
             let mut golden = self.program("amago-bench");
             golden.arg("golden").args(bf16.then_some("--bf16"));
@@ -179,7 +179,7 @@ impl Work<'_> {
     fn updates(&mut self, name: &str, flags: &str) -> Result<()> {
         let flags = if self.args.trial { "--size tiny --batch 2 --len 8" } else { flags };
         let updates = self.args.updates.to_string();
-        for bf16 in [false, true] {
+        for &bf16 in self.precisions() {
             let kind = if bf16 { "bf16" } else { "f32" };
             if self.args.has(Part::Learner) {
                 let mut ours = self.program("amago-bench");
@@ -199,6 +199,11 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Without bfloat16 and with it, where the device may have it.
+    fn precisions(&self) -> &'static [bool] {
+        if self.args.device == "cpu" { &[false] } else { &[false, true] }
     }
 
     fn rollouts(&mut self) -> Result<()> {
