@@ -82,10 +82,10 @@ impl DatasetError {
 #[derive(Debug, thiserror::Error)]
 pub enum EpisodeError {
     /// Broken HDF5.
-    #[error("{0}")]
+    #[error(transparent)]
     Hdf5(#[from] hdf5_reader::error::Error),
     /// Broken Arrow.
-    #[error("{0}")]
+    #[error(transparent)]
     Arrow(#[from] ArrowError),
     /// What was found wrong when the episodes were listed.
     #[error("{0}")]

@@ -7,7 +7,7 @@
 //! ```no_run
 //! use amago_replay::StoreConfig;
 //!
-//! let dataset = amago_dataset::open("~/.minari/datasets/D4RL/pen/human-v2".as_ref(), StoreConfig::default())?;
+//! let dataset = amago_dataset::open("datasets/D4RL/pen/human-v2".as_ref(), StoreConfig::default())?;
 //! let info = dataset.info(&mut |_, _| true)?;
 //! println!("{}: {} episodes, mean return {:?}", dataset.format, info.episodes, info.returns.mean());
 //! # Ok::<(), amago_dataset::DatasetError>(())
@@ -99,6 +99,18 @@ pub fn open(path: &Path, config: StoreConfig) -> Result<Dataset, DatasetError> {
     Ok(Dataset { format, store, spaces, clipped: Arc::default() })
 }
 
+/// The spaces that a dataset names, without a look at its episodes.
+///
+/// # Errors
+/// As [`open`], but not for a path that is no dataset: that names no spaces.
+pub fn spaces(path: &Path) -> Result<Option<Spaces>, DatasetError> {
+    std::fs::metadata(path).map_err(DatasetError::io(path))?;
+    match minari::data_folder(path) {
+        Some(data) => minari::spaces(&data).map(Some),
+        None => spaces_file::read(path),
+    }
+}
+
 impl Dataset {
     /// Steps read so far whose action lay beyond the bounds of its space. They were brought to the bounds, as
     /// environments do.
@@ -120,18 +132,11 @@ impl Dataset {
     /// those of actions may not, because actions are stored relative to them.
     ///
     /// # Errors
-    /// When its spaces are not those of the task; names both.
+    /// When its spaces are not those of the task, or where it names none the layout of its columns; names both.
     pub fn for_task(self, task: Spaces, wanted_by: &str) -> Result<Store, DatasetError> {
-        let same = match (&self.spaces, self.store.layout()) {
-            (Some(spaces), _) => alike(spaces, &task),
-            (None, Some(layout)) => layout == *task.layout(),
-            (None, None) => true,
-        };
-        if !same {
+        if let Some(spaces) = self.spaces.as_ref().filter(|spaces| !alike(spaces, &task)) {
             let path = self.store.dir().to_owned();
-            // Like with like: what is compared is what is told.
-            let wanted = if self.spaces.is_some() { describe(&task) } else { task.layout().to_string() };
-            let (found, wanted_by) = (self.describe(), wanted_by.to_owned());
+            let (found, wanted, wanted_by) = (describe(spaces), describe(&task), wanted_by.to_owned());
             return Err(DatasetError::Spaces { path, found, wanted_by, wanted });
         }
         Ok(self.store.keep_to(task)?)

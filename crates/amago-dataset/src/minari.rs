@@ -52,6 +52,11 @@ pub(crate) fn data_folder(path: &Path) -> Option<PathBuf> {
     [path.join("data"), path.to_owned()].into_iter().find(|dir| dir.join(metadata::FILE).is_file())
 }
 
+/// The spaces in the metadata of a folder that [`data_folder`] has found.
+pub(crate) fn spaces(data: &Path) -> Result<Spaces, DatasetError> {
+    Ok(Metadata::read(&data.join(metadata::FILE))?.task.spaces)
+}
+
 impl Minari {
     /// Opens the folder that [`data_folder`] has found.
     pub fn open(data: &Path) -> Result<Self, DatasetError> {

@@ -14,7 +14,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
-use arrow_ipc::{Block, root_as_footer, root_as_message};
+use arrow_ipc::{Block, FieldNode, root_as_footer, root_as_message};
 use arrow_schema::DataType;
 
 use super::episode::{Request, Source, Task, columns};
@@ -124,6 +124,14 @@ fn batch(file: &Buffer) -> Result<RecordBatch, EpisodeError> {
     let inside = |b: &arrow_ipc::Buffer| Some(place(b.offset())?.checked_add(place(b.length())?)? <= body);
     if header.buffers().is_some_and(|all| all.iter().any(|b| inside(b) != Some(true))) {
         return Err(wrong("a column does not fit"));
+    }
+    // Every entry takes at least a bit.
+    let plausible = |n: &FieldNode| {
+        let (len, nulls) = (place(n.length())?, place(n.null_count())?);
+        Some(nulls <= len && len <= body.saturating_mul(8))
+    };
+    if header.nodes().is_some_and(|all| all.iter().any(|n| plausible(n) != Some(true))) {
+        return Err(wrong("a column is longer than the file"));
     }
     // What else there is, such as infos, may be of any type.
     let wanted = ["observations", "actions", "rewards", "terminations", "truncations"];

@@ -116,7 +116,7 @@ impl File {
 fn open(path: &Path) -> Result<(Hdf5File, u64), EpisodeError> {
     let (file, len) = open_file(path)?;
     let options = OpenOptions::default().with_max_read_bytes(MAX_EPISODE).with_chunk_cache_bytes(0);
-    let storage = FileStorage::from_file(file).map_err(hdf5_reader::error::Error::from)?;
+    let storage = FileStorage::from_file(file)?;
     Ok((Hdf5File::from_storage_with_options(Arc::new(storage), options)?, len))
 }
 
