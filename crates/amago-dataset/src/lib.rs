@@ -134,12 +134,17 @@ impl Dataset {
     /// # Errors
     /// When its spaces are not those of the task, or where it names none the layout of its columns; names both.
     pub fn for_task(self, task: Spaces, wanted_by: &str) -> Result<Store, DatasetError> {
+        let (path, wanted_by) = (self.store.dir().to_owned(), wanted_by.to_owned());
         if let Some(spaces) = self.spaces.as_ref().filter(|spaces| !alike(spaces, &task)) {
-            let path = self.store.dir().to_owned();
-            let (found, wanted, wanted_by) = (describe(spaces), describe(&task), wanted_by.to_owned());
+            let (found, wanted) = (describe(spaces), describe(&task));
             return Err(DatasetError::Spaces { path, found, wanted_by, wanted });
         }
-        Ok(self.store.keep_to(task)?)
+        self.store.keep_to(task).map_err(|error| match error {
+            ReplayError::Layout { found, expected: wanted, .. } => {
+                DatasetError::Spaces { path, found, wanted_by, wanted }
+            }
+            other => other.into(),
+        })
     }
 }
 

@@ -92,7 +92,12 @@ fn what_cannot_be_learned_from_is_refused_with_a_reason() {
         ),
         (
             of_task(&npz),
-            ["trajectory_example.npz", "the layout is", "with actions of width", "with actions of width 4"],
+            [
+                "data/npz",
+                "f32[4]} with actions of width 5",
+                "env.id = \"tmaze-passive\"",
+                "f32[2]} with actions of width 4",
+            ],
         ),
         (of_task(dir.path()), ["not a dataset", "data/metadata.json", "buffer/", ".npz"]),
         (of_task(&dir.path().join("missing")), ["missing", "No such file", "", ""]),
@@ -162,5 +167,5 @@ fn the_replay_of_a_run_names_no_spaces() {
     let plan = alone_with(&both, &[]).and_then(Plan::new).expect("a plan");
     let error =
         train(&plan, &dir.path().join("run"), &mut Recorder::default()).expect_err("two tasks").to_string();
-    assert!(error.contains("the layout is"), "{error}");
+    assert!(error.contains("the dataset has") && error.contains("with actions of width 2"), "{error}");
 }

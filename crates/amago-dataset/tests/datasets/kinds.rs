@@ -77,7 +77,10 @@ fn a_dataset_without_spaces_is_refused_with_both_layouts() {
     let task = Spaces::new(&DictSpace::single(Space::box_f32(&[4], -1.0, 1.0)), &Space::Discrete { n: 7 });
     let error = open(&sample("npz")).for_task(task, "the task").unwrap_err().to_string();
     let layouts = error.matches("with actions of width").count();
-    assert!(layouts == 2 && error.contains("f32[4]} with actions of width 7"), "{error}");
+    assert!(
+        layouts == 2 && error.contains("the task has {observation: f32[4]} with actions of width 7"),
+        "{error}"
+    );
 }
 
 #[test]
