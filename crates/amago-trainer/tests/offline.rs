@@ -127,7 +127,7 @@ struct Losses(Vec<UpdateReport>);
 impl Observer for Losses {
     fn event(&mut self, event: Event<'_>) {
         if let Event::Epoch(record) = event {
-            self.0.extend(record.train.clone());
+            self.0.extend(record.train);
         }
     }
 }
