@@ -207,6 +207,14 @@ pub enum ReplayError {
         /// What is wrong with it.
         cause: Box<NpzError>,
     },
+    /// An episode of another format that cannot be read.
+    #[error("{}: {cause}", path.display())]
+    Episode {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A trajectory that cannot be relabelled.
     #[error(transparent)]
     Relabel(#[from] RelabelError),

@@ -32,6 +32,7 @@
 
 mod batch;
 mod builder;
+mod episodes;
 mod error;
 mod format;
 mod npz;
@@ -43,6 +44,7 @@ mod trajectory;
 
 pub use batch::{Batch, Slice, collate};
 pub use builder::TrajectoryBuilder;
+pub use episodes::{EpisodeHead, Episodes};
 pub use error::{FormatError, ReplayError};
 pub use format::{VERSION, decode, encode};
 pub use npz::{NpyError, NpzError, read_npz};
@@ -50,6 +52,7 @@ pub use relabel::{RelabelError, Relabeler};
 pub use sample::{Padding, sample_mixture, slice_bounds, slice_start};
 pub use spaces::Spaces;
 pub use store::{
-    Damage, OpenReport, Part, Snapshot, Store, StoreConfig, TrajectoryId, Written, lock, refuse_links,
+    Damage, OpenReport, Part, Snapshot, Store, StoreConfig, TrajectoryId, Written, lock, open_file,
+    refuse_links,
 };
 pub use trajectory::{ColumnLayout, Columns, Layout, Trajectory};

@@ -22,6 +22,16 @@ impl Spaces {
         Self { observation: observation.clone(), action: action.clone(), layout }
     }
 
+    /// What they say of observations.
+    pub fn observation(&self) -> &DictSpace {
+        &self.observation
+    }
+
+    /// What they say of actions.
+    pub fn action(&self) -> &Space {
+        &self.action
+    }
+
     /// Layout of trajectories that keep to them.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout

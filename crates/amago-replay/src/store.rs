@@ -15,14 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cache::Cache;
 pub(crate) use files::open;
-pub use files::{lock, refuse_links};
+pub use files::{lock, open_file, refuse_links};
 use index::{Entry, Index};
 pub use index::{Part, TrajectoryId};
 pub use read::Damage;
 pub use snapshot::Snapshot;
 pub use write::Written;
 
-use crate::{Layout, Relabeler, Spaces};
+use crate::{Episodes, Layout, Relabeler, Spaces};
 
 /// Limits and habits of a [`Store`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -93,6 +93,8 @@ pub struct Store {
     report: OpenReport,
     /// What trajectories are checked against, where that is known.
     spaces: Option<Spaces>,
+    /// Where it draws from instead of files of its own or of the original.
+    episodes: Option<Box<dyn Episodes>>,
     inner: Mutex<Inner>,
     /// Held for as long as the store lives; absent where it only reads.
     writer: Option<File>,
@@ -109,8 +111,8 @@ struct Inner {
     retired: Vec<Entry>,
     /// Stored after the snapshot that the store was opened at, by id.
     later: BTreeMap<u64, Entry>,
-    /// Files of the original, by the numbers they have at the moment.
-    npz: BTreeMap<u64, PathBuf>,
+    /// Files of episodes of other formats, by the numbers they have at the moment.
+    foreign: BTreeMap<u64, PathBuf>,
 }
 
 impl Inner {

@@ -33,7 +33,7 @@ pub struct RunConfig {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvConfig {
-    /// Name of a built-in environment; `amago envs` lists them.
+    /// Name of a built-in environment; `amago envs` lists them. May be left out where `train.mode` is `learn`.
     pub id: String,
     /// Its options, and `k_shot`: how many of its episodes on the same task make one.
     #[serde(default)]
@@ -108,7 +108,8 @@ pub enum Mode {
     /// An epoch collects and learns at the same time, so it learns from what the epochs before it have
     /// collected. The faster side waits for the other at the epoch's end.
     Both,
-    /// Learns only, from the trajectories of `replay.datasets`. The task is for evaluation.
+    /// Learns only, from the trajectories of `replay.datasets`. The task is for evaluation; without `env.id` there is
+    /// none, and the spaces are those that the datasets name.
     Learn,
 }
 

@@ -136,9 +136,10 @@ impl Data {
     }
 }
 
-/// Opens a folder of trajectories of the task to draw from it only.
-pub(crate) fn open_dataset(dir: &Path, plan: &Plan) -> Result<Store, TrainError> {
-    Ok(Store::read(dir, plan.config.replay.store())?.keep_to(plan.spaces())?)
+/// Opens a dataset of the task, of any kind, to draw from it only.
+pub(crate) fn open_dataset(path: &Path, plan: &Plan) -> Result<Store, TrainError> {
+    let dataset = amago_dataset::open(path, plan.config.replay.store())?;
+    Ok(dataset.for_task(plan.spaces(), &plan.task_name())?)
 }
 
 #[cfg(test)]

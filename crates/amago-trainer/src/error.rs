@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use amago_agent::ConfigError;
+use amago_dataset::DatasetError;
 use amago_env::exploration::ExplorationError;
 use amago_env::vector::VecEnvError;
 use amago_env::{EnvError, SpaceError};
@@ -81,6 +82,15 @@ pub enum TrainError {
     /// Learning alone, without data.
     #[error("train.mode = \"learn\" needs replay.datasets with a weight above 0: it collects nothing itself")]
     NothingToLearnFrom,
+    /// Datasets that do not say what they hold.
+    #[error(
+        "env.id is missing, and none of replay.datasets names its spaces: Minari datasets and folders that `amago \
+         dataset convert` makes of them do; for others name the environment"
+    )]
+    NoSpaces,
+    /// A dataset that cannot be learned from.
+    #[error(transparent)]
+    Dataset(DatasetError),
     /// Learning waits for more trajectories than are kept.
     #[error(
         "train.min_trajectories = {min} is above replay.max_trajectories = {max}: learning would never begin"
@@ -134,10 +144,10 @@ pub enum TrainError {
         len: usize,
     },
     /// Relabelling of a task without an instruction.
-    #[error("replay.relabel does not fit env.id = \"{env}\": {cause}")]
+    #[error("replay.relabel does not fit {task}: {cause}")]
     Relabel {
         /// The task.
-        env: String,
+        task: String,
         /// What it lacks.
         cause: RelabelError,
     },
@@ -254,6 +264,15 @@ pub enum TrainError {
         /// File of its batch.
         batch: PathBuf,
     },
+}
+
+impl From<DatasetError> for TrainError {
+    fn from(error: DatasetError) -> Self {
+        match error {
+            DatasetError::Replay(error) => Self::Replay(error),
+            other => Self::Dataset(other),
+        }
+    }
 }
 
 /// What an environment says of its options, with the whole key.

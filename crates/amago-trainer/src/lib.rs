@@ -65,6 +65,7 @@ mod reach;
 mod reference;
 mod run_dir;
 mod sizes;
+mod task;
 mod trainer;
 mod weights;
 

@@ -11,7 +11,7 @@ use amago_env::did_you_mean;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::{RunConfig, TrainError};
+use crate::{RunConfig, TrainError, task};
 
 mod place;
 use place::{Position, locate};
@@ -93,8 +93,11 @@ pub fn load_config(source: &ConfigSource<'_>) -> Result<RunConfig, TrainError> {
         let key = whole_key(merged, e.path().to_string(), message);
         misfit(Misfit { message: format!("{key}: {message}"), key })
     })?;
-    if config.env.id.is_empty() {
-        return Err(fail("env.id is missing: name an environment (`amago envs` lists them)".to_owned()));
+    if config.env.id.is_empty() && !task::is_missing(&config) {
+        let only = "only train.mode = \"learn\" can do without";
+        return Err(fail(format!(
+            "env.id is missing: name an environment (`amago envs` lists them); {only}"
+        )));
     }
     Ok(config)
 }

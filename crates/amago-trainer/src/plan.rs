@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use amago_agent::{Agent, Learner, LossMask, ObsSpec};
 use amago_env::exploration::Exploration;
-use amago_env::guard::{Guarded, guard};
+use amago_env::guard::guard;
 use amago_env::kshot::KShot;
 use amago_env::watchdog::Watchdog;
-use amago_env::{DictSpace, Env, EnvError, Space, TaskSpec, registry};
+use amago_env::{DictSpace, Env, EnvError, Space, TaskSpec};
 use amago_replay::{Layout, Relabeler, Spaces};
 use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
 use crate::faults::Faults;
 use crate::sizes::check_sizes;
+use crate::task::{self, Task};
 use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec, reach};
 
 /// Makes one environment of the task; called once per worker.
@@ -61,6 +62,7 @@ pub struct Plan {
     /// Longest possible episode in steps, where the task knows one.
     pub(crate) horizon: Option<usize>,
     make_env: EnvFactory,
+    playable: bool,
     make_encoder: Option<EncoderFactory>,
     loss_mask: Option<Arc<dyn LossMask>>,
     warnings: Vec<String>,
@@ -114,14 +116,7 @@ impl Plan {
         if most > 0 && train.min_trajectories > most {
             return Err(TrainError::NeverReady { min: train.min_trajectories, max: most });
         }
-        let task = config.env.clone();
-        let make_env = parts.env.unwrap_or_else(|| Arc::new(move || registry::make(&task.id, &task.options)));
-        // Whoever makes an environment may panic, too.
-        let make_env: EnvFactory = Arc::new(move || guard(|| make_env()));
-        // Made to be looked at; it is dropped again, which may fail as well.
-        let env = Guarded::new(make_env()?);
-        let task = env.try_spec()?;
-        task.validate()?;
+        let Task { spec: task, make_env, playable } = Task::new(&config, parts.env)?;
         let TaskSpec { observation_space, action_space, horizon, .. } = task;
         let spec = obs_spec(&observation_space, &action_space);
         let head = config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
@@ -132,7 +127,9 @@ impl Plan {
         check_faults(train)?;
         check_mixture(&config)?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
-        Exploration::new(config.exploration.clone(), horizon, &action_space)?;
+        if playable {
+            Exploration::new(config.exploration.clone(), horizon, &action_space)?;
+        }
         Ok(Self {
             warnings: reach::warnings(&config, &head, horizon),
             config,
@@ -141,6 +138,7 @@ impl Plan {
             action_space,
             horizon,
             make_env,
+            playable,
             make_encoder: parts.encoder,
             loss_mask: parts.loss_mask,
         })
@@ -149,6 +147,17 @@ impl Plan {
     /// What can be learned, but hardly as it is meant: to be told once.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Whether there is an environment to evaluate in. A run with `train.mode = "learn"` may do without: then it learns
+    /// in the spaces that its datasets name.
+    pub fn is_playable(&self) -> bool {
+        self.playable
+    }
+
+    /// The task in words.
+    pub fn task_name(&self) -> String {
+        task::name(&self.config)
     }
 
     /// Makes `n` environments of the task, behind a [`Watchdog`] where `train.env_timeout` is set.
@@ -286,5 +295,5 @@ fn check_relabelling(config: &RunConfig, layout: &Layout) -> Result<(), TrainErr
     if relabel != Relabeler::None && layout.index(KShot::KEY).is_some() {
         return Err(TrainError::RelabelAttempts);
     }
-    relabel.check(layout).map_err(|cause| TrainError::Relabel { env: config.env.id.clone(), cause })
+    relabel.check(layout).map_err(|cause| TrainError::Relabel { task: task::name(config), cause })
 }

@@ -3,7 +3,7 @@
 use amago_agent::PolicyHead;
 use amago_seqmodel::{PositionKind, TrajEncoderConfig, TransformerConfig};
 
-use crate::{RunConfig, TrainError};
+use crate::{RunConfig, TrainError, task};
 
 /// A floor of probability that leaves the best option less than this is worth a warning.
 const LEAST_BEST: f32 = 0.6;
@@ -27,8 +27,9 @@ fn hidden_best(head: &PolicyHead) -> Option<String> {
 fn shared_positions(config: &RunConfig, horizon: Option<usize>) -> Option<String> {
     let encoder = learned_positions(config).filter(|_| horizon.is_none())?;
     Some(format!(
-        "env.id = \"{}\" has no horizon: timesteps from agent.traj_encoder.max_time = {} on share one learned position",
-        config.env.id, encoder.max_time
+        "{} has no horizon: timesteps from agent.traj_encoder.max_time = {} on share one learned position",
+        task::name(config),
+        encoder.max_time
     ))
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn check_positions(config: &RunConfig, horizon: Option<usize>) -> Res
     let Some(TransformerConfig { max_time, .. }) = learned_positions(config) else { return Ok(()) };
     let lengths = [
         ("train.max_seq_len".to_owned(), Some(config.train.max_seq_len)),
-        (format!("the horizon of env.id = \"{}\"", config.env.id), horizon),
+        (format!("the horizon of {}", task::name(config)), horizon),
     ];
     // Timesteps are counted from zero, and the last observation comes after the last step.
     let beyond = |len: Option<usize>| len.filter(|len| len >= max_time);

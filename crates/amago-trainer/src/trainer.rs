@@ -60,7 +60,7 @@ pub struct Trainer {
 pub struct Outcome {
     /// Somebody asked to stop before the end.
     pub stopped: bool,
-    /// The last evaluation; absent when stopped.
+    /// The last evaluation; absent when stopped, and where there is no environment to evaluate in.
     pub eval: Option<EvalReport>,
     /// Where the run stood.
     pub meta: CheckpointMeta,
@@ -239,17 +239,21 @@ impl Trainer {
         self.metrics.epoch(&record)?;
         observer.event(Event::Epoch(&record));
         let report = record.eval.clone();
-        self.unevaluated = (due && report.is_none()).then_some(record);
+        self.unevaluated = (due && report.is_none() && self.plan.is_playable()).then_some(record);
         Ok(report)
     }
 
-    /// The report of a whole evaluation: one that was cut short cannot be compared with the others.
+    /// The report of a whole evaluation: one that was cut short cannot be compared with the others. None where there is
+    /// no environment.
     fn evaluate(
         &mut self,
         epoch: usize,
         stop: &StopFlag,
         observer: &mut dyn Observer,
     ) -> Result<Option<EvalReport>, TrainError> {
+        if !self.plan.is_playable() {
+            return Ok(None);
+        }
         let agent = self.learner.agent.valid();
         let who = Play::Agent {
             agent: &agent,

@@ -56,7 +56,10 @@ fn a_run_learns_the_same_from_them_as_from_our_own() {
     // Of another task.
     let other = ["env={id=\"point-robot\"}"];
     let error = learn(dir.path(), "other", &dir.path().join("flat"), &other).map(drop);
-    assert!(matches!(error, Err(TrainError::Replay(amago_replay::ReplayError::Layout { .. }))), "{error:?}");
+    assert!(
+        matches!(error, Err(TrainError::Dataset(amago_dataset::DatasetError::Spaces { .. }))),
+        "{error:?}"
+    );
 }
 
 #[test]

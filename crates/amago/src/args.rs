@@ -6,6 +6,7 @@ use amago_trainer::{ActionChoice, RunConfig};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::dataset::DatasetArgs;
 use crate::settings::ConfigArgs;
 use crate::view_args::{CompareArgs, CompletionsArgs, ExportArgs, FilmArgs, ReportArgs, WatchArgs};
 
@@ -27,6 +28,7 @@ use crate::view_args::{CompareArgs, CompletionsArgs, ExportArgs, FilmArgs, Repor
   amago report runs/tmaze-001 -o report.html        everything on one page
   amago compare runs/*                              the same metric of several runs
   amago export runs/* --csv table.csv               metrics as a table; --tensorboard DIR for TensorBoard
+  amago dataset info minari/cartpole/expert-v0       what somebody has recorded; `convert` for a replay folder
   amago import policy.pt --config c.toml --run-dir d a policy of the PyTorch original
 
 Results go to stdout, messages to stderr. Colours are for terminals, and NO_COLOR=1 turns them off.
@@ -57,6 +59,8 @@ pub enum Command {
     Envs(EnvsArgs),
     /// Play episodes of an environment and print returns, lengths and speed.
     Rollout(RolloutArgs),
+    /// Look at datasets that others have recorded, or make replay folders of them.
+    Dataset(DatasetArgs),
     /// Make a run folder from weights of the original PyTorch implementation.
     Import(ImportArgs),
     /// Show runs live in a terminal.

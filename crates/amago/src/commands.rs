@@ -40,6 +40,7 @@ pub fn run(command: Command) -> Result<Ending> {
         Command::Config(args) => args.run().map(|()| Ending::Done),
         Command::Envs(args) => envs(&args),
         Command::Rollout(args) => rollout(&args),
+        Command::Dataset(args) => args.run(),
         Command::Import(args) => import(&args),
         Command::Watch(args) => views::watch(&args),
         Command::Export(args) => views::export(&args),

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod dataset;
 mod device;
 mod film;
 mod memory;

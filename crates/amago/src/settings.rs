@@ -85,7 +85,7 @@ impl ConfigArgs {
             }
             ConfigTask::Check { config, overrides } => {
                 let (name, plan) = load_plan(Some(config), overrides)?;
-                tell(format_args!("{name} can be used: {} on {}", plan.action_space, plan.config.env.id));
+                tell(format_args!("{name} can be used: {} in {}", plan.action_space, plan.task_name()));
                 Ok(())
             }
             ConfigTask::Schema => print(format!("{}\n", serde_json::to_string_pretty(&config_schema())?)),

@@ -39,7 +39,11 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
     let stop = stop::on_signals()?;
     tell(format_args!(
         "training {} on {}, {}: {} -> {}",
-        plan.config.env.id, args.device, name, plan.observation_space, plan.action_space
+        if plan.is_playable() { &plan.config.env.id } else { "from datasets alone" },
+        args.device,
+        name,
+        plan.observation_space,
+        plan.action_space
     ));
     tell(format_args!("run folder: {}", folder.display()));
     // Before anything of the run is changed: what cannot be opened must leave it as it was.
@@ -102,8 +106,15 @@ fn show(args: &TrainArgs, folder: &Path, outcome: &Outcome, random: Option<&Eval
         ));
     }
     let Some(trained) = &outcome.eval else {
-        tell(format_args!("stopped after {} updates; go on: amago train --resume {path}", meta.updates));
-        return Ok(());
+        if outcome.stopped {
+            tell(format_args!("stopped after {} updates; go on: amago train --resume {path}", meta.updates));
+            return Ok(());
+        }
+        // There is no environment.
+        return print(format_args!(
+            "\ntrained {} updates in {:.0} s; nothing to evaluate in: set env.id\n",
+            meta.updates, outcome.seconds
+        ));
     };
     let random = random.map(|random| ("random policy", random));
     let table = summary::table(&random.into_iter().chain([("trained policy", trained)]).collect::<Vec<_>>());

@@ -23,7 +23,7 @@ pub(super) fn part_dir(root: &Path, part: Part) -> PathBuf {
     root.join(match part {
         Part::Fifo => "buffer",
         Part::Protected => "protected",
-        Part::Npz => return root.to_owned(),
+        Part::Foreign => return root.to_owned(),
     })
 }
 
@@ -224,12 +224,24 @@ pub(super) fn npz_files(root: &Path) -> Result<Vec<PathBuf>, ReplayError> {
     Ok(paths)
 }
 
+/// Opens a regular file that somebody else has written, and tells its length. Pipes and devices are not opened: one
+/// might wait, or never end.
+///
+/// # Errors
+/// When there is no such file, or it cannot be opened.
+pub fn open_file(path: &Path) -> Result<(File, u64), ReplayError> {
+    open(path, false)
+}
+
 /// Whether the file itself is to blame. An intact file of another version is not damage, and
 /// neither is, for example, a lack of file handles: setting such files aside would lose good data.
 pub(super) fn is_damage(error: &ReplayError) -> bool {
     match error {
         ReplayError::Format { cause, .. } => !matches!(cause, FormatError::UnsupportedVersion { .. }),
-        ReplayError::Npz { .. } | ReplayError::Unstorable(_) | ReplayError::NotAFile { .. } => true,
+        ReplayError::Npz { .. }
+        | ReplayError::Episode { .. }
+        | ReplayError::Unstorable(_)
+        | ReplayError::NotAFile { .. } => true,
         ReplayError::Io { cause, .. } => {
             matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
         }

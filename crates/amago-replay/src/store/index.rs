@@ -9,8 +9,8 @@ pub enum Part {
     Fifo,
     /// Never dropped.
     Protected,
-    /// Files of the original, where the store only reads.
-    Npz,
+    /// Episodes of other formats, where the store only reads.
+    Foreign,
 }
 
 /// Which trajectory of a store. Numbers ascend with age within a part; both parts may hold the same number, because
@@ -89,8 +89,8 @@ pub(super) struct Index {
     pub fifo: Entries,
     /// The part that is never dropped.
     pub protected: Entries,
-    /// Files of the original.
-    pub npz: Entries,
+    /// Episodes of other formats.
+    pub foreign: Entries,
 }
 
 impl Index {
@@ -98,7 +98,7 @@ impl Index {
         match part {
             Part::Fifo => &mut self.fifo,
             Part::Protected => &mut self.protected,
-            Part::Npz => &mut self.npz,
+            Part::Foreign => &mut self.foreign,
         }
     }
 
@@ -116,7 +116,7 @@ impl Index {
         match part {
             Part::Fifo => &self.fifo,
             Part::Protected => &self.protected,
-            Part::Npz => &self.npz,
+            Part::Foreign => &self.foreign,
         }
     }
 
@@ -132,7 +132,7 @@ impl Index {
 
     /// All parts, in the order in which [`Index::nth`] counts.
     fn parts(&self) -> [(Part, &Entries); 3] {
-        [(Part::Protected, &self.protected), (Part::Fifo, &self.fifo), (Part::Npz, &self.npz)]
+        [(Part::Protected, &self.protected), (Part::Fifo, &self.fifo), (Part::Foreign, &self.foreign)]
     }
 
     /// Number of trajectories in all parts.

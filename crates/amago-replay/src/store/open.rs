@@ -10,7 +10,7 @@ use super::cache::Cache;
 use super::files::{self, Head, Scan};
 use super::index::{Entry, Index, Part, TrajectoryId};
 use super::{Inner, OpenReport, Snapshot, Store, StoreConfig};
-use crate::{Layout, ReplayError, Spaces, npz};
+use crate::{EpisodeHead, Episodes, Layout, ReplayError, Spaces, npz};
 
 impl Store {
     /// Opens a folder, creating what is missing, and reads the headers of all trajectories.
@@ -32,6 +32,74 @@ impl Store {
     /// As [`Store::open`], and when there is no such folder.
     pub fn read(dir: impl AsRef<Path>, config: StoreConfig) -> Result<Self, ReplayError> {
         Self::empty(dir.as_ref(), config, None).filled(None)
+    }
+
+    /// A store that draws from episodes of another format, which are in this folder. Damaged ones are left out.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use amago_env::{DictSpace, Space};
+    /// use amago_replay::{Columns, EpisodeHead, Episodes, Layout, ReplayError, Store, StoreConfig, Trajectory};
+    ///
+    /// /// Two steps in a corridor, as many times as you like.
+    /// #[derive(Debug)]
+    /// struct Corridor(Arc<Layout>);
+    ///
+    /// impl Episodes for Corridor {
+    ///     fn layout(&self) -> &Arc<Layout> {
+    ///         &self.0
+    ///     }
+    ///     fn len(&self) -> usize {
+    ///         7
+    ///     }
+    ///     fn head(&self, _: usize) -> Result<EpisodeHead, ReplayError> {
+    ///         Ok(EpisodeHead { path: "corridor".into(), bytes: 100, transitions: 2 })
+    ///     }
+    ///     fn read(&self, _: usize) -> Result<Trajectory, ReplayError> {
+    ///         let columns = Columns {
+    ///             obs: vec![amago_env::Column::F32(vec![0.0, 0.5, 1.0])],
+    ///             actions: vec![0.0, 1.0, 0.0, 1.0],
+    ///             rewards: vec![0.0, 1.0],
+    ///             terminals: vec![false, true],
+    ///             start_time: 0,
+    ///             first_prev: vec![0.0; 3],
+    ///         };
+    ///         Trajectory::new(self.0.clone(), columns)
+    ///     }
+    /// }
+    ///
+    /// let place = DictSpace::single(Space::box_f32(&[1], 0.0, 1.0));
+    /// let corridor = Corridor(Arc::new(Layout::new(&place, &Space::Discrete { n: 2 })));
+    /// let store = Store::over(".", Box::new(corridor), StoreConfig::default())?;
+    /// assert_eq!((store.len(), store.transitions()), (7, 14));
+    /// # Ok::<(), ReplayError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the head of an episode cannot be read for a reason that is not damage.
+    pub fn over(
+        dir: impl AsRef<Path>,
+        episodes: Box<dyn Episodes>,
+        config: StoreConfig,
+    ) -> Result<Self, ReplayError> {
+        let mut store = Self::empty(dir.as_ref(), config, None);
+        {
+            let mut inner = store.lock();
+            inner.layout = Some(episodes.layout().clone());
+            for number in 0..episodes.len() {
+                match episodes.head(number) {
+                    Ok(EpisodeHead { path, bytes, transitions }) => {
+                        let id = number as u64;
+                        inner.index.insert(Part::Foreign, Entry { id, bytes, transitions });
+                        inner.foreign.insert(id, path);
+                    }
+                    Err(error) => store.leave_out(&mut inner, dir.as_ref().to_owned(), error)?,
+                }
+            }
+        }
+        store.report.damaged = store.damage().len();
+        store.episodes = Some(episodes);
+        Ok(store)
     }
 
     /// Checks every trajectory that is read from now on against the spaces of a task. Files with others count as
@@ -76,10 +144,10 @@ impl Store {
             next_id: 0,
             retired: Vec::new(),
             later: BTreeMap::new(),
-            npz: BTreeMap::new(),
+            foreign: BTreeMap::new(),
         };
         let (root, report) = (root.to_owned(), OpenReport::default());
-        Self { root, config, report, spaces: None, inner: Mutex::new(inner), writer }
+        Self { root, config, report, spaces: None, episodes: None, inner: Mutex::new(inner), writer }
     }
 
     fn filled(mut self, at: Option<&Snapshot>) -> Result<Self, ReplayError> {
@@ -107,7 +175,11 @@ impl Store {
     /// # Errors
     /// As [`Store::read`].
     pub fn refresh(&self) -> Result<(), ReplayError> {
-        self.read_folders().map(drop)
+        match self.episodes {
+            // They are what they were when they were opened.
+            Some(_) => Ok(()),
+            None => self.read_folders().map(drop),
+        }
     }
 
     /// Makes the index that of the folder.
@@ -161,7 +233,8 @@ impl Store {
         let present = files::npz_files(&self.root)?;
         let (mut known, damaged): (BTreeMap<PathBuf, Entry>, Vec<PathBuf>) = {
             let inner = self.lock();
-            let known = inner.index.npz.iter().map(|entry| (inner.npz[&entry.id].clone(), *entry)).collect();
+            let known =
+                inner.index.foreign.iter().map(|entry| (inner.foreign[&entry.id].clone(), *entry)).collect();
             (known, inner.damage.iter().map(|d| d.path.clone()).collect())
         };
         let any = !present.is_empty();
@@ -185,12 +258,12 @@ impl Store {
         }
         // New numbers for all: what was drawn by an old one in the meantime is drawn again.
         let mut inner = self.lock();
-        inner.keep_only(Part::Npz, &[]);
-        inner.npz.clear();
+        inner.keep_only(Part::Foreign, &[]);
+        inner.foreign.clear();
         for (path, entry) in entries {
             let id = inner.take_id();
-            inner.index.insert(Part::Npz, Entry { id, ..entry });
-            inner.npz.insert(id, path);
+            inner.index.insert(Part::Foreign, Entry { id, ..entry });
+            inner.foreign.insert(id, path);
         }
         Ok(any)
     }

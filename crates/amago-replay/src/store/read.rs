@@ -59,6 +59,14 @@ impl Store {
         Ok(ids)
     }
 
+    /// Ids of all trajectories, ascending.
+    pub fn ids(&self) -> Vec<TrajectoryId> {
+        let inner = self.lock();
+        let mut ids: Vec<TrajectoryId> = (0..inner.index.len()).map(|i| inner.index.nth(i)).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// The trajectory of an id as it happened, without relabelling. `None` when there is none, or its file
     /// was damaged and has been set aside.
     ///
@@ -88,7 +96,10 @@ impl Store {
         let Some(path) = self.lock().path(&self.root, id) else { return Ok(None) };
         // The lock is free while the file is read: appending goes on.
         let read = match id.part {
-            Part::Npz => read_npz(&path),
+            Part::Foreign => match &self.episodes {
+                Some(episodes) => episodes.read(usize::try_from(id.number).unwrap_or(usize::MAX)),
+                None => read_npz(&path),
+            },
             _ => files::read(&path, self.writer.is_some())
                 .and_then(|bytes| decode(&bytes).map_err(ReplayError::format(&path))),
         };
@@ -159,7 +170,7 @@ impl Inner {
     /// Where a trajectory is; absent when it had its number before the folder was looked at again.
     fn path(&self, root: &Path, id: TrajectoryId) -> Option<PathBuf> {
         match id.part {
-            Part::Npz => self.npz.get(&id.number).cloned(),
+            Part::Foreign => self.foreign.get(&id.number).cloned(),
             part => Some(files::path(root, part, id.number)),
         }
     }

@@ -29,7 +29,7 @@ pub struct ReplayConfig {
     /// Left out, it is `weight`, or grows from zero where other datasets were ready earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_weight: Option<f64>,
-    /// Other folders of trajectories, drawn from and never changed.
+    /// Other datasets, drawn from and never changed.
     pub datasets: Vec<DatasetConfig>,
     /// Epochs over which the weight of what becomes ready later than the rest, and of what has an
     /// `initial_weight`, comes to its full size.
@@ -57,12 +57,14 @@ impl Default for ReplayConfig {
     }
 }
 
-/// A folder of trajectories that another run collected, or one of `.npz` files of the original.
+/// Trajectories that another run collected, that the original saved as `.npz`, or that Minari recorded.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetConfig {
-    /// The folder, for example `runs/expert-001/replay`. The original's files are in the folder itself, or in
-    /// `buffer`, `protected` or `fifo` in it.
+    /// The folder; what kind of dataset it is is found out. A replay folder, for example `runs/expert-001/replay`; a folder
+    /// of the original's `.npz` files, which are in the folder itself, or in `buffer`, `protected` or `fifo` in it; or a
+    /// Minari dataset in HDF5 or Arrow, for example `datasets/D4RL/pen/human-v2` (the folder that holds
+    /// `data`). `amago dataset info` tells what is in it.
     pub path: PathBuf,
     /// Its weight when a batch is drawn.
     #[serde(default = "one")]

@@ -2,6 +2,7 @@
 
 mod config_errors;
 mod damage;
+mod dataset;
 mod export;
 mod hostile;
 mod import;
