@@ -221,12 +221,16 @@ impl VecEnv {
         if let Some(worker) = self.workers.iter().find(|w| !w.ready) {
             return Err(VecEnvError::NotReady { worker: worker.index });
         }
+        // All of them, before any is waited for. Threads would only wait for what goes on elsewhere.
+        let started = self.workers.iter_mut().zip(actions).fold(true, |all, (w, a)| w.start(a) && all);
         let space = &self.observation_space;
         let step = |((worker, result), action): ((&mut Worker, &mut WorkerStep), &Action)| {
             worker.step(action, result, space);
         };
         let parallel = match self.parallel {
-            Parallel::Auto => self.workers.iter().map(|w| w.nanos).sum::<u64>() > PARALLEL_ABOVE_NANOS,
+            Parallel::Auto => {
+                !started && self.workers.iter().map(|w| w.nanos).sum::<u64>() > PARALLEL_ABOVE_NANOS
+            }
             choice => choice == Parallel::On,
         };
         if parallel {

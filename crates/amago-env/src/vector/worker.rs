@@ -28,6 +28,8 @@ pub(super) struct Worker {
     pub max_steps: usize,
     /// Actions of the running episode, where somebody wants to save it.
     pub taken: ActionLog,
+    /// Why a step could not even be announced: the step's fault.
+    unstarted: Option<EnvError>,
 }
 
 impl Worker {
@@ -45,6 +47,7 @@ impl Worker {
             episode_return: 0.0,
             max_steps: usize::MAX,
             taken: ActionLog::default(),
+            unstarted: None,
         }
     }
 
@@ -74,8 +77,13 @@ impl Worker {
         self.begin(result, space);
     }
 
+    /// Seed of the next episode.
+    fn next_seed(&self) -> u64 {
+        stream_seed(self.run_seed, self.role, self.index as u64, self.next_episode)
+    }
+
     fn begin(&mut self, result: &mut WorkerStep, space: &DictSpace) {
-        let seed = stream_seed(self.run_seed, self.role, self.index as u64, self.next_episode);
+        let seed = self.next_seed();
         self.next_episode += 1;
         self.episode_return = 0.0;
         result.local_step = 0;
@@ -86,12 +94,26 @@ impl Worker {
         }
     }
 
+    /// Announces a step, and tells whether the environment works on it already.
+    pub fn start(&mut self, action: &Action) -> bool {
+        let seed = self.next_seed();
+        let started = guard::guard(|| Ok(self.env.start_step(action, seed)));
+        started.unwrap_or_else(|cause| {
+            self.unstarted = Some(cause);
+            true
+        })
+    }
+
     /// Takes a step and, at the end of an episode, starts the next.
     pub fn step(&mut self, action: &Action, result: &mut WorkerStep, space: &DictSpace) {
         let start = Instant::now();
         result.episode = None;
         result.step = Step::default();
-        match guard::step(&mut *self.env, action, space, &mut result.scratch) {
+        let stepped = match self.unstarted.take() {
+            None => guard::step(&mut *self.env, action, space, &mut result.scratch),
+            Some(cause) => Err(cause),
+        };
+        match stepped {
             Err(cause) => self.fail(result, Phase::Step, cause),
             Ok(step) => {
                 result.step = step;
