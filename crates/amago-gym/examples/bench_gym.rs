@@ -73,8 +73,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn measure(python: &str, module: &str, id: &str, n: usize) -> Result<f64, Box<dyn Error>> {
     let imports = if module.is_empty() { vec![] } else { vec![module.to_owned()] };
-    let gym =
-        Gym::with_config(id, GymConfig { python: python.to_owned(), imports, ..GymConfig::default() })?;
+    let gym = Gym::with_config(id, GymConfig { python: python.to_owned(), imports, ..GymConfig::default() })?;
     let mut envs = VecEnv::new(gym.envs(n)?, 0, Role::TrainEnv)?;
     let mut draws = rng(0, Role::Policy, 0, 0);
     let space = envs.action_space().clone();

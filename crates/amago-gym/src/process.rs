@@ -79,7 +79,8 @@ impl Process {
             WireError::TimedOut => {
                 let stack = self.signal(Signal::SIGUSR1).and_then(|()| self.wire.stack());
                 self.end();
-                let stack = stack.map_or(String::new(), |text| format!("; it was here:\n{text}"));
+                let stack =
+                    stack.map_or(String::new(), |text| format!("; it was here:\n{}", without_worker(&text)));
                 format!("did not answer within {} s and was given up{stack}", limit.as_secs_f64())
             }
             WireError::Protocol(what) => {
@@ -87,7 +88,7 @@ impl Process {
                 format!("{what} and was given up")
             }
             WireError::Ended => self.how_it_ended(),
-            WireError::Fatal(text) => format!("{}:\n{text}", self.how_it_ended()),
+            WireError::Fatal(text) => format!("{}:\n{}", self.how_it_ended(), without_worker(&text)),
         }
     }
 
@@ -140,6 +141,14 @@ impl Drop for Process {
         }
         self.end();
     }
+}
+
+/// A traceback without what is the same in all of them: the frames of the worker, and the list of modules.
+fn without_worker(text: &str) -> String {
+    let own = ["File \"amago-gym worker\"", "File \"<string>\", line", "Extension modules:"];
+    let lines: Vec<&str> =
+        text.lines().filter(|line| !own.iter().any(|own| line.trim_start().starts_with(own))).collect();
+    lines.join("\n").trim().to_owned()
 }
 
 /// A reply of another kind than was asked for.

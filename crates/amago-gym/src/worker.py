@@ -299,7 +299,8 @@ class Copies:
         self.leaves, self.actions = leaves(env.observation_space), Actions(env.action_space)
         spec = getattr(env, "spec", None)
         self.horizon = getattr(spec, "max_episode_steps", None)
-        self.saves = callable(getattr(env, "save_state", None)) and callable(getattr(env, "load_state", None))
+        # Of the outermost wrapper itself: those of gymnasium 0.29 pass names on, with a warning.
+        self.saves = all(callable(getattr(type(env), name, None)) for name in ("save_state", "load_state"))
 
     def grow(self, n):
         for env in self.envs[n:]:
@@ -425,12 +426,17 @@ class Lanes:
         # Resetting only when told is the one mode in which every episode has the seed that it should have.
         off = gymnasium.vector.AutoresetMode.DISABLED
         spec = gymnasium.spec(config["id"])
-        own = spec.vector_entry_point is not None and given.get("vectorization_mode") in (None, "vector_entry_point")
-        extra = {"autoreset_mode": off} if own else {"vector_kwargs": {"autoreset_mode": off, **given.pop("vector_kwargs", {})}}
-        try:
-            return gymnasium.make_vec(config["id"], num_envs=self.n, **{**extra, **given})
-        except TypeError:
-            return gymnasium.make_vec(config["id"], num_envs=self.n, **given)
+        own = spec.vector_entry_point is not None and "vectorization_mode" not in given
+        if own:
+            try:
+                return gymnasium.make_vec(config["id"], num_envs=self.n, **{"autoreset_mode": off, **given})
+            except ValueError:
+                return gymnasium.make_vec(config["id"], num_envs=self.n, **given)  # Atari's does not know it
+            except TypeError:
+                pass  # those for learners only, which cannot be reset one by one
+        given = {"vectorization_mode": "sync", **given}
+        given["vector_kwargs"] = {"autoreset_mode": off, **given.get("vector_kwargs", {})}
+        return gymnasium.make_vec(config["id"], num_envs=self.n, **given)
 
     def autoreset(self, gymnasium):
         names = [c.__module__ for c in type(getattr(self.vec, "unwrapped", self.vec)).__mro__]
