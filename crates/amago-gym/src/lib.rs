@@ -34,6 +34,8 @@ mod pool;
 mod process;
 mod reaper;
 mod seat;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use config::GymConfig;
