@@ -138,8 +138,10 @@ pub fn options<O: Default + Serialize + JsonSchema>() -> Vec<OptionDoc> {
     // One line for each field, in the order of the struct, which the schema forgets. Those that are tables come last
     // and are empty.
     let defaults = toml::to_string(&O::default()).unwrap_or_default();
-    let table = |line: &'_ str| Some((line.strip_prefix('[')?.strip_suffix(']')?.to_owned(), "{}".to_owned()));
-    let value = |line: &'_ str| line.split_once(" = ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let table =
+        |line: &'_ str| Some((line.strip_prefix('[')?.strip_suffix(']')?.to_owned(), "{}".to_owned()));
+    let value =
+        |line: &'_ str| line.split_once(" = ").map(|(name, value)| (name.to_owned(), value.to_owned()));
     let fields = defaults.lines().filter_map(|line| value(line).or_else(|| table(line)));
     fields.map(|(name, default)| option((&name, &default))).collect()
 }

@@ -4,7 +4,7 @@ use amago_env::EnvError;
 
 /// A failure of a Python environment or of the worker that plays it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum GymError {
+pub(crate) enum GymError {
     /// An option cannot be used; the message begins with its name.
     #[error("{0}")]
     Option(String),

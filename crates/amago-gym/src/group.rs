@@ -168,11 +168,12 @@ impl Group {
     /// Sends what is queued, unless somebody is at work here anyway.
     pub fn flush(&self) {
         match self.inner.try_lock() {
-            Ok(mut inner) => {
+            // Where a reply is still to be read, it would have to be waited for.
+            Ok(mut inner) if !inner.pending => {
                 // What goes wrong is told by the steps.
                 let _ = self.send(&mut inner);
             }
-            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => {}
+            Ok(_) | Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => {}
         }
     }
 

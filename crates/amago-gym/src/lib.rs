@@ -39,7 +39,7 @@ mod tests;
 mod wire;
 
 pub use config::GymConfig;
-pub use error::GymError;
+use error::GymError;
 pub use pool::{Gym, PREFIX, options};
 
 /// The seed that an environment gets for a seed of ours: its lowest 31 bits, because not every package takes more.

@@ -341,6 +341,9 @@ class Copies:
                 continue
             try:
                 ended = self.step_one(index, actions[index], out)
+                beat()
+            except Lost:
+                raise
             except BaseException as error:
                 out.fail(index, STEP_FAILED, error)
                 continue
@@ -348,9 +351,11 @@ class Copies:
                 try:
                     self.reset(index, seed, out.firsts[index])
                     out.began(index)
+                    beat()
+                except Lost:
+                    raise
                 except BaseException as error:
                     out.fail(index, RESET_FAILED, error)
-            beat()
 
     def step_one(self, index, action, out):
         result = self.envs[index].step(action)
@@ -603,7 +608,7 @@ class Out:
     def record(self, i, terminated, truncated, reward, info, lane=None):
         status = STEPPED | TERMINATED * terminated | TRUNCATED * truncated
         success, metrics = 2, ()
-        for path in self.success:
+        for path in self.success if info else ():
             value = find(info, path, lane)
             if value is not None:
                 success = int(bool(np.all(value)))

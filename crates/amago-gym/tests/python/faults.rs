@@ -209,7 +209,13 @@ fn revive(
 ) -> usize {
     let VecEnvError::Workers(first) = error else { panic!("{error}") };
     let mut queue = std::collections::VecDeque::from(first);
-    let mut faults = 0;
+    // A process that is gone concerns all of its copies, with one message: that is one fault.
+    let lost: std::collections::BTreeSet<String> = queue
+        .iter()
+        .map(|f| f.cause.to_string())
+        .filter(|text| text.starts_with("the Python worker"))
+        .collect();
+    let mut faults = lost.len();
     while let Some(fault) = queue.pop_front() {
         let text = fault.cause.to_string();
         let kind: String = text.lines().next().unwrap_or_default().chars().take(60).collect();
@@ -219,7 +225,7 @@ fn revive(
             kind
         };
         *kinds.entry(kind).or_insert(0) += 1;
-        faults += 1;
+        faults += usize::from(!text.starts_with("the Python worker"));
         let env = guard::guard(|| gym.env()).expect("made");
         match envs.restart(fault.worker, Some(env)) {
             Ok(_) => {}
