@@ -109,7 +109,8 @@ impl Layout {
             .map_err(|e| GymError::Lost(format!("described its environment in an unknown way: {e}")))?;
         let action_space = hello.action.space().map_err(spaces)?;
         let (mut observation_space, mut columns) = (DictSpace(Default::default()), Vec::new());
-        let mut add = |key: &str, (space, column): (Space, Column)| {
+        let mut add = |key: &str, found: (Space, Column)| {
+            let (space, column) = found;
             columns.push(column);
             match observation_space.0.insert(key.to_owned(), space) {
                 None if columns.len() <= MAX_KEYS => Ok(()),
