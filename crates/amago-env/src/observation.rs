@@ -144,6 +144,20 @@ impl Observation {
         Ok(())
     }
 
+    /// The bytes of one image key, to be written in place.
+    ///
+    /// # Errors
+    /// When the key is unknown, or holds floats.
+    pub fn bytes_mut(&mut self, key: &str) -> Result<&mut [u8], EnvError> {
+        match self.column_mut(key)? {
+            Column::U8(bytes) => Ok(bytes),
+            Column::F32(values) => {
+                let len = values.len();
+                Err(EnvError::shape(key, &Column::zeros(Dtype::F32, len), Dtype::U8, len))
+            }
+        }
+    }
+
     fn column_mut(&mut self, key: &str) -> Result<&mut Column, EnvError> {
         let i = self.keys.iter().position(|k| k == key);
         i.map(|i| &mut self.columns[i]).ok_or_else(|| EnvError::UnknownKey(key.to_owned()))
@@ -239,6 +253,10 @@ mod tests {
         assert_eq!(error.to_string(), "observation \"image\" has 2 f32 entries, its space has 2 u8");
         assert!(matches!(obs.write_u8("place", &[1, 2, 3]), Err(EnvError::WrongShape { .. })));
         assert!(matches!(obs.write_u8("image", &[1]), Err(EnvError::WrongShape { .. })));
+        obs.bytes_mut("image").expect("bytes").copy_from_slice(&[8, 9]);
+        assert_eq!(obs.columns()[0], Column::U8(vec![8, 9]));
+        assert!(matches!(obs.bytes_mut("place"), Err(EnvError::WrongShape { .. })));
+        assert!(matches!(obs.bytes_mut("door"), Err(EnvError::UnknownKey(_))));
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Batch {
                 seat.turn = Turn::Done(Ok(stepped(record)));
                 let metrics = record[16..].chunks_exact(8).map(eight).map(f64::from_le_bytes);
                 seat.metrics.iter_mut().zip(metrics).for_each(|(to, from)| *to = from);
-                wire.read(&mut seat.row)?;
+                wire.read(&mut seat.row)?; // empty where rows are in memory
             }
         }
         for (i, seat) in seats.iter_mut().enumerate().filter(|(i, _)| status(*i) & BEGUN != 0) {

@@ -27,7 +27,8 @@ pub struct GymConfig {
     /// One environment per worker that is vectorised already (EnvPool as `gym:envpool:ENV_ID`, Atari's, those of
     /// `gymnasium.vector`), instead of copies.
     pub vectorized: bool,
-    /// Copies of the environment in each worker process; 0 makes as many workers as the machine has cores.
+    /// Copies of the environment in each worker process; 0 times a step and chooses: as many workers as cores where it is
+    /// cheap, one for each copy where it is expensive, and one for all lanes of a vectorised environment.
     pub copies_per_worker: usize,
     /// Seconds for one reset or step of one copy; at a vectorised environment, for those of all.
     pub timeout: f64,

@@ -7,6 +7,7 @@ use amago_env::{Action, Env, EnvError, Observation, Step, TaskSpec};
 
 use crate::group::Group;
 use crate::gym_seed;
+use crate::layout::Scratch;
 use crate::pool::{Pool, Team};
 
 /// Takes a copy in a worker with its first reset, gives it back when it is dropped or has failed.
@@ -14,14 +15,14 @@ pub(crate) struct GymEnv {
     pool: Arc<Pool>,
     team: Option<Team>,
     seat: Option<(Arc<Group>, usize)>,
-    scratch: Vec<f32>,
+    scratch: Scratch,
     metrics: Vec<f64>,
     success: Option<bool>,
 }
 
 impl GymEnv {
     pub fn new(pool: Arc<Pool>, team: Option<Team>) -> Self {
-        Self { pool, team, seat: None, scratch: Vec::new(), metrics: Vec::new(), success: None }
+        Self { pool, team, seat: None, scratch: Scratch::default(), metrics: Vec::new(), success: None }
     }
 
     fn seat(&mut self) -> Result<(Arc<Group>, usize), EnvError> {

@@ -2,13 +2,14 @@
 
 mod request;
 
+use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use amago_env::{Action, EnvError};
 
 use crate::batch::Batch;
-use crate::layout::Layout;
+use crate::layout::{Layout, Row};
 use crate::process::Process;
 use crate::seat::{Seat, Stepped, Turn};
 use crate::{GymConfig, GymError};
@@ -56,6 +57,8 @@ struct Inner {
     process: Option<Process>,
     seats: Vec<Seat>,
     batch: Batch,
+    /// Where the worker writes observations, if not into its replies.
+    memory: Option<File>,
     /// Steps were sent, and the reply was not read yet.
     pending: bool,
     /// The worker is gone, for this reason.
@@ -84,11 +87,11 @@ impl Group {
             first.made = true;
         }
         let batch = Batch::new(&common.layout, seats)?;
-        let inner = Inner { process, seats: seat, batch, pending: false, lost: None };
+        let inner = Inner { process, seats: seat, batch, memory: None, pending: false, lost: None };
         let places = Mutex::new(Places { taken: vec![false; seats], lost: false });
         let group = Self { common, number, places, inner: Mutex::new(inner) };
-        if group.lock().process.is_some() && seats != 1 {
-            group.call(&mut group.lock(), b'Z', seats, group.common.start_limit()).map_err(EnvError::from)?;
+        if group.lock().process.is_some() {
+            group.make_room(&mut group.lock()).map_err(EnvError::from)?;
         }
         Ok(group)
     }
@@ -226,7 +229,7 @@ impl Group {
     pub fn finish(
         &self,
         index: usize,
-        read: impl FnOnce(&[u8], &[f64]) -> Result<(), EnvError>,
+        read: impl FnOnce(Row<'_>, &[f64]) -> Result<(), EnvError>,
     ) -> Result<Stepped, EnvError> {
         let mut inner = self.lock();
         if inner.seats[index].is_queued() {
@@ -235,9 +238,11 @@ impl Group {
         if matches!(inner.seats[index].turn, Turn::Sent { .. }) {
             self.collect(&mut inner)?;
         }
-        let seat = &mut inner.seats[index];
-        match std::mem::take(&mut seat.turn) {
-            Turn::Done(Ok(stepped)) => read(&seat.row, &seat.metrics).map(|()| stepped),
+        match std::mem::take(&mut inner.seats[index].turn) {
+            Turn::Done(Ok(stepped)) => {
+                let (seat, row) = (&inner.seats[index], self.row(&inner, index, false));
+                read(row, &seat.metrics).map(|()| stepped)
+            }
             Turn::Done(Err(e)) => Err(e.into()),
             _ => Err(lost(&inner).into()),
         }
@@ -251,7 +256,7 @@ impl Group {
         &self,
         index: usize,
         seed: u32,
-        read: impl FnOnce(&[u8]) -> Result<(), EnvError>,
+        read: impl FnOnce(Row<'_>) -> Result<(), EnvError>,
     ) -> Result<(), EnvError> {
         let mut inner = self.lock();
         if matches!(inner.seats[index].turn, Turn::Sent { .. }) {
@@ -262,7 +267,19 @@ impl Group {
             Some((begun, outcome)) if begun == seed => outcome.map_err(GymError::Raised)?,
             _ => self.begin(&mut inner, index, seed)?,
         }
-        read(&inner.seats[index].first)
+        read(self.row(&inner, index, true))
+    }
+
+    /// The observation of a copy after its last step, or its last reset.
+    fn row<'a>(&self, inner: &'a Inner, index: usize, first: bool) -> Row<'a> {
+        let seat = &inner.seats[index];
+        match &inner.memory {
+            None => Row::Bytes(if first { &seat.first } else { &seat.row }),
+            Some(file) => {
+                let place = if first { inner.seats.len() + index } else { index };
+                Row::Memory(file, (place * self.common.layout.row) as u64)
+            }
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! What a worker says of its environment, and how actions and observations look on the wire.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use amago_env::{Action, ActionError, BoxSpace, DictSpace, Dtype, EnvError, Observation, Space, TaskSpec};
 use serde::Deserialize;
 
@@ -173,11 +176,20 @@ impl Layout {
     /// Reads an observation. `scratch` is only a buffer.
     ///
     /// # Errors
-    /// When a number is not finite or no value of its space.
-    pub fn get(&self, mut row: &[u8], scratch: &mut Vec<f32>, obs: &mut Observation) -> Result<(), EnvError> {
+    /// When a number is not finite or no value of its space, or the row is not there.
+    pub fn get(&self, row: Row<'_>, scratch: &mut Scratch, obs: &mut Observation) -> Result<(), EnvError> {
+        let Scratch { bytes, numbers: scratch } = scratch;
+        let mut place = 0;
         for column in &self.columns {
-            let (part, rest) = row.split_at(column.size());
-            row = rest;
+            let from = place;
+            place += column.size();
+            if let (Row::Memory(..), Form::Bytes) = (&row, &column.form) {
+                row.read(from, obs.bytes_mut(&column.key)?)?;
+                continue;
+            }
+            bytes.resize(column.size(), 0);
+            row.read(from, bytes)?;
+            let part = &bytes[..];
             scratch.clear();
             let outside = || EnvError::OutOfSpace {
                 key: column.key.clone(),
@@ -207,6 +219,34 @@ impl Layout {
         }
         Ok(())
     }
+}
+
+/// Where an observation is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Row<'a> {
+    /// Here.
+    Bytes(&'a [u8]),
+    /// At this place of the worker's memory.
+    Memory(&'a File, u64),
+}
+
+impl Row<'_> {
+    fn read(&self, from: usize, out: &mut [u8]) -> Result<(), EnvError> {
+        match self {
+            Row::Bytes(row) => out.copy_from_slice(&row[from..from + out.len()]),
+            Row::Memory(file, start) => file.read_exact_at(out, start + from as u64).map_err(|e| {
+                EnvError::Failed(format!("the memory of the Python worker cannot be read: {e}"))
+            })?,
+        }
+        Ok(())
+    }
+}
+
+/// Buffers for [`Layout::get`].
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    bytes: Vec<u8>,
+    numbers: Vec<f32>,
 }
 
 fn numbers(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> {

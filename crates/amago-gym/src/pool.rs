@@ -54,6 +54,8 @@ pub(crate) struct Pool {
     pub common: Arc<Common>,
     groups: Mutex<Groups>,
     teams: AtomicUsize,
+    /// Seconds of a step; 0 where it cannot be timed.
+    step_time: Mutex<Option<f64>>,
 }
 
 /// A worker, with the team and which one of the team it is.
@@ -102,7 +104,7 @@ impl Gym {
         let common = Arc::new(Common { id, config, layout });
         let group = Arc::new(Group::new(common.clone(), 0, copies, Some(process))?);
         let groups = Mutex::new(Groups { all: vec![(None, group)], started: 1, lost: Vec::new() });
-        let pool = Arc::new(Pool { common, groups, teams: AtomicUsize::new(0) });
+        let pool = Arc::new(Pool { common, groups, teams: AtomicUsize::new(0), step_time: Mutex::new(None) });
         Ok(Self { pool, k_shot: 1 })
     }
 
@@ -120,15 +122,17 @@ impl Gym {
         self.seat(None)
     }
 
-    /// Environments that will be stepped together: with `copies_per_worker` copies in each worker, or as many workers as
-    /// the machine has cores.
+    /// Environments that will be stepped together: with `copies_per_worker` copies in each worker. Where that is 0, a few
+    /// random steps are timed. Of a cheap environment there are as many workers as the machine has cores; each has 0.2
+    /// ms of work at each step if there are more, up to one worker for each copy of an expensive environment. All
+    /// lanes of a vectorised one are in one worker.
     ///
     /// # Errors
     /// As [`Gym::env`].
     pub fn envs(&self, n: usize) -> Result<Vec<Box<dyn Env>>, EnvError> {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let copies = match self.pool.common.config.copies_per_worker {
-            0 => n.div_ceil(n.min(cores).max(1)),
+            0 if self.pool.common.config.vectorized => n,
+            0 => copies(n, thread::available_parallelism().map_or(1, NonZero::get), || self.pool.time()),
             copies => copies.min(n),
         };
         let (number, copies) = (self.pool.teams.fetch_add(1, Ordering::Relaxed), copies.max(1));
@@ -145,7 +149,38 @@ fn name(id: &str) -> String {
     if id.starts_with(PREFIX) { id.to_owned() } else { format!("{PREFIX}{id}") }
 }
 
+/// What a worker should have to do at each step, in seconds: many times what it costs to ask for it.
+const WORK: f64 = 0.0002;
+
+/// Copies in each worker, for `n` in all.
+fn copies(n: usize, cores: usize, time: impl FnOnce() -> Option<f64>) -> usize {
+    let most = n.div_ceil(cores.min(n).max(1));
+    if most <= 1 {
+        return most;
+    }
+    match time() {
+        Some(seconds) if seconds > 0.0 => ((WORK / seconds).ceil() as usize).clamp(1, most),
+        _ => most,
+    }
+}
+
 impl Pool {
+    /// Seconds that a step takes, where it can be timed and was not yet.
+    fn time(&self) -> Option<f64> {
+        let idle = self
+            .lock()
+            .all
+            .iter()
+            .find(|(_, group)| group.occupation().is_some_and(|(taken, _)| taken == 0))?
+            .1
+            .clone();
+        let mut known = self.step_time.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            *known = Some(idle.time().unwrap_or(0.0));
+        }
+        *known
+    }
+
     fn lock(&self) -> MutexGuard<'_, Groups> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -203,5 +238,29 @@ impl Pool {
     /// Sends all steps that are queued, so that all workers are busy before anybody waits.
     pub fn flush(&self) {
         self.lock().all.iter().for_each(|(_, group)| group.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::copies;
+
+    #[test]
+    fn cheap_environments_share_workers_and_expensive_ones_do_not() {
+        let of = |n, cores, seconds: f64| copies(n, cores, || Some(seconds));
+        for (n, cores, seconds, expected) in [
+            (24, 2, 12e-6, 12),
+            (24, 16, 12e-6, 2),
+            (24, 2, 100e-6, 2),
+            (24, 2, 400e-6, 1),
+            (24, 2, 1e-3, 1),
+            (24, 16, 1e-3, 1),
+            (1, 16, 1e-6, 1),
+            (3, 1, 1e-6, 3),
+        ] {
+            assert_eq!(of(n, cores, seconds), expected, "{n} {cores} {seconds}");
+        }
+        assert_eq!(copies(24, 2, || None), 12, "not known");
+        assert_eq!(copies(0, 2, || None), 0);
     }
 }

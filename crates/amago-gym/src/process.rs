@@ -1,5 +1,6 @@
 //! A worker process: started, given up, ended.
 
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -89,6 +90,17 @@ impl Process {
             }
             WireError::Ended => self.how_it_ended(),
             WireError::Fatal(text) => format!("{}:\n{}", self.how_it_ended(), without_worker(&text)),
+        }
+    }
+
+    /// A file of the process, by its number.
+    pub fn open(&self, number: u32) -> io::Result<File> {
+        let id = self.child.as_ref().map_or(0, Child::id);
+        let path = format!("/proc/{id}/fd/{number}");
+        // Opening anything else might wait for somebody, or do something.
+        match fs::metadata(&path)?.is_file() {
+            true => File::open(path),
+            false => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
 

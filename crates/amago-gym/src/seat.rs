@@ -18,7 +18,7 @@ pub(crate) struct Seat {
     /// It was made, and has not failed since.
     pub made: bool,
     pub turn: Turn,
-    /// Its observation after the last step.
+    /// Its observation after the last step, unless rows are in the worker's memory; as `first`.
     pub row: Vec<u8>,
     /// The numbers from `info` at the last step; NaN where there is none.
     pub metrics: Vec<f64>,
@@ -46,9 +46,9 @@ impl Seat {
         Self {
             made: false,
             turn: Turn::Idle,
-            row: vec![0; layout.row],
+            row: Vec::new(),
             metrics: vec![f64::NAN; layout.metrics],
-            first: vec![0; layout.row],
+            first: Vec::new(),
             begun: None,
         }
     }

@@ -9,7 +9,7 @@ use rand::RngExt;
 
 use crate::GymConfig;
 use crate::batch::{Batch, HEAD, head};
-use crate::layout::Layout;
+use crate::layout::{Layout, Row, Scratch};
 use crate::seat::{Seat, Stepped, Turn};
 use crate::wire::{MAX_TEXT, Wire, WireError};
 
@@ -74,6 +74,7 @@ fn three(layout: &Layout) -> Vec<u8> {
 fn receive(layout: &Layout, bytes: &[u8]) -> (Result<(), WireError>, Vec<Seat>) {
     let mut batch = Batch::new(layout, 3).expect("a batch");
     let mut seats: Vec<_> = (0..3).map(|_| Seat::new(layout)).collect();
+    seats.iter_mut().for_each(|seat| (seat.row, seat.first) = (vec![0; layout.row], vec![0; layout.row]));
     for (i, seat) in seats.iter_mut().enumerate() {
         batch.put(i, &Action::Discrete(i), layout).expect("legal");
         seat.turn = Turn::Queued { next_seed: (i < 2).then_some(40 + i as u32) };
@@ -178,7 +179,7 @@ fn any_reply_is_read_or_refused() {
                 assert!(seats.iter().all(|seat| matches!(seat.turn, Turn::Done(_))));
                 let mut obs = Observation::new(&layout.spec.observation_space);
                 // An observation is one, or an error: the choice and the bits may be none.
-                let _ = layout.get(&seats[0].row, &mut Vec::new(), &mut obs);
+                let _ = layout.get(Row::Bytes(&seats[0].row), &mut Scratch::default(), &mut obs);
             }
             (Err(_), _) => refused += 1,
         }
@@ -193,7 +194,7 @@ fn observations_are_decoded() {
     let expected = "{bits: MultiBinary(2), box: Box(-inf, inf, [2]), image: Box(0, 255, [2, 1, 3], u8), place: Discrete(4)}";
     assert_eq!((spec.observation_space.to_string().as_str(), spec.horizon), (expected, Some(200)));
     let mut obs = Observation::new(&spec.observation_space);
-    layout.get(&row(&layout, 0.5), &mut Vec::new(), &mut obs).expect("an observation");
+    layout.get(Row::Bytes(&row(&layout, 0.5)), &mut Scratch::default(), &mut obs).expect("an observation");
     let floats = |values: &[f32]| amago_env::Column::F32(values.to_vec());
     let columns = obs.columns();
     assert_eq!(columns[0], floats(&[0.0, 1.0]));
@@ -202,9 +203,11 @@ fn observations_are_decoded() {
     assert_eq!(columns[3], floats(&[0.0, 0.0, 1.0, 0.0]));
     let mut wrong = row(&layout, 0.5);
     wrong[14..18].copy_from_slice(&4i32.to_le_bytes());
-    let error = layout.get(&wrong, &mut Vec::new(), &mut obs).expect_err("no choice");
+    let error = layout.get(Row::Bytes(&wrong), &mut Scratch::default(), &mut obs).expect_err("no choice");
     assert!(matches!(&error, EnvError::OutOfSpace { key, .. } if key == "place"), "{error}");
-    let error = layout.get(&row(&layout, f32::NAN), &mut Vec::new(), &mut obs).expect_err("no number");
+    let error = layout
+        .get(Row::Bytes(&row(&layout, f32::NAN)), &mut Scratch::default(), &mut obs)
+        .expect_err("no number");
     assert_eq!(error.to_string(), "observation \"box\"[0] is NaN, not a finite number");
 }
 

@@ -11,9 +11,10 @@
 //! | `R` reset a copy | seed | | `O`: one row |
 //! | `S` step copies | | a seed (u32) for each copy, an action for each, flags (u8) for each: 1 step it, 2 where that ends the episode, reset it with the seed | `V` |
 //! | `D` draw a copy | | | `B`: width, height (u32 each), bytes, or `N` |
+//! | `T` time a step of the first copy | | | `B`: seconds (f64) |
 //! | `G` get the state of a copy | | | `B`: bytes |
 //! | `P` put the state of a copy | bytes | bytes | `K` |
-//! | `Z` make room for as many copies as the number of the copy says | | | `K` |
+//! | `Z` make room for as many copies as the number of the copy says | 1: rows in memory, 0: in replies | | `K`: number of a file (u32), where rows are in memory |
 //!
 //! A **reply** is a kind (one byte), the length of what follows (u32), and that. Instead of the reply in the table there
 //! may be `E` (the copy failed) or, as the first reply, `X` (the environment cannot be made), both with a text; `.` may come
@@ -22,7 +23,10 @@
 //! `V` has a record for each copy (status, success, six bytes of padding, reward as f64, metrics as f64), then a row for
 //! each copy that was stepped, then one for each that was reset, then for each that failed a length (u32) and a text.
 //!
-//! A **row** is one observation: its columns one after the other, without gaps.
+//! A **row** is one observation: its columns one after the other, without gaps. Large ones are not in replies but in a
+//! file that is memory of the worker, where this process finds it by its number: the rows after steps of all copies, then
+//! those after resets. A row stays there until the same copy is stepped, or reset, again. Over the socket a row larger than
+//! a piece of its buffer would wake the reader once for each piece.
 //!
 //! A process that dies of a signal writes its traceback to the socket as it is: it begins with `Fatal`. One that gets
 //! SIGUSR1 writes where it is, which begins with `Stack`.

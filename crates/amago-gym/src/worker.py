@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import mmap
 import os
 import re
 import signal
@@ -376,6 +377,18 @@ class Copies:
     def save(self, index):
         return bytes(self.envs[index].save_state())
 
+    def measure(self, out):
+        """Seconds of a step of the first copy, by a few random ones."""
+        self.reset(0, 0, out.firsts[0])
+        spent, steps = 0.0, 0
+        while steps < 100 and spent < 0.02:
+            action, start = self.envs[0].action_space.sample(), time.perf_counter()
+            ended = self.step_one(0, action, out)
+            spent, steps = spent + time.perf_counter() - start, steps + 1
+            if ended:
+                self.reset(0, steps, out.firsts[0])
+        return spent / steps
+
     def load(self, index, state):
         self.envs[index].reset()
         self.envs[index].load_state(state)
@@ -585,10 +598,25 @@ def mask_width(engine):
     return widths[action["kind"]]()
 
 
-class Out:
-    """The reply to a step: records, then the observations of those that were stepped, then first ones, then texts."""
+class Shared:
+    """Memory that the other end reads from, by the number of its file."""
 
-    def __init__(self, engine, n):
+    def __init__(self, size):
+        self.file = os.memfd_create("amago-gym")
+        os.ftruncate(self.file, size)
+        self.memory = mmap.mmap(self.file, size)
+
+    def __del__(self):
+        os.close(self.file)
+
+
+class Out:
+    """The reply to a step: records, then the observations of those that were stepped, then first ones, then texts.
+
+    Large observations are not in it, but in memory.
+    """
+
+    def __init__(self, engine, n, shared=False):
         self.metrics = [tuple(name.split("/")) for name in config["metrics"]]
         key = config["success_key"]
         self.success = [tuple(key.split("/"))] if key else [("success",), ("is_success",)]
@@ -596,8 +624,10 @@ class Out:
         self.row = sum(leaf.bytes for leaf in engine.leaves)
         self.row += mask_width(engine) if config["action_mask"] else 0
         self.n, self.body = n, HEAD + n * self.struct.size
-        self.buffer = bytearray(self.body + 2 * n * self.row)
-        place = lambda i: Row(self.buffer, self.body + i * self.row, engine)
+        self.buffer = bytearray(self.body + (0 if shared else 2 * n * self.row))
+        self.shared = shared and Shared(2 * n * self.row)
+        where, start = (self.shared.memory, 0) if shared else (self.buffer, self.body)
+        place = lambda i: Row(where, start + i * self.row, engine)
         self.rows, self.firsts = [place(i) for i in range(n)], [place(n + i) for i in range(n)]
         self.texts = {}
 
@@ -629,13 +659,15 @@ class Out:
     def send(self):
         stats = self.buffer[HEAD : self.body : self.struct.size]
         whole = self.body + self.n * self.row
-        if all(s & STEPPED and not s & ~7 for s in stats):
+        if self.shared and not self.texts:
+            whole = self.body
+        if whole == self.body or all(s & STEPPED and not s & ~7 for s in stats):
             struct.pack_into("<BI", self.buffer, 0, ord("V"), whole - HEAD)
             send(memoryview(self.buffer)[:whole])
             return
         view = memoryview(self.buffer)
         parts = [view[HEAD : self.body]]
-        for flag, start in ((STEPPED, self.body), (BEGUN, whole)):
+        for flag, start in () if self.shared else ((STEPPED, self.body), (BEGUN, whole)):
             parts += [view[start + i * self.row : start + (i + 1) * self.row] for i, s in enumerate(stats) if s & flag]
         for i in sorted(self.texts):
             parts += [struct.pack("<I", len(self.texts[i])), self.texts[i]]
@@ -684,9 +716,9 @@ class Server:
         self.engine = engine
         self.grow(1)
 
-    def grow(self, n):
+    def grow(self, n, shared=False):
         self.engine.grow(n)
-        self.n, self.out = n, Out(self.engine, n)
+        self.n, self.out = n, Out(self.engine, n, shared)
         self.size = REQUEST.size + n * (4 + self.engine.actions.bytes + 1)
         self.request = bytearray(max(self.size, 4096))
         self.view = memoryview(self.request)
@@ -728,16 +760,19 @@ class Server:
 
     def answer(self, op, index, number, state):
         if op == "R":
-            row = self.out.firsts[index]
-            self.engine.reset(index, number, row)
-            start = self.out.body + (self.n + index) * self.out.row
-            reply("O", bytes(self.out.buffer[start : start + self.out.row]))
+            out = self.out
+            self.engine.reset(index, number, out.firsts[index])
+            start = out.body + (self.n + index) * out.row
+            reply("O", b"" if out.shared else bytes(out.buffer[start : start + out.row]))
         elif op == "M":
             self.engine.make(index)
             reply("K")
         elif op == "Z":
-            self.grow(index)
-            reply("K")
+            shared = number and hasattr(os, "memfd_create")
+            self.grow(index, bool(shared))
+            reply("K", struct.pack("<I", self.out.shared.file) if shared else b"")
+        elif op == "T":
+            reply("B", struct.pack("<d", self.engine.measure(self.out)))
         elif op == "D":
             frame(self.engine.render(index))
         elif op == "G":

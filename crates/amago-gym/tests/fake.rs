@@ -15,6 +15,11 @@ fn reply(kind: u8, payload: &[u8]) -> Vec<u8> {
     [&[kind][..], &(payload.len() as u32).to_le_bytes(), payload].concat()
 }
 
+/// What a worker says until it has room for its copies.
+fn hello() -> Vec<u8> {
+    [reply(b'H', HELLO.as_bytes()), reply(b'K', b"")].concat()
+}
+
 /// A program that says these bytes and then does what the shell is told. Its standard input is the socket.
 fn program(folder: &Path, says: &[u8], then: &str) -> GymConfig {
     let (file, script) = (folder.join("says"), folder.join("program"));
@@ -70,7 +75,7 @@ fn what_a_worker_says_later_is_checked_as_well() {
         (reply(b'O', &f32::NAN.to_le_bytes()), "sleep 60", "observation \"observation\"[0] is NaN"),
         (reply(b'E', b"Traceback: later"), "sleep 60", "the environment failed: Traceback: later"),
     ] {
-        let says = [reply(b'H', HELLO.as_bytes()), after].concat();
+        let says = [hello(), after].concat();
         let gym = Gym::with_config("X-v0", program(folder.path(), &says, then)).expect("a description");
         let mut env = gym.env().expect("an environment");
         let mut obs = Observation::new(&gym.spec().observation_space);
@@ -86,10 +91,43 @@ fn what_a_worker_says_later_is_checked_as_well() {
     }
 }
 
+/// A file that is named but is none, or too short: rows come in replies instead, or it is a fault.
+#[test]
+fn memory_that_is_not_there_is_a_fault() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let large = HELLO.replace("\"shape\": [1]", "\"shape\": [10000]");
+    let start = reply(b'H', large.as_bytes());
+    let (row, k) = (vec![0; 40_000], |payload: &[u8]| reply(b'K', payload));
+    for (number, then, expected) in [
+        (1_000_000u32, [k(b""), reply(b'O', &row)].concat(), ""),
+        // Its socket.
+        (0, [k(b""), reply(b'O', &row)].concat(), ""),
+        // The program itself, which is shorter.
+        (9, reply(b'O', b""), "the memory of the Python worker cannot be read: failed to fill whole buffer"),
+    ] {
+        let says = [start.clone(), k(&number.to_le_bytes()), then].concat();
+        let mut config = program(folder.path(), &says, "sleep 60");
+        config.python = with_itself_open(&config.python);
+        let gym = Gym::with_config("X-v0", config).expect("a description");
+        let mut obs = Observation::new(&gym.spec().observation_space);
+        match gym.env().expect("an environment").reset(0, &mut obs) {
+            Ok(()) => assert_eq!(expected, "", "{number}"),
+            Err(error) => assert!(!expected.is_empty() && error.to_string().contains(expected), "{error}"),
+        }
+    }
+}
+
+/// The same program, with its own text open for reading as file 9.
+fn with_itself_open(program: &str) -> String {
+    let text = fs::read_to_string(program).expect("the program");
+    fs::write(program, text.replacen('\n', "\nexec 9<\"$0\"\n", 1)).expect("the program");
+    program.to_owned()
+}
+
 #[test]
 fn an_environment_is_reset_first() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = program(folder.path(), &reply(b'H', HELLO.as_bytes()), "sleep 60");
+    let config = program(folder.path(), &hello(), "sleep 60");
     let gym = Gym::with_config("X-v0", config).expect("a description");
     let mut env = gym.env().expect("an environment");
     let mut obs = Observation::new(&gym.spec().observation_space);
