@@ -5,7 +5,8 @@ use std::time::Instant;
 use super::action_log::ActionLog;
 use super::{EpisodeStats, Phase, WorkerFault, WorkerStep};
 use crate::guard::{self, Guarded};
-use crate::{Action, DictSpace, EnvError, Observation, Role, Step, stream_seed};
+use crate::observation::KnownSpace;
+use crate::{Action, EnvError, Observation, Role, Step, stream_seed};
 
 /// One environment and what its running episode has added up.
 pub(super) struct Worker {
@@ -71,7 +72,7 @@ impl Worker {
     }
 
     /// Drops the running episode and starts the next.
-    pub fn restart(&mut self, result: &mut WorkerStep, space: &DictSpace) {
+    pub fn restart(&mut self, result: &mut WorkerStep, space: &KnownSpace) {
         // New buffers: a faulty environment may have put others in their place.
         *result = WorkerStep::new(Observation::new(space));
         self.begin(result, space);
@@ -82,7 +83,7 @@ impl Worker {
         stream_seed(self.run_seed, self.role, self.index as u64, self.next_episode)
     }
 
-    fn begin(&mut self, result: &mut WorkerStep, space: &DictSpace) {
+    fn begin(&mut self, result: &mut WorkerStep, space: &KnownSpace) {
         let seed = self.next_seed();
         self.next_episode += 1;
         self.episode_return = 0.0;
@@ -105,7 +106,7 @@ impl Worker {
     }
 
     /// Takes a step and, at the end of an episode, starts the next.
-    pub fn step(&mut self, action: &Action, result: &mut WorkerStep, space: &DictSpace) {
+    pub fn step(&mut self, action: &Action, result: &mut WorkerStep, space: &KnownSpace) {
         let start = Instant::now();
         result.episode = None;
         result.step = Step::default();
@@ -132,7 +133,7 @@ impl Worker {
         self.nanos = start.elapsed().as_nanos() as u64;
     }
 
-    fn end(&mut self, result: &mut WorkerStep, cut: bool, space: &DictSpace) {
+    fn end(&mut self, result: &mut WorkerStep, cut: bool, space: &KnownSpace) {
         match self.stats(result.local_step, cut) {
             Ok(stats) => {
                 result.episode = Some(stats);
