@@ -93,6 +93,16 @@ pub trait Env: Send {
     /// When the action is not legal or the task fails.
     fn step(&mut self, action: &Action, obs: &mut Observation) -> Result<Step, EnvError>;
 
+    /// Tells which action the next call of [`Env::step`] will have, so that an environment whose work is done
+    /// elsewhere, in another process or on another machine, may begin with it: a [`crate::vector::VecEnv`] tells
+    /// all of its environments before it steps the first. If that step ends the episode, `reset(next_seed)` will
+    /// follow. Both are announcements and may be ignored, as the default does; something else may follow, too.
+    ///
+    /// True says that the work has begun, so that `step` is little more than waiting for it.
+    fn start_step(&mut self, _action: &Action, _next_seed: u64) -> bool {
+        false
+    }
+
     /// Reports the named metrics of the episode that just ended, for example `attempt 0 success`.
     fn metrics(&self, _report: &mut dyn FnMut(&str, f64)) {}
 

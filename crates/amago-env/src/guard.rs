@@ -4,7 +4,8 @@ use std::any::Any;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::{Action, DictSpace, Env, EnvError, Observation, Step, TaskSpec};
+use crate::observation::KnownSpace;
+use crate::{Action, Env, EnvError, Observation, Step, TaskSpec};
 
 /// Runs code of an environment, or of what makes one; a panic becomes [`EnvError::Panicked`].
 ///
@@ -87,11 +88,11 @@ impl DerefMut for Guarded {
 pub(crate) fn reset(
     env: &mut dyn Env,
     seed: u64,
-    space: &DictSpace,
+    space: &KnownSpace,
     obs: &mut Observation,
 ) -> Result<(), EnvError> {
     guard(|| env.reset(seed, obs))?;
-    obs.check(space)?;
+    obs.check_known(space)?;
     guard(|| obs.check_mask(&env.spec().action_space))
 }
 
@@ -99,14 +100,14 @@ pub(crate) fn reset(
 pub(crate) fn step(
     env: &mut dyn Env,
     action: &Action,
-    space: &DictSpace,
+    space: &KnownSpace,
     obs: &mut Observation,
 ) -> Result<Step, EnvError> {
     let step = guard(|| env.step(action, obs))?;
     if !step.reward.is_finite() {
         return Err(EnvError::NotFinite { what: "the reward".to_owned(), value: step.reward });
     }
-    obs.check(space)?;
+    obs.check_known(space)?;
     if !step.terminated {
         guard(|| obs.check_mask(&env.spec().action_space))?;
     }

@@ -98,6 +98,12 @@ impl Env for KShot {
         Ok(step)
     }
 
+    fn start_step(&mut self, action: &Action, next_seed: u64) -> bool {
+        // The default of `retry` resets to the task; the last attempt is followed by another one.
+        let last = self.outcomes.len() + 1 >= self.k;
+        self.env.start_step(action, if last { next_seed } else { self.task })
+    }
+
     fn metrics(&self, report: &mut dyn FnMut(&str, f64)) {
         for (i, (attempt_return, success)) in self.outcomes.iter().enumerate() {
             report(&format!("attempt {i} return"), *attempt_return);

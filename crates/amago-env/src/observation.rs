@@ -144,6 +144,20 @@ impl Observation {
         Ok(())
     }
 
+    /// The bytes of one image key, to be written in place.
+    ///
+    /// # Errors
+    /// When the key is unknown, or holds floats.
+    pub fn bytes_mut(&mut self, key: &str) -> Result<&mut [u8], EnvError> {
+        match self.column_mut(key)? {
+            Column::U8(bytes) => Ok(bytes),
+            Column::F32(values) => {
+                let len = values.len();
+                Err(EnvError::shape(key, &Column::zeros(Dtype::F32, len), Dtype::U8, len))
+            }
+        }
+    }
+
     fn column_mut(&mut self, key: &str) -> Result<&mut Column, EnvError> {
         let i = self.keys.iter().position(|k| k == key);
         i.map(|i| &mut self.columns[i]).ok_or_else(|| EnvError::UnknownKey(key.to_owned()))
@@ -155,6 +169,15 @@ impl Observation {
     /// Names the key and its first fault: missing, of another width or type, not finite, or outside
     /// the space.
     pub fn check(&self, space: &DictSpace) -> Result<(), EnvError> {
+        self.check_but(space, &[])
+    }
+
+    /// As [`Observation::check`], where it was looked at once which bytes cannot be wrong.
+    pub(crate) fn check_known(&self, space: &KnownSpace) -> Result<(), EnvError> {
+        self.check_but(space, &space.whole)
+    }
+
+    fn check_but(&self, space: &DictSpace, whole: &[bool]) -> Result<(), EnvError> {
         if let Some(key) = self.keys.iter().find(|k| space.index(k).is_none()) {
             return Err(EnvError::UnknownKey(key.clone()));
         }
@@ -168,7 +191,7 @@ impl Observation {
                     0,
                 ));
             }
-            check_column(key, space, &self.columns[i])?;
+            check_column(key, space, &self.columns[i], whole.get(i).copied().unwrap_or(false))?;
         }
         Ok(())
     }
@@ -184,7 +207,37 @@ impl Observation {
     }
 }
 
-fn check_column(key: &str, space: &Space, column: &Column) -> Result<(), EnvError> {
+/// A space of observations, and which of its columns are bytes that are legal whatever they are: to compare an image
+/// with its bounds takes longer than to copy it.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownSpace {
+    space: DictSpace,
+    whole: Vec<bool>,
+}
+
+impl KnownSpace {
+    pub fn new(space: DictSpace) -> Self {
+        let all = |bounds: &[f32], legal: fn(f32) -> bool| bounds.iter().all(|bound| legal(*bound));
+        let is_whole = |space: &Space| match space {
+            Space::Box(b) => {
+                b.dtype == Dtype::U8 && all(&b.low, |x| x <= 0.0) && all(&b.high, |x| x >= 255.0)
+            }
+            _ => false,
+        };
+        let whole = space.iter().map(|(_, space)| is_whole(space)).collect();
+        Self { space, whole }
+    }
+}
+
+impl std::ops::Deref for KnownSpace {
+    type Target = DictSpace;
+
+    fn deref(&self) -> &DictSpace {
+        &self.space
+    }
+}
+
+fn check_column(key: &str, space: &Space, column: &Column, whole: bool) -> Result<(), EnvError> {
     if column.dtype() != space.dtype() || column.len() != space.width() {
         let expected = Column::zeros(space.dtype(), space.width());
         return Err(EnvError::shape(key, &expected, column.dtype(), column.len()));
@@ -197,6 +250,7 @@ fn check_column(key: &str, space: &Space, column: &Column) -> Result<(), EnvErro
             }
             space.contains(values)
         }
+        Column::U8(_) if whole => true,
         Column::U8(bytes) => match space {
             // No early exit: images are long and nearly always legal, and so the loop vectorises.
             Space::Box(b) => {
@@ -239,6 +293,10 @@ mod tests {
         assert_eq!(error.to_string(), "observation \"image\" has 2 f32 entries, its space has 2 u8");
         assert!(matches!(obs.write_u8("place", &[1, 2, 3]), Err(EnvError::WrongShape { .. })));
         assert!(matches!(obs.write_u8("image", &[1]), Err(EnvError::WrongShape { .. })));
+        obs.bytes_mut("image").expect("bytes").copy_from_slice(&[8, 9]);
+        assert_eq!(obs.columns()[0], Column::U8(vec![8, 9]));
+        assert!(matches!(obs.bytes_mut("place"), Err(EnvError::WrongShape { .. })));
+        assert!(matches!(obs.bytes_mut("door"), Err(EnvError::UnknownKey(_))));
     }
 
     #[test]
@@ -254,6 +312,23 @@ mod tests {
         obs.write("place", &[0.0; 3]).expect("right width");
         obs.write_u8("image", &[0, 101]).expect("right width");
         assert!(matches!(obs.check(&space), Err(EnvError::OutOfSpace { key, .. }) if key == "image"));
+    }
+
+    #[test]
+    fn bytes_without_bounds_are_known() {
+        let mut space = space();
+        assert_eq!(KnownSpace::new(space.clone()).whole, [false, false], "an image up to 100, and floats");
+        let image = BoxSpace { shape: vec![2], low: vec![0.0; 2], high: vec![255.0; 2], dtype: Dtype::U8 };
+        space.0.insert("image".to_owned(), Space::Box(image));
+        let known = KnownSpace::new(space.clone());
+        assert_eq!(known.whole, [true, false]);
+        let mut obs = Observation::new(&space);
+        obs.write_u8("image", &[0, 255]).expect("right width");
+        obs.check_known(&known).expect("legal");
+        obs.write("place", &[0.0, 2.0, 0.0]).expect("right width");
+        assert!(matches!(obs.check_known(&known), Err(EnvError::OutOfSpace { key, .. }) if key == "place"));
+        let narrow = DictSpace::single(Space::box_f32(&[1], 0.0, 1.0));
+        assert!(Observation::new(&narrow).check_known(&known).is_err());
     }
 
     #[test]

@@ -41,9 +41,7 @@ pub struct OptionDoc {
 impl EnvSpec {
     /// The options with their defaults and meanings: the environment's own, then `k_shot`.
     pub fn options(&self) -> Vec<OptionDoc> {
-        let doc = "Episodes on the same task that make one; above 1 it adds the observation \"attempt\".";
-        let k_shot = OptionDoc { name: K_SHOT.to_owned(), default: "1".to_owned(), doc: doc.to_owned() };
-        (self.options)().into_iter().chain([k_shot]).collect()
+        with_k_shot((self.options)())
     }
 
     const fn of<B: Builtin>() -> Self {
@@ -51,7 +49,7 @@ impl EnvSpec {
             id: B::ID,
             summary: B::SUMMARY,
             options: options::<B::Options>,
-            build: |spec, options| Ok(Box::new(B::build(parse(spec, options)?)?)),
+            build: |spec, options| Ok(Box::new(B::build(parse(spec.id, options)?)?)),
         }
     }
 }
@@ -71,13 +69,19 @@ static SPECS: LazyLock<Vec<EnvSpec>> = LazyLock::new(|| {
         id: task.id,
         summary: task.summary,
         options: options::<PopGymOptions>,
-        build: |spec, options| Ok(Box::new(PopGym::new(spec.id, parse(spec, options)?)?)),
+        build: |spec, options| Ok(Box::new(PopGym::new(spec.id, parse(spec.id, options)?)?)),
     }));
     specs
 });
 
 /// Option of every environment, see [`make`].
 const K_SHOT: &str = "k_shot";
+
+fn with_k_shot(own: Vec<OptionDoc>) -> Vec<OptionDoc> {
+    let doc = "Episodes on the same task that make one; above 1 it adds the observation \"attempt\".";
+    let k_shot = OptionDoc { name: K_SHOT.to_owned(), default: "1".to_owned(), doc: doc.to_owned() };
+    own.into_iter().chain([k_shot]).collect()
+}
 
 /// All built-in environments.
 pub fn specs() -> &'static [EnvSpec] {
@@ -91,6 +95,16 @@ pub fn specs() -> &'static [EnvSpec] {
 /// When no environment has this id, or an option is unknown, of the wrong type or out of its range.
 pub fn make(id: &str, options: &Table) -> Result<Box<dyn Env>, EnvError> {
     let spec = SPECS.iter().find(|s| s.id == id).ok_or_else(|| unknown(id, SPECS.iter().map(|s| s.id)))?;
+    let (own, k_shot) = take_k_shot(id, options)?;
+    let env = (spec.build)(spec, &own)?;
+    if k_shot == 1 { Ok(env) } else { Ok(Box::new(KShot::new(env, k_shot)?)) }
+}
+
+/// An environment's own options, and `k_shot`, which is 1 where it is not given.
+///
+/// # Errors
+/// When `k_shot` is no whole number of at least 1.
+pub fn take_k_shot(id: &str, options: &Table) -> Result<(Table, usize), EnvError> {
     let mut own = options.clone();
     let k_shot = match own.remove(K_SHOT) {
         None => 1,
@@ -103,8 +117,7 @@ pub fn make(id: &str, options: &Table) -> Result<Box<dyn Env>, EnvError> {
             })?
         }
     };
-    let env = (spec.build)(spec, &own)?;
-    if k_shot == 1 { Ok(env) } else { Ok(Box::new(KShot::new(env, k_shot)?)) }
+    Ok((own, k_shot))
 }
 
 /// What is said of an id that is none of the known ones.
@@ -114,7 +127,7 @@ pub(crate) fn unknown<'a>(id: &str, known: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// The fields of `O` with their defaults and comments.
-fn options<O: Default + Serialize + JsonSchema>() -> Vec<OptionDoc> {
+pub fn options<O: Default + Serialize + JsonSchema>() -> Vec<OptionDoc> {
     let schema = schema_for!(O);
     let option = |(name, default): (&str, &str)| {
         let doc = schema.pointer(&format!("/properties/{name}/description")).and_then(|doc| doc.as_str());
@@ -122,31 +135,47 @@ fn options<O: Default + Serialize + JsonSchema>() -> Vec<OptionDoc> {
         let doc = doc.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
         OptionDoc { name: name.to_owned(), default: default.to_owned(), doc }
     };
-    // One line for each field, in the order of the struct, which the schema forgets.
+    // One line for each field, in the order of the struct, which the schema forgets. Those that are tables come last
+    // and are empty.
     let defaults = toml::to_string(&O::default()).unwrap_or_default();
-    defaults.lines().filter_map(|line| line.split_once(" = ")).map(option).collect()
+    let table =
+        |line: &'_ str| Some((line.strip_prefix('[')?.strip_suffix(']')?.to_owned(), "{}".to_owned()));
+    let value =
+        |line: &'_ str| line.split_once(" = ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let fields = defaults.lines().filter_map(|line| value(line).or_else(|| table(line)));
+    fields.map(|(name, default)| option((&name, &default))).collect()
 }
 
-fn parse<O: DeserializeOwned>(spec: &EnvSpec, options: &Table) -> Result<O, EnvError> {
-    O::deserialize(options.clone()).map_err(|e| explain::<O>(spec, options, &e))
+/// Reads the options of the environment `id`, without `k_shot`: see [`take_k_shot`].
+///
+/// # Errors
+/// Names the option that is unknown or cannot be what it is.
+pub fn parse<O>(id: &str, options: &Table) -> Result<O, EnvError>
+where
+    O: Default + Serialize + JsonSchema + DeserializeOwned,
+{
+    O::deserialize(options.clone()).map_err(|e| explain::<O>(id, options, &e))
 }
 
 /// Names the option at fault: the first that is refused on its own.
-fn explain<O: DeserializeOwned>(spec: &EnvSpec, options: &Table, all: &toml::de::Error) -> EnvError {
+fn explain<O>(id: &str, given: &Table, all: &toml::de::Error) -> EnvError
+where
+    O: Default + Serialize + JsonSchema + DeserializeOwned,
+{
     let alone = |(k, v): (&String, &toml::Value)| {
         let one = Table::from_iter([(k.clone(), v.clone())]);
         O::deserialize(one).err().map(|e| (k.clone(), e))
     };
-    let known: Vec<String> = spec.options().into_iter().map(|option| option.name).collect();
+    let known: Vec<String> = with_k_shot(options::<O>()).into_iter().map(|option| option.name).collect();
     let list = || format!("known options are {}", known.join(", "));
-    let message = match options.iter().find_map(alone) {
+    let message = match given.iter().find_map(alone) {
         Some((name, _)) if !known.contains(&name) => {
             let hint = did_you_mean(&name, known.iter().map(String::as_str))
                 .unwrap_or_else(|| format!("; {}", list()));
             format!("{name} is no option{hint}")
         }
-        Some((name, e)) => format!("{name} cannot be {}: {}", options[&name], e.message()),
+        Some((name, e)) => format!("{name} cannot be {}: {}", given[&name], e.message()),
         None => format!("{}; {}", all.message(), list()),
     };
-    EnvError::Option { env: spec.id.to_owned(), message }
+    EnvError::Option { env: id.to_owned(), message }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::Finding;
 use super::repo::Repo;
 
-const BURN_FREE: [&str; 4] = ["amago-dataset", "amago-env", "amago-replay", "amago-view"];
+const BURN_FREE: [&str; 5] = ["amago-dataset", "amago-env", "amago-gym", "amago-replay", "amago-view"];
 
 /// Checks the normal dependencies, with all features on, of those crates.
 pub fn check(repo: &Repo) -> Result<Vec<Finding>> {

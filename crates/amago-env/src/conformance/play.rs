@@ -3,12 +3,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{CheckOptions, ConformanceError, Violation};
+use crate::observation::KnownSpace;
 use crate::{Action, Column, Env, Observation, Role, Step, TaskSpec, guard, rng, stream_seed};
 
 /// One environment and what it said of itself at the beginning.
 pub(super) struct Player<'a> {
     env: Box<dyn Env>,
     spec: TaskSpec,
+    space: KnownSpace,
     obs: Observation,
     options: &'a CheckOptions,
     /// Byte left where the environment writes nothing; other players leave another.
@@ -70,7 +72,8 @@ impl<'a> Player<'a> {
     pub fn new(env: Box<dyn Env>, options: &'a CheckOptions, byte: u8) -> Self {
         let spec = env.spec().clone();
         let obs = Observation::new(&spec.observation_space);
-        Self { env, spec, obs, options, byte }
+        let space = KnownSpace::new(spec.observation_space.clone());
+        Self { env, spec, space, obs, options, byte }
     }
 
     /// What the environment said at the beginning.
@@ -101,7 +104,7 @@ impl<'a> Player<'a> {
             }
             let action = Action::random(&self.spec.action_space, self.obs.action_mask(), &mut choices);
             self.obs.poison(self.byte);
-            let step = guard::step(self.env.as_mut(), &action, &self.spec.observation_space, &mut self.obs)?;
+            let step = guard::step(self.env.as_mut(), &action, &self.space, &mut self.obs)?;
             trace.moments.push(Moment { obs: digest(&self.obs), step });
             trace.total += f64::from(step.reward);
             trace.finished = step.done();
@@ -122,7 +125,7 @@ impl<'a> Player<'a> {
     fn reset(&mut self, episode: u64) -> Result<(), Violation> {
         let seed = stream_seed(self.options.seed, Role::EvalEnv, 0, episode);
         self.obs.poison(self.byte);
-        Ok(guard::reset(self.env.as_mut(), seed, &self.spec.observation_space, &mut self.obs)?)
+        Ok(guard::reset(self.env.as_mut(), seed, &self.space, &mut self.obs)?)
     }
 
     /// Checks that an illegal action gives an action error.

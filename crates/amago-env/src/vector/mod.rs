@@ -13,6 +13,7 @@ mod worker;
 use rayon::prelude::*;
 
 use crate::guard::{self, Guarded};
+use crate::observation::KnownSpace;
 use crate::{Action, DictSpace, Env, Observation, Role, Space, Step, TaskSpec};
 pub use error::{Phase, VecEnvError, WorkerFault};
 pub use state::WorkerState;
@@ -88,7 +89,7 @@ pub enum Parallel {
 pub struct VecEnv {
     workers: Vec<Worker>,
     results: Vec<WorkerStep>,
-    observation_space: DictSpace,
+    observation_space: KnownSpace,
     action_space: Space,
     parallel: Parallel,
 }
@@ -105,6 +106,7 @@ impl VecEnv {
         spec.validate()?;
         let TaskSpec { observation_space, action_space, .. } = spec;
         let results = vec![WorkerStep::new(Observation::new(&observation_space)); envs.len()];
+        let observation_space = KnownSpace::new(observation_space);
         let mut vector =
             Self { workers: Vec::new(), results, observation_space, action_space, parallel: Parallel::Auto };
         for (i, env) in envs.into_iter().enumerate() {
@@ -134,7 +136,7 @@ impl VecEnv {
         let differ = |which, expected: String, got: String| {
             Err(VecEnvError::SpacesDiffer { worker, env: guard::task(&**env), which, expected, got })
         };
-        if spec.observation_space != self.observation_space {
+        if spec.observation_space != *self.observation_space {
             return differ(
                 "observation",
                 self.observation_space.to_string(),
@@ -221,12 +223,16 @@ impl VecEnv {
         if let Some(worker) = self.workers.iter().find(|w| !w.ready) {
             return Err(VecEnvError::NotReady { worker: worker.index });
         }
+        // All of them, before any is waited for. Threads would only wait for what goes on elsewhere.
+        let started = self.workers.iter_mut().zip(actions).fold(true, |all, (w, a)| w.start(a) && all);
         let space = &self.observation_space;
         let step = |((worker, result), action): ((&mut Worker, &mut WorkerStep), &Action)| {
             worker.step(action, result, space);
         };
         let parallel = match self.parallel {
-            Parallel::Auto => self.workers.iter().map(|w| w.nanos).sum::<u64>() > PARALLEL_ABOVE_NANOS,
+            Parallel::Auto => {
+                !started && self.workers.iter().map(|w| w.nanos).sum::<u64>() > PARALLEL_ABOVE_NANOS
+            }
             choice => choice == Parallel::On,
         };
         if parallel {
@@ -282,7 +288,7 @@ impl std::fmt::Debug for VecEnv {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VecEnv")
             .field("workers", &self.workers.len())
-            .field("observation_space", &self.observation_space)
+            .field("observation_space", &*self.observation_space)
             .field("action_space", &self.action_space)
             .finish_non_exhaustive()
     }

@@ -4,7 +4,8 @@ use super::action_log::{decode, encode};
 use super::worker::Worker;
 use super::{Phase, VecEnv, VecEnvError, WorkerStep};
 use crate::guard::{guard, task};
-use crate::{Action, Column, DictSpace, Observation, Space};
+use crate::observation::KnownSpace;
+use crate::{Action, Column, Observation, Space};
 
 /// What a checkpoint keeps of one worker.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -89,7 +90,7 @@ impl Worker {
         })
     }
 
-    fn resume(&mut self, state: WorkerState, result: &mut WorkerStep, spaces: (&DictSpace, &Space)) -> bool {
+    fn resume(&mut self, state: WorkerState, result: &mut WorkerStep, spaces: (&KnownSpace, &Space)) -> bool {
         if let Some(mut running) = state.running {
             if !running.actions.is_empty() {
                 running.steps = running.actions.len();
@@ -110,7 +111,7 @@ impl Worker {
         next_episode: u64,
         running: &Running,
         result: &mut WorkerStep,
-        (space, actions): (&DictSpace, &Space),
+        (space, actions): (&KnownSpace, &Space),
     ) -> bool {
         let mut obs = Observation::new(space);
         if !obs.fill(&running.obs) {

@@ -5,7 +5,8 @@ use std::time::Instant;
 use super::action_log::ActionLog;
 use super::{EpisodeStats, Phase, WorkerFault, WorkerStep};
 use crate::guard::{self, Guarded};
-use crate::{Action, DictSpace, EnvError, Observation, Role, Step, stream_seed};
+use crate::observation::KnownSpace;
+use crate::{Action, EnvError, Observation, Role, Step, stream_seed};
 
 /// One environment and what its running episode has added up.
 pub(super) struct Worker {
@@ -28,6 +29,8 @@ pub(super) struct Worker {
     pub max_steps: usize,
     /// Actions of the running episode, where somebody wants to save it.
     pub taken: ActionLog,
+    /// Why a step could not even be announced: the step's fault.
+    unstarted: Option<EnvError>,
 }
 
 impl Worker {
@@ -45,6 +48,7 @@ impl Worker {
             episode_return: 0.0,
             max_steps: usize::MAX,
             taken: ActionLog::default(),
+            unstarted: None,
         }
     }
 
@@ -68,14 +72,19 @@ impl Worker {
     }
 
     /// Drops the running episode and starts the next.
-    pub fn restart(&mut self, result: &mut WorkerStep, space: &DictSpace) {
+    pub fn restart(&mut self, result: &mut WorkerStep, space: &KnownSpace) {
         // New buffers: a faulty environment may have put others in their place.
         *result = WorkerStep::new(Observation::new(space));
         self.begin(result, space);
     }
 
-    fn begin(&mut self, result: &mut WorkerStep, space: &DictSpace) {
-        let seed = stream_seed(self.run_seed, self.role, self.index as u64, self.next_episode);
+    /// Seed of the next episode.
+    fn next_seed(&self) -> u64 {
+        stream_seed(self.run_seed, self.role, self.index as u64, self.next_episode)
+    }
+
+    fn begin(&mut self, result: &mut WorkerStep, space: &KnownSpace) {
+        let seed = self.next_seed();
         self.next_episode += 1;
         self.episode_return = 0.0;
         result.local_step = 0;
@@ -86,12 +95,26 @@ impl Worker {
         }
     }
 
+    /// Announces a step, and tells whether the environment works on it already.
+    pub fn start(&mut self, action: &Action) -> bool {
+        let seed = self.next_seed();
+        let started = guard::guard(|| Ok(self.env.start_step(action, seed)));
+        started.unwrap_or_else(|cause| {
+            self.unstarted = Some(cause);
+            true
+        })
+    }
+
     /// Takes a step and, at the end of an episode, starts the next.
-    pub fn step(&mut self, action: &Action, result: &mut WorkerStep, space: &DictSpace) {
+    pub fn step(&mut self, action: &Action, result: &mut WorkerStep, space: &KnownSpace) {
         let start = Instant::now();
         result.episode = None;
         result.step = Step::default();
-        match guard::step(&mut *self.env, action, space, &mut result.scratch) {
+        let stepped = match self.unstarted.take() {
+            None => guard::step(&mut *self.env, action, space, &mut result.scratch),
+            Some(cause) => Err(cause),
+        };
+        match stepped {
             Err(cause) => self.fail(result, Phase::Step, cause),
             Ok(step) => {
                 result.step = step;
@@ -110,7 +133,7 @@ impl Worker {
         self.nanos = start.elapsed().as_nanos() as u64;
     }
 
-    fn end(&mut self, result: &mut WorkerStep, cut: bool, space: &DictSpace) {
+    fn end(&mut self, result: &mut WorkerStep, cut: bool, space: &KnownSpace) {
         match self.stats(result.local_step, cut) {
             Ok(stats) => {
                 result.episode = Some(stats);

@@ -1,5 +1,6 @@
 //! Vectors of environments: resets, seeds, faults and threads.
 
+mod announced;
 mod saved;
 #[path = "../support/mod.rs"]
 mod support;
