@@ -10,9 +10,10 @@ use burn::tensor::Tensor;
 /// # Shapes
 /// - output: `[1]`
 pub fn gradient_norm<M: Module>(module: &M, grads: &GradientsParams) -> Option<Tensor<1>> {
-    let mut sum = SquareSum { grads, total: None };
-    module.visit(&mut sum);
-    Some(sum.total?.sqrt())
+    let mut sums = SquareSums { grads, all: Vec::new() };
+    module.visit(&mut sums);
+    // Added up after the last of them: a device that fuses operations then adds all in one pass.
+    Some(sums.all.into_iter().reduce(|a, b| a + b)?.sqrt())
 }
 
 /// Scales all gradients of the module's parameters, whose joint norm is `norm`, so that it is at most `max_norm`.
@@ -26,19 +27,14 @@ pub fn clip_gradients<M: Module>(module: &M, grads: &mut GradientsParams, norm: 
     module.visit(&mut Scale { grads, scale });
 }
 
-struct SquareSum<'a> {
+struct SquareSums<'a> {
     grads: &'a GradientsParams,
-    total: Option<Tensor<1>>,
+    all: Vec<Tensor<1>>,
 }
 
-impl ModuleVisitor for SquareSum<'_> {
+impl ModuleVisitor for SquareSums<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(grad) = self.grads.get::<D>(param.id) else { return };
-        let square = amago_ops::square_sum(grad);
-        self.total = Some(match self.total.take() {
-            Some(total) => total + square,
-            None => square,
-        });
+        self.all.extend(self.grads.get::<D>(param.id).map(amago_ops::square_sum));
     }
 }
 

@@ -113,12 +113,11 @@ impl Learner {
         // Of trained parameters alone. In the original the detached copy of the critics piles up gradients
         // that nobody reads, and they count in the norm.
         let (norm, part_norms) = gradient_norms(&agent, &grads, &loss.total.device().inner());
-        // Before anybody knows whether the norm is a number: asking would wait for the device twice.
-        clip_gradients(&agent, &mut grads, norm.clone(), self.optim.grad_clip);
         // One transfer for all numbers, after the backward pass. The step counts of the running
         // statistics are the only other values that the host reads.
         let [tstep, traj, actor, critics] = part_norms;
-        let others = [loss.total.clone(), norm, tstep, traj, actor, critics].into_iter().chain(outliers);
+        let others =
+            [loss.total.clone(), norm.clone(), tstep, traj, actor, critics].into_iter().chain(outliers);
         let (parts, mut read) = loss.report.read_with(others);
         // Also of an update that is then refused: outliers may be why it is.
         self.count(read.split_off(6));
@@ -135,6 +134,9 @@ impl Learner {
         // Only now does this batch count.
         agent.popart = loss.popart.clone();
         self.last = Some(LastBatch::new(loss, &batch));
+        // By the norm on the device. Here, so that a device that fuses operations can do it in the same pass as the
+        // optimiser's step.
+        clip_gradients(&agent, &mut grads, norm, self.optim.grad_clip);
         // In the original's order: what this step is about to change reaches the targets one update later.
         agent = agent.update_targets(self.config.tau);
         self.agent = self.optimizer.step(learning_rate, agent, grads);

@@ -35,8 +35,7 @@ pub fn linear<const D: usize>(
 ) -> Tensor<D> {
     let mut dims = x.dims();
     let [d_in, d_out] = weight.dims();
-    let bias = bias.unwrap_or_else(|| Tensor::zeros([d_out], &weight.device()));
-    let (inputs, weights, biases) = (dims, [d_in, d_out], bias.dims());
+    let (inputs, weights, biases) = (dims, [d_in, d_out], bias.as_ref().map_or([d_out], Tensor::dims));
     require!(
         inputs[D - 1] == d_in && biases == [d_out],
         "linear",
@@ -49,6 +48,7 @@ pub fn linear<const D: usize>(
     dims[D - 1] = d_out;
     if empty {
         // Without inputs only the biases are left; a reshape would take a zero for the size before.
+        let bias = bias.unwrap_or_else(|| Tensor::zeros([d_out], &weight.device()));
         return match entries(&dims) {
             0 => Tensor::zeros(dims, &x.device()),
             _ => leaky(bias.unsqueeze::<D>().expand(dims), slope),
@@ -56,8 +56,7 @@ pub fn linear<const D: usize>(
     }
     let rows = entries(&dims[..D - 1]);
     let x = x.reshape([1, rows, d_in]);
-    let y = ensemble_linear(x, weight.unsqueeze(), bias.unsqueeze(), slope);
-    y.reshape(dims)
+    affine(x, weight.unsqueeze(), bias.map(Tensor::unsqueeze), slope).reshape(dims)
 }
 
 /// [`linear`] for `C` networks side by side.
@@ -84,13 +83,26 @@ pub fn ensemble_linear(x: Tensor<3>, weight: Tensor<3>, bias: Tensor<2>, slope: 
         weights,
         biases
     );
+    affine(x, weight, Some(bias), slope)
+}
+
+/// The layers themselves, of shapes that fit.
+fn affine(x: Tensor<3>, weight: Tensor<3>, bias: Option<Tensor<2>>, slope: f64) -> Tensor<3> {
     require!(slope <= 1.0, "ensemble_linear", "a slope of at most one", slope);
     #[cfg(feature = "flex")]
     if crate::cpu::runs_on(&x.device()) {
+        let [networks, _, d_out] = weight.dims();
+        let bias = bias.unwrap_or_else(|| Tensor::zeros([networks, d_out], &weight.device()));
         let kernel = crate::cpu::Linear { slope: slope as f32 };
         return crate::cpu::apply(kernel, [x.into(), weight.into(), bias.into()]);
     }
-    leaky(product(x, weight) + bias.unsqueeze_dim(1), slope)
+    let y = product(x, weight);
+    // No bias is no addition: a GPU would make zeros first, and add them.
+    let y = match bias {
+        Some(bias) => y + bias.unsqueeze_dim(1),
+        None => y,
+    };
+    leaky(y, slope)
 }
 
 /// Burn's own leaky ReLU has slope one at zero; the original has the small slope there.

@@ -49,7 +49,7 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Training environments stepped together.
     pub parallel_actors: usize,
-    /// Steps per environment and epoch.
+    /// Steps per environment and epoch; 0 to learn from `replay.datasets` alone, in the environments' spaces.
     pub timesteps_per_epoch: usize,
     /// Updates per epoch.
     pub batches_per_epoch: usize,
@@ -59,6 +59,10 @@ pub struct TrainConfig {
     pub max_seq_len: usize,
     /// Learning waits until this many trajectories are stored.
     pub min_trajectories: usize,
+    /// Epochs at the beginning that only collect.
+    pub start_learning_at_epoch: usize,
+    /// Epochs at the beginning that only learn, from `replay.datasets`: from offline to online.
+    pub start_collecting_at_epoch: usize,
     /// Sample actions while collecting, instead of taking the most likely.
     pub sample_actions: bool,
     /// What happens to the memory of running episodes when the weights change.
@@ -149,6 +153,8 @@ impl Default for TrainConfig {
             batch_size: 24,
             max_seq_len: 128,
             min_trajectories: 1,
+            start_learning_at_epoch: 0,
+            start_collecting_at_epoch: 0,
             sample_actions: true,
             context_refresh: ContextRefresh::Reencode,
             checkpoint_interval: 50,

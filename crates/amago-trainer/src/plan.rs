@@ -234,7 +234,6 @@ fn check_counts(config: &RunConfig) -> Result<(), TrainError> {
     for (name, value) in [
         ("train.epochs", train.epochs),
         ("train.parallel_actors", train.parallel_actors),
-        ("train.timesteps_per_epoch", train.timesteps_per_epoch),
         ("train.batch_size", train.batch_size),
         ("train.max_seq_len", train.max_seq_len),
         ("train.min_trajectories", train.min_trajectories),
@@ -278,7 +277,10 @@ fn check_mixture(config: &RunConfig) -> Result<(), TrainError> {
     {
         return Err(TrainError::Number { name, value, rule: "from 0 to 1e9" });
     }
-    let offline = config.train.mode == Mode::Learn;
+    let train = &config.train;
+    let collects = train.mode != Mode::Learn && train.timesteps_per_epoch > 0;
+    // For some epochs at least there is nothing but the datasets.
+    let offline = !collects || train.start_collecting_at_epoch > 0;
     let sum: f64 = weights.skip(usize::from(offline)).map(|(_, weight)| weight).sum();
     match sum > 0.0 {
         true => Ok(()),

@@ -85,6 +85,16 @@ impl Trainer {
         Ok(Self { collector, ..Self::idle(plan, (run, lock), device, learner, data, metrics) })
     }
 
+    /// Puts the networks of a checkpoint in place of the fresh ones, to go on from them in another run. Optimiser,
+    /// counters and schedules begin anew.
+    ///
+    /// # Errors
+    /// When the networks are others.
+    pub fn init_from(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        self.learner.agent = checkpoint.load_agent(self.learner.agent.clone())?;
+        Ok(())
+    }
+
     /// A run that has done nothing yet and collects nothing.
     fn idle(
         plan: Plan,

@@ -95,6 +95,7 @@ pub struct EnvsArgs {
   amago train configs/tmaze.toml --set seed=1 --set train.epochs=20
   amago train configs/frozen-lake.toml --dashboard
   amago train --resume runs/tmaze-001 --set train.epochs=200
+  amago train configs/tmaze.toml --set env.options.corridor_length=200 --init-from runs/tmaze-001/best
   amago train configs/tmaze.toml --run-dir runs/maze --tensorboard --quiet")]
 pub struct TrainArgs {
     /// TOML file; without one, the built-in quick start.
@@ -112,6 +113,10 @@ pub struct TrainArgs {
     /// `--set train.epochs=200` makes a finished run longer.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "run_dir"])]
     pub resume: Option<PathBuf>,
+    /// Begin with the networks of another run, from its newest whole checkpoint, or of RUN/best from the one that did best
+    /// in evaluation. Optimiser and counters begin anew.
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    pub init_from: Option<PathBuf>,
     /// Show the run live in the terminal, as `amago watch` does; q stops and saves.
     #[arg(long, conflicts_with = "quiet")]
     pub dashboard: bool,

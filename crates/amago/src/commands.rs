@@ -8,7 +8,8 @@ use amago_agent::Agent;
 use amago_env::registry::{self, OptionDoc};
 use amago_trainer::{
     Checkpoint, CheckpointMeta, ConfigSource, Episodes, EvalReport, Inspection, MAX_EPISODES, MAX_PARALLEL,
-    Observer, Plan, Play, RunDir, Silent, StopFlag, TrainError, evaluate, load_config, play, saved_episodes,
+    Observer, Plan, Play, RunConfig, RunDir, Silent, StopFlag, TrainError, evaluate, load_config, play,
+    saved_episodes,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
@@ -83,18 +84,25 @@ impl Loaded {
     }
 }
 
-/// Loads the newest checkpoint of a run, or of `RUN/best` the one that did best in evaluation.
-pub fn load_run(run_dir: &Path, device: &str) -> Result<Loaded> {
-    let device = device::by_name(device)?;
+/// Opens the newest whole checkpoint of a run, or of `RUN/best` the one that did best in evaluation; with the run and
+/// its config.
+pub fn open_checkpoint(run_dir: &Path) -> Result<(Checkpoint, RunDir, RunConfig)> {
     let parent =
         run_dir.parent().filter(|parent| RunDir::open(parent).is_ok_and(|(run, _)| run.best() == run_dir));
     let (run, config) = RunDir::open(parent.unwrap_or(run_dir))?;
-    let plan = Plan::new(config).with_context(|| run.config_file().display().to_string())?;
     let folder = if parent.is_some() { run.best() } else { run.checkpoints() };
     let (checkpoint, damaged) = Checkpoint::newest(&folder)?;
     for error in damaged {
         complain(format_args!("warning: {error}; using {}", checkpoint.path().display()));
     }
+    Ok((checkpoint, run, config))
+}
+
+/// Loads the policy of a run, or of `RUN/best`: see [`open_checkpoint`].
+pub fn load_run(run_dir: &Path, device: &str) -> Result<Loaded> {
+    let device = device::by_name(device)?;
+    let (checkpoint, run, config) = open_checkpoint(run_dir)?;
+    let plan = Plan::new(config).with_context(|| run.config_file().display().to_string())?;
     let agent = checkpoint.load_agent(plan.agent(&device))?;
     let meta = checkpoint.meta;
     tell(format_args!("policy after {} updates: {}", meta.updates, checkpoint.path().display()));

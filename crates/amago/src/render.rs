@@ -1,15 +1,13 @@
 //! Drawings of an environment for people: text on stdout, or image files.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use amago_env::film::Filmed;
 use amago_env::render::Frame;
 use amago_env::{Env, EnvError, Step};
 use anyhow::{Context, Result, bail};
-use flate2::write::ZlibEncoder;
-use flate2::{Compression, Crc};
 
 use crate::output::print;
 
@@ -56,30 +54,12 @@ fn show(env: &dyn Env, step: Option<Step>, (episode, t): (usize, usize), target:
     }
 }
 
-/// Writes a PNG file (W3C recommendation, third edition): 8-bit RGB in one data chunk, rows unfiltered.
+/// Writes an image file of 8-bit RGB.
 fn write_png(path: &Path, frame: &Frame) -> Result<()> {
     let (width, height) = (u32::try_from(frame.width)?, u32::try_from(frame.height)?);
-    let mut file = BufWriter::new(File::create(path)?);
-    file.write_all(b"\x89PNG\r\n\x1a\n")?;
-    // Depth 8, colour type RGB, the only compression and filter method, not interlaced.
-    chunk(&mut file, b"IHDR", &[&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat())?;
-    let mut data = ZlibEncoder::new(Vec::new(), Compression::default());
-    for row in frame.rgb.chunks(3 * frame.width) {
-        data.write_all(&[0])?;
-        data.write_all(row)?;
-    }
-    chunk(&mut file, b"IDAT", &data.finish()?)?;
-    chunk(&mut file, b"IEND", &[])?;
-    Ok(file.flush()?)
-}
-
-/// Length, type, data, and the checksum of type and data.
-fn chunk(file: &mut impl Write, kind: &[u8; 4], data: &[u8]) -> Result<()> {
-    let mut crc = Crc::new();
-    crc.update(kind);
-    crc.update(data);
-    file.write_all(&u32::try_from(data.len())?.to_be_bytes())?;
-    file.write_all(kind)?;
-    file.write_all(data)?;
-    Ok(file.write_all(&crc.sum().to_be_bytes())?)
+    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&frame.rgb)?;
+    Ok(writer.finish()?)
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 use std::io::IsTerminal;
 
 use crate::args::TrainArgs;
-use crate::commands::{Ending, load_plan};
+use crate::commands::{Ending, load_plan, open_checkpoint};
 use crate::output::{complain, print, tell};
 use crate::progress::{Progress, epoch_line, eval_line};
 use crate::{device, stop, summary};
@@ -28,6 +28,8 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
         bail!("--dashboard needs a terminal");
     }
     let device = device::by_name(&args.device)?;
+    // Before there is a folder of the new run.
+    let origin = args.init_from.as_deref().map(open_checkpoint).transpose()?;
     let (name, plan, run) = match &args.resume {
         None => begin(args, &device)?,
         Some(folder) => {
@@ -49,7 +51,14 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
     // Before anything of the run is changed: what cannot be opened must leave it as it was.
     let mut events = args.tensorboard.then(|| Events::open(&folder)).transpose()?;
     let mut trainer = match args.resume {
-        None => Trainer::new(plan.clone(), run, &device)?,
+        None => {
+            let mut trainer = Trainer::new(plan.clone(), run, &device)?;
+            if let Some((checkpoint, ..)) = &origin {
+                trainer.init_from(checkpoint)?;
+                tell(format_args!("networks of {}", checkpoint.path().display()));
+            }
+            trainer
+        }
         Some(_) => {
             let trainer = Trainer::resume(plan.clone(), run.clone(), &device)?;
             // Changed settings are the run's from now on.

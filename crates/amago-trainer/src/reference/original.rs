@@ -4,6 +4,8 @@
 pub(super) const NAMES: &[(&str, &str)] = &[
     ("train.epochs", "Experiment.epochs"),
     ("train.parallel_actors", "Experiment.parallel_actors"),
+    ("train.start_learning_at_epoch", "Experiment.start_learning_at_epoch"),
+    ("train.start_collecting_at_epoch", "Experiment.start_collecting_at_epoch"),
     ("train.timesteps_per_epoch", "Experiment.train_timesteps_per_epoch"),
     ("train.batches_per_epoch", "Experiment.train_batches_per_epoch"),
     ("train.batch_size", "Experiment.batch_size"),

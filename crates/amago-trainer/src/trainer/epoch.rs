@@ -37,8 +37,11 @@ impl Trainer {
         {
             collector.reencode(&policy);
         }
-        let steps = train.timesteps_per_epoch.saturating_sub(self.meta.collected);
-        let updates = train.batches_per_epoch.saturating_sub(self.meta.learned);
+        let after = |first: usize, count: usize| if epoch > first { count } else { 0 };
+        let steps = after(train.start_collecting_at_epoch, train.timesteps_per_epoch);
+        let updates = after(train.start_learning_at_epoch, train.batches_per_epoch);
+        let (steps, updates) =
+            (steps.saturating_sub(self.meta.collected), updates.saturating_sub(self.meta.learned));
         match train.mode {
             Mode::Both => self.at_once(&policy, epoch, [steps, updates], stop, observer)?,
             Mode::Alternate | Mode::Learn => {
@@ -145,6 +148,9 @@ impl Trainer {
     }
 
     fn ready(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<bool, TrainError> {
+        if epoch <= self.plan.config.train.start_learning_at_epoch {
+            return Ok(false);
+        }
         let ready = self.data.begin_epoch(epoch)?;
         if !ready {
             let (have, need) = (self.data.len(), self.plan.config.train.min_trajectories);

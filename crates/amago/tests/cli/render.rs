@@ -1,11 +1,8 @@
 //! Drawings of episodes, as text and as files.
 
-use std::fs;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::BufReader;
 use std::path::Path;
-
-use flate2::Crc;
-use flate2::read::ZlibDecoder;
 
 use crate::support::{Place, list};
 
@@ -25,29 +22,14 @@ fn text_shows_every_state_of_the_episodes() {
     assert!(ended.out.contains("episode 3, step 5"), "{ended:?}");
 }
 
-/// Width, height and pixels of an RGB image, read by the rules of the format.
+/// Width, height and pixels of an RGB image.
 fn image(path: &Path) -> (usize, usize, Vec<u8>) {
-    let bytes = fs::read(path).expect("a file");
-    let (signature, mut rest) = bytes.split_at(8);
-    assert_eq!(signature, b"\x89PNG\r\n\x1a\n");
-    let number = |b: &[u8]| u32::from_be_bytes(b.try_into().expect("four bytes"));
-    let mut chunks = Vec::new();
-    while !rest.is_empty() {
-        let len = number(&rest[..4]) as usize;
-        let mut crc = Crc::new();
-        crc.update(&rest[4..8 + len]);
-        assert_eq!(number(&rest[8 + len..12 + len]), crc.sum());
-        chunks.push((&rest[4..8], &rest[8..8 + len]));
-        rest = &rest[12 + len..];
-    }
-    let [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")] = chunks[..] else { panic!("{chunks:?}") };
-    assert_eq!(header[8..], [8, 2, 0, 0, 0]);
-    let (width, height) = (number(&header[..4]) as usize, number(&header[4..8]) as usize);
-    let mut rows = Vec::new();
-    ZlibDecoder::new(data).read_to_end(&mut rows).expect("whole data");
-    assert_eq!(rows.len(), height * (1 + 3 * width));
-    let row = |row: &[u8]| (row[0] == 0).then(|| row[1..].to_vec()).expect("no filter");
-    (width, height, rows.chunks(1 + 3 * width).flat_map(row).collect())
+    let file = BufReader::new(File::open(path).expect("a file"));
+    let mut reader = png::Decoder::new(file).read_info().expect("a PNG");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("a size that fits")];
+    let frame = reader.next_frame(&mut pixels).expect("a whole picture");
+    assert_eq!((frame.color_type, frame.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
+    (frame.width as usize, frame.height as usize, pixels)
 }
 
 #[test]

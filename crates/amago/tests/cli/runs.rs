@@ -191,3 +191,19 @@ fn the_same_run_twice_is_the_same_run() {
     let eval = |run| json(&place.amago(&["eval", run, "--json"]).ok().out)["returns"].clone();
     assert_eq!(eval("a"), eval("b"));
 }
+
+#[test]
+fn a_run_may_begin_with_the_networks_of_another() {
+    let place = Place::new();
+    place.train("first", &[]).ok();
+    let args = ["train", "tiny.toml", "--run-dir", "second", "--init-from", "first/best"];
+    let ended = place.amago(&args).ok();
+    assert!(ended.err.contains("networks of first/best"), "{ended:?}");
+    assert_eq!(place.metrics("second")[1]["epoch"], 1);
+    // What cannot be begun leaves no folder.
+    let args = ["train", "tiny.toml", "--run-dir", "third", "--init-from", "nowhere"];
+    place.amago(&args).check_error("no run", &["nowhere"]);
+    assert!(!place.path("third").exists());
+    let both = place.amago(&["train", "--resume", "second", "--init-from", "first"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+}
