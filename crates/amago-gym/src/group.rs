@@ -72,7 +72,8 @@ impl Inner {
 }
 
 impl Group {
-    /// Room for `seats` copies in a worker that is started when it is needed, or that has one copy already.
+    /// Room for `seats` copies in a worker that is started when it is needed, or that is there already; then it is told
+    /// whether its first copy can be played.
     ///
     /// # Errors
     /// When the worker cannot be made to have so many.
@@ -80,12 +81,11 @@ impl Group {
         common: Arc<Common>,
         number: usize,
         seats: usize,
-        process: Option<Process>,
+        process: Option<(Process, bool)>,
     ) -> Result<Self, EnvError> {
+        let (process, made) = process.map_or((None, false), |(process, made)| (Some(process), made));
         let mut seat: Vec<_> = (0..seats).map(|_| Seat::new(&common.layout)).collect();
-        if let (Some(first), true) = (seat.first_mut(), process.is_some()) {
-            first.made = true;
-        }
+        seat.iter_mut().take(1).for_each(|first| first.made = made);
         let batch = Batch::new(&common.layout, seats)?;
         let inner = Inner { process, seats: seat, batch, memory: None, pending: false, lost: None };
         let places = Mutex::new(Places { taken: vec![false; seats], lost: false });
@@ -133,12 +133,14 @@ impl Group {
         inner.lost.is_some().then_some(inner.seats.len())
     }
 
-    /// Ends the worker once nobody plays a copy, so that another one may have more of them.
-    pub fn close(&self) -> Option<Process> {
+    /// Gives the process away once nobody plays a copy, so that it may have more of them, and whether the first can be
+    /// played.
+    pub fn close(&self) -> Option<(Process, bool)> {
         let mut inner = self.lock();
         inner.lost = Some(GymError::Lost("was ended because nobody needed it".to_owned()));
         self.places().lost = true;
-        inner.process.take()
+        let made = inner.seats.first().is_some_and(|seat| seat.made);
+        inner.process.take().map(|process| (process, made))
     }
 
     /// Queues a step, and sends the batch once it has the steps of all copies that are played.

@@ -102,7 +102,7 @@ impl Gym {
         let layout = Layout::read(&name, &hello, &config).map_err(refuse)?;
         let copies = config.copies_per_worker.max(1);
         let common = Arc::new(Common { id, config, layout });
-        let group = Arc::new(Group::new(common.clone(), 0, copies, Some(process))?);
+        let group = Arc::new(Group::new(common.clone(), 0, copies, Some((process, true)))?);
         let groups = Mutex::new(Groups { all: vec![(None, group)], started: 1, lost: Vec::new() });
         let pool = Arc::new(Pool { common, groups, teams: AtomicUsize::new(0), step_time: Mutex::new(None) });
         Ok(Self { pool, k_shot: 1 })
@@ -165,17 +165,12 @@ fn copies(n: usize, cores: usize, time: impl FnOnce() -> Option<f64>) -> usize {
 }
 
 impl Pool {
-    /// Seconds that a step takes, where it can be timed and was not yet.
+    /// Seconds that a step takes, where it can be timed.
     fn time(&self) -> Option<f64> {
-        let idle = self
-            .lock()
-            .all
-            .iter()
-            .find(|(_, group)| group.occupation().is_some_and(|(taken, _)| taken == 0))?
-            .1
-            .clone();
         let mut known = self.step_time.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_none() {
+            let is_idle = |worker: &&Worker| matches!(worker.1.occupation(), Some((0, _)));
+            let idle = self.lock().all.iter().find(is_idle)?.1.clone();
             *known = Some(idle.time().unwrap_or(0.0));
         }
         *known

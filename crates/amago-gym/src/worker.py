@@ -481,6 +481,9 @@ class Lanes:
     def reset_lanes(self, mask, seeds):
         """First observations of some lanes, and what `info` says; all other lanes stay as they are."""
         if self.mode == "envpool":
+            if self.fresh is None:
+                self.vec.reset()  # those that nobody plays are stepped, too
+                self.fresh = ()
             obs, info = self.vec.reset(np.flatnonzero(mask).astype(np.int32))
             places = {int(lane): i for i, lane in enumerate(np.ravel(info["env_id"]))}
             return lambda lane: (obs, places[lane], info)
@@ -524,14 +527,11 @@ class Lanes:
                     out.fail(index, STEP_FAILED, error)
 
     def step_all(self, todo, actions, out):
-        if self.fresh is None and self.mode != "envpool":
-            self.reset_lanes(np.zeros(self.n, bool), [0] * self.n)
         obs, rewards, terminated, truncated, info = self.vec.step(actions)
+        ended, same = np.asarray(terminated) | np.asarray(truncated), self.mode == "SameStep"
         self.obs = obs
-        if self.fresh is not None:
-            self.fresh[0][...] = False
-        ended = np.asarray(terminated) | np.asarray(truncated)
-        same = self.mode == "SameStep"
+        if same:
+            self.fresh = ended.copy(), obs, info  # at the beginning of an episode, that may be asked for
         finals = info.get("final_obs", info.get("final_observation")) if same and ended.any() else None
         for lane, (flags, _) in enumerate(todo):
             if not flags:

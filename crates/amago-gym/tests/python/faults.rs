@@ -138,6 +138,19 @@ fn the_others_go_on() {
     }
 }
 
+/// The time limit is for one copy: several slow ones in one worker may take longer together.
+#[test]
+#[ignore = "needs Python with gymnasium: AMAGO_TEST_PYTHON"]
+fn slow_copies_are_not_taken_for_one_that_hangs() {
+    let config = GymConfig { timeout: 0.5, copies_per_worker: 3, ..super::wrapped("Slow") };
+    let gym = Gym::with_config("CartPole-v1", config).expect("made");
+    let mut envs = VecEnv::new(gym.envs(3).expect("made"), 0, Role::TrainEnv).expect("alike");
+    envs.reset_all().expect("no faults");
+    let start = Instant::now();
+    envs.step(&[const { Action::Discrete(0) }; 3]).expect("no faults");
+    assert!(start.elapsed() > Duration::from_millis(850), "one after the other");
+}
+
 /// Numbers of the processes that this one has started and that are still there, the shell apart.
 pub fn children() -> Vec<u32> {
     let me = format!(" {} ", std::process::id());

@@ -90,6 +90,8 @@ fn atari_has_vectors_of_its_own() {
 #[ignore = "needs Python with gymnasium and envpool: AMAGO_TEST_PYTHON"]
 fn envpool_resets_what_has_ended() {
     let gym = Gym::with_config("gym:envpool:CartPole-v1", vectorized(config())).expect("made");
+    // One lane alone: the others are stepped without anybody looking.
+    assert!(super::play(&mut *gym.env().expect("made"), 3, 500).len() > 5);
     let mut envs = VecEnv::new(gym.envs(8).expect("made"), 0, Role::TrainEnv).expect("alike");
     envs.reset_all().expect("no faults");
     let mut ends = 0;
@@ -107,7 +109,7 @@ fn envpool_resets_what_has_ended() {
 }
 
 #[test]
-#[ignore = "needs Python with gymnasium: AMAGO_TEST_PYTHON"]
+#[ignore = "needs Python with gymnasium 1.1 or newer: AMAGO_TEST_PYTHON"]
 fn an_exception_is_a_fault_of_all_lanes() {
     let kwargs = "mode = \"Disabled\"\nbreaks = true".parse().expect("a table");
     let gym = Gym::with_config("tests.python.envs:vector", vectorized(GymConfig { kwargs, ..config() }))
@@ -137,15 +139,25 @@ fn a_vector_can_be_wrapped() {
     assert_eq!(results[0].step.reward, 7.0);
 }
 
+/// Without announcements, and with lanes that nobody plays.
 #[test]
-#[ignore = "needs Python with gymnasium: AMAGO_TEST_PYTHON"]
+#[ignore = "needs Python with gymnasium 1.1 or newer: AMAGO_TEST_PYTHON"]
 fn a_single_environment_of_a_vector_can_be_played() -> Result<(), EnvError> {
-    let kwargs = "mode = \"Disabled\"".parse().expect("a table");
-    let gym = Gym::with_config("tests.python.envs:vector", vectorized(GymConfig { kwargs, ..config() }))?;
-    let mut env = gym.env()?;
-    let mut obs = Observation::new(&env.spec().observation_space);
-    env.reset(0, &mut obs)?;
-    let steps = (0..5).map(|_| env.step(&Action::Discrete(0), &mut obs)).collect::<Result<Vec<_>, _>>()?;
-    assert_eq!(steps.iter().filter(|step| step.done()).count(), 1);
+    for mode in ["NextStep", "SameStep", "Disabled"] {
+        let kwargs = format!("mode = \"{mode}\"").parse().expect("a table");
+        let config = vectorized(GymConfig { kwargs, ..config() });
+        let gym = Gym::with_config("tests.python.envs:vector", config)?;
+        let mut env = gym.env()?;
+        let mut obs = Observation::new(&env.spec().observation_space);
+        for seed in 0..3 {
+            env.reset(seed, &mut obs)?;
+            assert_eq!(obs.columns()[0], amago_env::Column::F32(vec![0.0]), "{mode}");
+            for time in 1..=5 {
+                let step = env.step(&Action::Discrete(0), &mut obs)?;
+                assert_eq!((step.done(), step.reward), (time == 5, 1.0), "{mode}");
+                assert_eq!(obs.columns()[0], amago_env::Column::F32(vec![time as f32]), "{mode}");
+            }
+        }
+    }
     Ok(())
 }
