@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
+use crate::report::Seen;
 use crate::{Loss, PopArt, TrainBatch};
 
 /// Figures of one batch: by what they are of, then by what they say of it. Padding does not count. A discount `γ` is
@@ -19,23 +20,6 @@ use crate::{Loss, PopArt, TrainBatch};
 /// - `sequences`: `length_min`, `length_mean` and `length_max` in transitions, `transitions` of them all, and `ended`,
 ///   the share in which an episode ended.
 pub type BatchReport = BTreeMap<String, BTreeMap<String, f32>>;
-
-/// What a loss saw of a part of a batch, `[B, L, G]` each, without gradient.
-#[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) filter: Tensor<3>,
-    pub(crate) log_prob: Option<Tensor<3>>,
-    pub(crate) q_value: Option<Tensor<3>>,
-    pub(crate) td_target: Option<Tensor<3>>,
-}
-
-impl Seen {
-    pub(crate) fn detach(self) -> Self {
-        let Self { filter, log_prob, q_value, td_target } = self;
-        let [log_prob, q_value, td_target] = [log_prob, q_value, td_target].map(|x| x.map(Tensor::detach));
-        Self { filter: filter.detach(), log_prob, q_value, td_target }
-    }
-}
 
 /// The batch of an update, kept on the device.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 
+use crate::executor::Executor;
 use crate::last_batch::{BatchReport, LastBatch};
-use crate::loss::differentiate;
 use crate::{
     Agent, AgentConfig, Draws, GradNorms, LossMask, OptimConfig, PaddingMask, TrainBatch, UpdateReport,
     clip_gradients, gradient_norm,
@@ -108,8 +108,9 @@ impl Learner {
         // Once, so that values and targets see the same images.
         let batch = agent.augment(batch, draws);
         let outliers = agent.begin_update(&batch);
-        let how = (&self.optim, self.mask.as_ref());
-        let (loss, mut grads) = differentiate(&agent, &self.config, &batch, how, draws);
+        let (optim, masks) = (&self.optim, self.mask.as_ref());
+        let executor = Executor { agent: &agent, config: &self.config, optim, masks };
+        let (loss, mut grads) = executor.differentiate(&batch, draws);
         // Of trained parameters alone. In the original the detached copy of the critics piles up gradients
         // that nobody reads, and they count in the norm.
         let (norm, part_norms) = gradient_norms(&agent, &grads, &loss.total.device().inner());

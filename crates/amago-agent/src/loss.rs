@@ -1,19 +1,14 @@
 //! The one loss of both agents: masked means of its terms.
 
-use std::ops::Range;
-
-use burn::module::Module;
-use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
 use crate::inspect::deviation;
-use crate::last_batch::Seen;
 use crate::mask::{Weighting, Weights};
-use crate::side;
-use crate::terms::{Pass, in_return_units, popart_after};
+use crate::report::Seen;
+use crate::terms::in_return_units;
 use crate::{
-    Agent, AgentConfig, CriticKind, Draws, LossMask, LossReport, LossTensors, LossTerms, OptimConfig,
-    PaddingMask, PopArt, TrainBatch, loss_terms,
+    Agent, AgentConfig, CriticKind, Draws, LossReport, LossTensors, LossTerms, PaddingMask, PopArt,
+    TrainBatch, loss_terms,
 };
 
 /// What one loss computed.
@@ -33,83 +28,8 @@ pub fn loss(agent: &Agent, config: &AgentConfig, batch: &TrainBatch, draws: &mut
     reduce(terms, config, &weights)
 }
 
-/// Loss and gradient of a batch that may be computed in parts, to hold the activations of one
-/// part at a time, or with checkpointing. The result is that of the whole batch, whatever the parts' masks count, but for random
-/// draws and dropout: the targets of several parts have none. The loss that comes back has no gradient any
-/// more. [`Agent::begin_update`] comes before it.
-pub(crate) fn differentiate(
-    agent: &Agent,
-    config: &AgentConfig,
-    batch: &TrainBatch,
-    (optim, masks): (&OptimConfig, &dyn LossMask),
-    draws: &mut dyn Draws,
-) -> (Loss, GradientsParams) {
-    let OptimConfig { micro_batches, gradient_checkpointing, .. } = *optim;
-    let weighting = Weighting::new(batch, dims(config), masks);
-    if micro_batches < 2 {
-        // Two halves side by side keep both threads of a CPU busy also in operations that are too small to be
-        // split: a fifth to a half faster (docs/LOG.md, 2026-11-22, morning, own matrix products).
-        if let Some(parts) = side::parts(agent, batch, draws) {
-            return side::differentiate(agent, config, parts, &weighting, gradient_checkpointing);
-        }
-        let pass = Pass::new(agent, config, batch, gradient_checkpointing);
-        let terms = pass.all_terms(draws);
-        let weights = weighting.of([&terms].into_iter());
-        return pass.backward(reduce(terms, config, &weights));
-    }
-    let weights = weighting.known().expect("micro-batches have no mask that sees the losses");
-    // One after the other: side by side they would need the memory of the whole batch.
-    let parts = cuts(batch.mask.dims()[0], micro_batches);
-    // The targets of all parts come first, because the statistics have to know them. Without autodiff: a graph
-    // that nobody walks back would stay in memory until the next backward pass.
-    let plain = agent.valid();
-    let mut target = |rows: &Range<usize>| {
-        let target = Pass::new(&plain, config, &batch.rows(rows).inner(), false).target(draws);
-        target.map(Tensor::from_inner)
-    };
-    let targets: Vec<_> = parts.iter().map(&mut target).collect();
-    // Once per batch. Were every part to move the statistics, it would learn in other units than the part
-    // before.
-    let popart = popart_after(agent, batch, joined(&targets));
-    let found = parts.iter().zip(targets).map(|(rows, target)| {
-        let part = batch.rows(rows);
-        let pass = Pass::new(agent, config, &part, gradient_checkpointing);
-        let terms = pass.terms(target, popart.clone(), draws);
-        pass.backward(reduce(terms, config, &weights.rows(rows)))
-    });
-    sum(agent, found)
-}
-
-/// Parts of about equal size, none of them empty.
-pub(crate) fn cuts(size: usize, parts: usize) -> Vec<Range<usize>> {
-    let cut = |i: usize| i * size / parts;
-    (0..parts).map(|i| cut(i)..cut(i + 1)).filter(|rows| !rows.is_empty()).collect()
-}
-
-/// The targets of all sequences, where there are any.
-pub(crate) fn joined(targets: &[Option<Tensor<3>>]) -> Option<Tensor<3>> {
-    targets.iter().cloned().collect::<Option<Vec<_>>>().map(|parts| Tensor::cat(parts, 0))
-}
-
-/// Sums of losses and gradients, one part after the other.
-pub(crate) fn sum(
-    agent: &Agent,
-    parts: impl Iterator<Item = (Loss, GradientsParams)>,
-) -> (Loss, GradientsParams) {
-    // Plain sums: weights are shares of the whole batch already. In the original every micro-batch forgets
-    // the gradients of those before it.
-    let mut grads = GradientsAccumulator::new();
-    let losses = parts.map(|(loss, gradient)| {
-        grads.accumulate(agent, gradient);
-        loss
-    });
-    let add =
-        |a: Loss, b: Loss| Loss { total: a.total + b.total, report: a.report + b.report, popart: a.popart };
-    let loss = losses.reduce(add).expect("a batch has at least one sequence");
-    (loss, grads.grads())
-}
-
-fn dims(config: &AgentConfig) -> [usize; 2] {
+/// Critics and discounts.
+pub(crate) fn dims(config: &AgentConfig) -> [usize; 2] {
     [config.n_critics, config.gammas().len()]
 }
 

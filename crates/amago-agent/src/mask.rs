@@ -127,11 +127,6 @@ impl<'a> Weighting<'a> {
         Self { batch, masks, actor, critic: same_shape(wide, |mask| masks.critic(batch, mask)) }
     }
 
-    /// The whole batch.
-    pub(crate) fn batch(&self) -> &'a TrainBatch {
-        self.batch
-    }
-
     /// The weights, unless they depend on the losses.
     pub(crate) fn known(&self) -> Option<Weights> {
         (!self.masks.sees_losses()).then(|| self.shares(self.actor.clone(), self.critic.clone()))

@@ -4,8 +4,6 @@ use std::ops::Add;
 
 use burn::tensor::Tensor;
 
-use crate::last_batch::Seen;
-
 /// A struct of figures that are averaged alike, and its figures as a list. A figure is named once.
 macro_rules! figures {
     ($(#[$of_all:meta])* pub struct $name:ident { $($(#[$doc:meta])* pub $field:ident,)* }) => {
@@ -150,5 +148,22 @@ impl UpdateReport {
             learning_rate: last.learning_rate,
             parts: LossReport::mean(reports.iter().map(|r| r.parts)),
         })
+    }
+}
+
+/// What a loss saw of a part of a batch, `[B, L, G]` each, without gradient.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) filter: Tensor<3>,
+    pub(crate) log_prob: Option<Tensor<3>>,
+    pub(crate) q_value: Option<Tensor<3>>,
+    pub(crate) td_target: Option<Tensor<3>>,
+}
+
+impl Seen {
+    pub(crate) fn detach(self) -> Self {
+        let Self { filter, log_prob, q_value, td_target } = self;
+        let [log_prob, q_value, td_target] = [log_prob, q_value, td_target].map(|x| x.map(Tensor::detach));
+        Self { filter: filter.detach(), log_prob, q_value, td_target }
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use crate::encoded::Encoded;
 use crate::{
-    Agent, AgentConfig, Critic, CriticKind, Draws, Loss, Policy, PopArt, Purpose, TrainBatch, Transitions,
+    Agent, AgentConfig, Critic, CriticKind, Draws, Policy, PopArt, Purpose, TrainBatch, Transitions,
     n_step_targets, reduce_critics,
 };
 
@@ -106,10 +106,9 @@ impl<'a> Pass<'a> {
         self.terms(target, popart, draws)
     }
 
-    /// The gradient of the loss that was made of the terms. The loss has none any more.
-    pub(crate) fn backward(self, loss: Loss) -> (Loss, GradientsParams) {
-        let total = loss.total.clone().detach();
-        (Loss { total, ..loss }, self.encoded.backward(loss.total))
+    /// Gradients of everything that a loss depends on which was made of the terms, `[1]`.
+    pub(crate) fn gradient(self, total: Tensor<1>) -> GradientsParams {
+        self.encoded.backward(total)
     }
 
     /// TD targets, `[B, L, G]`; absent where the critics teach the actor nothing.
