@@ -282,9 +282,15 @@ fn check_mixture(config: &RunConfig) -> Result<(), TrainError> {
     // For some epochs at least there is nothing but the datasets.
     let offline = !collects || train.start_collecting_at_epoch > 0;
     let sum: f64 = weights.skip(usize::from(offline)).map(|(_, weight)| weight).sum();
+    let setting = |name, value, rule| Err(TrainError::Setting { name, value, rule });
     match sum > 0.0 {
         true => Ok(()),
-        false if offline => Err(TrainError::NothingToLearnFrom),
+        false if train.mode == Mode::Learn => Err(TrainError::NothingToLearnFrom),
+        false if !collects => setting("train.timesteps_per_epoch", 0, "at least 1 without replay.datasets"),
+        false if offline => {
+            let epochs = train.start_collecting_at_epoch;
+            setting("train.start_collecting_at_epoch", epochs, "0 without replay.datasets")
+        }
         false => {
             Err(TrainError::Number { name: "replay.weight", value: 0.0, rule: "above 0 without datasets" })
         }

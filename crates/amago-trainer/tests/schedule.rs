@@ -71,8 +71,11 @@ fn a_run_may_collect_nothing_at_all() {
 
 #[test]
 fn epochs_without_anything_to_learn_from_are_refused() {
-    for setting in ["train.timesteps_per_epoch=0", "train.start_collecting_at_epoch=1"] {
-        assert!(matches!(Plan::new(tiny(&[setting])), Err(TrainError::NothingToLearnFrom)), "{setting}");
+    for key in ["train.timesteps_per_epoch=0", "train.start_collecting_at_epoch=1"] {
+        let Err(error) = Plan::new(tiny(&[key])) else { panic!("{key} is accepted") };
+        let (name, _) = key.split_once('=').expect("a setting");
+        let text = error.to_string();
+        assert!(text.starts_with(name) && text.ends_with("without replay.datasets"), "{text}");
     }
 }
 
