@@ -98,7 +98,7 @@ impl Collector {
     fn unstarted(plan: &Plan, agent: &Agent, device: &Device) -> Result<Self, TrainError> {
         let config = &plan.config;
         let n = config.train.parallel_actors;
-        let mut faults = plan.faults();
+        let mut faults = plan.faults(n)?;
         let envs = faults.vector(n, config.seed, Role::TrainEnv)?.resumable();
         let (space, horizon) = (envs.action_space().clone(), envs.horizon());
         let exploration = Exploration::new(config.exploration.clone(), horizon, &space)?;

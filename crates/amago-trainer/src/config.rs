@@ -33,7 +33,8 @@ pub struct RunConfig {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvConfig {
-    /// Name of a built-in environment; `amago envs` lists them. May be left out where `train.mode` is `learn`.
+    /// Name of a built-in environment, `amago envs` lists them; or `gym:` and what Gymnasium calls one of Python. May be
+    /// left out where `train.mode` is `learn`.
     pub id: String,
     /// Its options, and `k_shot`: how many of its episodes on the same task make one.
     #[serde(default)]

@@ -119,8 +119,9 @@ pub fn evaluate(
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
     // Counted apart from training: a bad evaluation must not use up what training may.
-    let mut faults = plan.faults();
-    let envs = faults.vector(episodes.count.min(MAX_PARALLEL), episodes.seed, Role::EvalEnv)?;
+    let n = episodes.count.min(MAX_PARALLEL);
+    let mut faults = plan.faults(n)?;
+    let envs = faults.vector(n, episodes.seed, Role::EvalEnv)?;
     let mut report = play_on(limited(envs, episodes), &mut faults, who, episodes, stop, observer)?;
     let first;
     (report.faults, first) = faults.report();

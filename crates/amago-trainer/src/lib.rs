@@ -55,6 +55,7 @@ mod inspect;
 mod learn;
 mod load;
 mod machine;
+mod maker;
 mod memory;
 mod metrics;
 mod observer;
@@ -84,6 +85,7 @@ pub use evaluate::{
 };
 pub use inspect::{InspectSummary, Inspection, Recording, Shot, record};
 pub use load::{ConfigSource, load_config, parse_overrides};
+pub use maker::{Maker, PYTHON_PREFIX, describe_env};
 pub use memory::MemoryEstimate;
 pub use metrics::{EpochRecord, Field, MetricsLog, PolicyAge, ReplayRecord, TimeRecord};
 pub use observer::{Event, Observer, Silent, StopFlag};

@@ -14,6 +14,7 @@ use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
 use crate::faults::Faults;
+use crate::maker::{Crew, Maker};
 use crate::sizes::check_sizes;
 use crate::task::{self, Task};
 use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec, reach};
@@ -61,8 +62,8 @@ pub struct Plan {
     pub action_space: Space,
     /// Longest possible episode in steps, where the task knows one.
     pub(crate) horizon: Option<usize>,
-    make_env: EnvFactory,
-    playable: bool,
+    /// Absent where there is nothing to play.
+    maker: Option<Maker>,
     make_encoder: Option<EncoderFactory>,
     loss_mask: Option<Arc<dyn LossMask>>,
     warnings: Vec<String>,
@@ -116,7 +117,7 @@ impl Plan {
         if most > 0 && train.min_trajectories > most {
             return Err(TrainError::NeverReady { min: train.min_trajectories, max: most });
         }
-        let Task { spec: task, make_env, playable } = Task::new(&config, parts.env)?;
+        let Task { spec: task, maker } = Task::new(&config, parts.env)?;
         let TaskSpec { observation_space, action_space, horizon, .. } = task;
         let spec = obs_spec(&observation_space, &action_space);
         let head = config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
@@ -127,7 +128,7 @@ impl Plan {
         check_faults(train)?;
         check_mixture(&config)?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
-        if playable {
+        if maker.is_some() {
             Exploration::new(config.exploration.clone(), horizon, &action_space)?;
         }
         Ok(Self {
@@ -137,8 +138,7 @@ impl Plan {
             observation_space,
             action_space,
             horizon,
-            make_env,
-            playable,
+            maker,
             make_encoder: parts.encoder,
             loss_mask: parts.loss_mask,
         })
@@ -152,7 +152,7 @@ impl Plan {
     /// Whether there is an environment to evaluate in. A run with `train.mode = "learn"` may do without: then it learns
     /// in the spaces that its datasets name.
     pub fn is_playable(&self) -> bool {
-        self.playable
+        self.maker.is_some()
     }
 
     /// The task in words.
@@ -165,7 +165,8 @@ impl Plan {
     /// # Errors
     /// When one cannot be made.
     pub fn make_envs(&self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
-        (0..n).map(|_| self.make_env(|env| env)).collect()
+        let mut crew = self.crew(n)?;
+        (0..n).map(|i| Ok(crew(i)?)).collect()
     }
 
     /// Makes one environment; `wrap` sees it itself, not the [`Watchdog`], which draws nothing.
@@ -173,15 +174,25 @@ impl Plan {
         &self,
         wrap: impl FnOnce(Box<dyn Env>) -> Box<dyn Env>,
     ) -> Result<Box<dyn Env>, TrainError> {
-        let make = || Ok(watched(wrap((self.make_env)()?), self.config.train.env_timeout));
-        Ok(guard(make)?)
+        let env = self.maker()?.env()?;
+        Ok(guard(|| Ok(watched(wrap(env), self.config.train.env_timeout)))?)
     }
 
-    /// What the run puts up with.
-    pub(crate) fn faults(&self) -> Faults {
-        let (make_env, seconds) = (self.make_env.clone(), self.config.train.env_timeout);
-        let make = move || guard(|| Ok(watched(make_env()?, seconds)));
-        Faults::new(Arc::new(make), self.config.train.max_fault_rate)
+    fn maker(&self) -> Result<&Maker, EnvError> {
+        self.maker.as_ref().ok_or_else(|| {
+            let why = "env.id is missing: the run learns from datasets alone, so there is nothing to play";
+            EnvError::Failed(why.to_owned())
+        })
+    }
+
+    fn crew(&self, n: usize) -> Result<Crew, EnvError> {
+        let (mut crew, seconds) = (self.maker()?.crew(n)?, self.config.train.env_timeout);
+        Ok(Box::new(move |i| guard(|| Ok(watched(crew(i)?, seconds)))))
+    }
+
+    /// Who makes `n` environments and replaces those that fail, and what the run puts up with.
+    pub(crate) fn faults(&self, n: usize) -> Result<Faults, TrainError> {
+        Ok(Faults::new(self.crew(n)?, self.config.train.max_fault_rate))
     }
 
     /// What its trajectories may hold.

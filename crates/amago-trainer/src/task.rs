@@ -1,36 +1,28 @@
 //! What a run plays and learns in: an environment, or for a run that only learns also the task of its datasets alone.
 
-use std::sync::Arc;
+use amago_env::TaskSpec;
 
-use amago_env::guard::{Guarded, guard};
-use amago_env::{EnvError, TaskSpec, registry};
-
+use crate::maker::Maker;
 use crate::plan::EnvFactory;
 use crate::{Mode, RunConfig, TrainError};
 
-/// A task, and how its environments are made.
+/// A task, and who makes its environments; absent where there are none.
 pub(crate) struct Task {
     pub spec: TaskSpec,
-    pub make_env: EnvFactory,
-    /// Whether any can be made.
-    pub playable: bool,
+    pub maker: Option<Maker>,
 }
 
 impl Task {
     /// The task of a config, or the program's own one. One environment is made to learn its spaces.
     pub fn new(config: &RunConfig, own: Option<EnvFactory>) -> Result<Self, TrainError> {
-        let env = config.env.clone();
-        let make_env: EnvFactory = match own {
-            Some(make) => make,
+        let maker = match own {
+            Some(make) => Maker::own(make),
             None if is_missing(config) => return Self::of_datasets(config),
-            None => Arc::new(move || registry::make(&env.id, &env.options)),
+            None => Maker::new(&config.env.id, &config.env.options)?,
         };
-        // Whoever makes an environment may panic, too.
-        let make_env: EnvFactory = Arc::new(move || guard(|| make_env()));
-        // Made to be looked at; it is dropped again, which may fail as well.
-        let spec = Guarded::new(make_env()?).try_spec()?;
+        let spec = maker.spec()?;
         spec.validate()?;
-        Ok(Self { spec, make_env, playable: true })
+        Ok(Self { spec, maker: Some(maker) })
     }
 
     /// The spaces that the first dataset names which names any.
@@ -49,11 +41,7 @@ impl Task {
         let spaces = found.ok_or(TrainError::NoSpaces)?;
         let spec = TaskSpec::new("datasets", spaces.observation().clone(), spaces.action().clone());
         spec.validate()?;
-        let make_env = || {
-            let why = "env.id is missing: the run learns from datasets alone, so there is nothing to play";
-            Err(EnvError::Failed(why.to_owned()))
-        };
-        Ok(Self { spec, make_env: Arc::new(make_env), playable: false })
+        Ok(Self { spec, maker: None })
     }
 }
 

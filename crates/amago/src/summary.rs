@@ -1,7 +1,7 @@
 //! Results side by side, as a table or as JSON.
 
-use amago_env::registry::EnvSpec;
-use amago_env::{DictSpace, Space};
+use amago_env::TaskSpec;
+use amago_env::registry::OptionDoc;
 use amago_trainer::{EvalReport, InspectSummary};
 use serde_json::json;
 
@@ -50,16 +50,24 @@ pub fn json(report: &EvalReport) -> serde_json::Value {
     })
 }
 
+/// What an environment is, as text.
+pub fn env_text(id: &str, about: &str, options: &[OptionDoc], spec: &TaskSpec) -> String {
+    let (observation, action) = (&spec.observation_space, &spec.action_space);
+    let option = |o: &OptionDoc| format!("    {} = {}\n        {}\n", o.name, o.default, o.doc);
+    let options: String = options.iter().map(option).collect();
+    format!("{id}\n    {about}\n    observation {observation}\n    action      {action}\n{options}\n")
+}
+
 /// What an environment is, as JSON.
-pub fn env(spec: &EnvSpec, observation: &DictSpace, action: &Space) -> serde_json::Value {
-    let options = spec.options().into_iter();
+pub fn env(id: &str, about: &str, options: &[OptionDoc], spec: &TaskSpec) -> serde_json::Value {
+    let options = options.iter();
     let options: Vec<_> =
         options.map(|o| json!({ "name": o.name, "default": o.default, "doc": o.doc })).collect();
     json!({
-        "id": spec.id,
-        "summary": spec.summary,
-        "observation": observation.to_string(),
-        "action": action.to_string(),
+        "id": id,
+        "summary": about,
+        "observation": spec.observation_space.to_string(),
+        "action": spec.action_space.to_string(),
         "options": options,
     })
 }

@@ -13,6 +13,8 @@ mod interrupt;
 mod kill;
 mod pipes;
 mod policies;
+#[cfg(unix)]
+mod python;
 mod render;
 mod runs;
 mod seen;
