@@ -9,7 +9,7 @@ use amago_replay::Store;
 
 use crate::faults::{Faults, replaced};
 use crate::player::Player;
-use crate::{Event, Observer, Plan, Play, StopFlag, TrainError};
+use crate::{Event, Observer, Plan, Play, Reference, StopFlag, TrainError};
 
 mod save;
 use save::Recorder;
@@ -68,6 +68,9 @@ pub struct EvalReport {
     /// The same of each task, by the name that the environment gives it.
     #[serde(default)]
     pub tasks: BTreeMap<String, TaskReport>,
+    /// Means over those, each counted once, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_mean: Option<TaskReport>,
     /// Return of each episode; counted in bins in `metrics.jsonl`.
     #[serde(default)]
     pub returns: Vec<f64>,
@@ -93,6 +96,9 @@ pub struct TaskReport {
     pub return_mean: f64,
     /// Share of solved episodes, where the task defines success.
     pub success: Option<f64>,
+    /// The mean return between the task's reference returns, where it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
 }
 
 /// Plays episodes of the planned task. The same seeds every time, so that evaluations can be compared.
@@ -119,10 +125,11 @@ pub fn evaluate(
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
     // Counted apart from training: a bad evaluation must not use up what training may.
-    let n = episodes.count.min(MAX_PARALLEL);
-    let mut faults = plan.faults(n)?;
+    let (mut faults, n) = plan.evaluation(episodes.count)?;
     let envs = faults.vector(n, episodes.seed, Role::EvalEnv)?;
-    let mut report = play_on(limited(envs, episodes), &mut faults, who, episodes, stop, observer)?;
+    let [_, references] = plan.references();
+    let mut report =
+        play_on(limited(envs, episodes), &mut faults, (who, &references), episodes, stop, observer)?;
     let first;
     (report.faults, first) = faults.report();
     if let Some(first) = first {
@@ -144,7 +151,7 @@ pub fn play(
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
     let envs = limited(VecEnv::new(envs, episodes.seed, Role::EvalEnv)?, episodes);
-    play_on(envs, &mut Faults::fatal(), who, episodes, stop, observer)
+    play_on(envs, &mut Faults::fatal(), (who, &BTreeMap::new()), episodes, stop, observer)
 }
 
 /// The same environments, each episode of which ends.
@@ -157,7 +164,7 @@ pub(crate) fn limited(envs: VecEnv, episodes: &Episodes<'_>) -> VecEnv {
 fn play_on(
     mut envs: VecEnv,
     faults: &mut Faults,
-    who: &Play<'_>,
+    (who, references): (&Play<'_>, &BTreeMap<String, Reference>),
     episodes: &Episodes<'_>,
     stop: &StopFlag,
     observer: &mut dyn Observer,
@@ -209,7 +216,7 @@ fn play_on(
     let seconds = start.elapsed().as_secs_f64();
     // Environments may fail when they are dropped, too.
     faults.close(envs)?;
-    let mut report = summarize(&played.concat());
+    let mut report = summarize(&played.concat(), references);
     report.steps_per_second = steps as f64 / seconds.max(1e-9);
     if report.cut > 0 {
         observer.event(Event::Warning(cut_short(report.cut, report.returns.len(), limit)));
@@ -226,7 +233,8 @@ pub fn cut_short(cut: usize, episodes: usize, limit: usize) -> String {
 }
 
 /// Means over episodes. A metric that only some episodes report is averaged over those.
-pub(crate) fn summarize(episodes: &[EpisodeStats]) -> EvalReport {
+pub(crate) fn summarize(episodes: &[EpisodeStats], references: &BTreeMap<String, Reference>) -> EvalReport {
+    let tasks = by_task(episodes, references);
     let returns: Vec<f64> = episodes.iter().map(|e| e.episode_return).collect();
     let lengths: Vec<usize> = episodes.iter().map(|e| e.length).collect();
     let mut named: BTreeMap<String, Vec<f64>> = BTreeMap::new();
@@ -243,7 +251,8 @@ pub(crate) fn summarize(episodes: &[EpisodeStats]) -> EvalReport {
         length_mean: mean(&lengths.iter().map(|l| *l as f64).collect::<Vec<_>>()),
         success: (!successes.is_empty()).then(|| mean(&successes)),
         metrics: named.into_iter().map(|(name, values)| (name, mean(&values))).collect(),
-        tasks: by_task(episodes),
+        task_mean: task_mean(&tasks),
+        tasks,
         returns,
         lengths,
         faults: 0,
@@ -252,20 +261,39 @@ pub(crate) fn summarize(episodes: &[EpisodeStats]) -> EvalReport {
     }
 }
 
-fn by_task(episodes: &[EpisodeStats]) -> BTreeMap<String, TaskReport> {
+fn by_task(
+    episodes: &[EpisodeStats],
+    references: &BTreeMap<String, Reference>,
+) -> BTreeMap<String, TaskReport> {
     let mut tasks: BTreeMap<&str, Vec<&EpisodeStats>> = BTreeMap::new();
     for episode in episodes {
         tasks.entry(&episode.task).or_default().push(episode);
     }
-    let report = |episodes: Vec<&EpisodeStats>| {
+    let report = |name: &str, episodes: Vec<&EpisodeStats>| {
         let successes: Vec<f64> = episodes.iter().filter_map(|e| e.success).map(f64::from).collect();
+        let return_mean = mean(&episodes.iter().map(|e| e.episode_return).collect::<Vec<_>>());
         TaskReport {
             episodes: episodes.len(),
-            return_mean: mean(&episodes.iter().map(|e| e.episode_return).collect::<Vec<_>>()),
+            return_mean,
+            score: references.get(name).map(|reference| reference.score(return_mean)),
             success: (!successes.is_empty()).then(|| mean(&successes)),
         }
     };
-    tasks.into_iter().map(|(name, episodes)| (name.to_owned(), report(episodes))).collect()
+    tasks.into_iter().map(|(name, episodes)| (name.to_owned(), report(name, episodes))).collect()
+}
+
+/// Means over several tasks; of success and score where all have one.
+fn task_mean(tasks: &BTreeMap<String, TaskReport>) -> Option<TaskReport> {
+    let over = |of: fn(&TaskReport) -> Option<f64>| {
+        let all: Option<Vec<f64>> = tasks.values().map(of).collect();
+        all.map(|all| mean(&all))
+    };
+    (tasks.len() > 1).then(|| TaskReport {
+        episodes: tasks.values().map(|task| task.episodes).sum(),
+        return_mean: over(|task| Some(task.return_mean)).unwrap_or(0.0),
+        success: over(|task| task.success),
+        score: over(|task| task.score),
+    })
 }
 
 fn bottom_fifth(returns: &[f64]) -> f64 {

@@ -40,6 +40,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
+mod cast;
 mod checkpoint;
 mod collect;
 mod config;
@@ -73,8 +74,8 @@ mod weights;
 pub use checkpoint::{Checkpoint, CheckpointMeta, RunState};
 pub use collect::{CollectReport, Collector, CollectorState};
 pub use config::{
-    ActionChoice, BadUpdate, ContextRefresh, DatasetConfig, EnvConfig, EvalConfig, Mode, Precision,
-    ReplayConfig, RunConfig, TrainConfig,
+    ActionChoice, BadUpdate, ContextRefresh, DatasetConfig, EnvConfig, EvalConfig, EvalTaskConfig, Mode,
+    Precision, Reference, ReplayConfig, RunConfig, TaskConfig, TrainConfig,
 };
 pub use convert::{obs_layout, obs_spec, train_batch};
 pub use driver::{DriverState, PolicyDriver};

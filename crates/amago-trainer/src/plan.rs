@@ -1,5 +1,6 @@
 //! A config that was checked: everything that can be refused is refused before anything is built.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,12 @@ use amago_replay::{Layout, Relabeler, Spaces};
 use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
+use crate::cast::Cast;
 use crate::faults::Faults;
-use crate::maker::{Crew, Maker};
+use crate::maker::Crew;
 use crate::sizes::check_sizes;
-use crate::task::{self, Task};
-use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec, reach};
+use crate::task::{self, Casts, Task};
+use crate::{MAX_PARALLEL, Mode, Precision, Reference, RunConfig, TrainConfig, TrainError, obs_spec, reach};
 
 /// Makes one environment of the task; called once per worker.
 pub type EnvFactory = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
@@ -63,7 +65,7 @@ pub struct Plan {
     /// Longest possible episode in steps, where the task knows one.
     pub(crate) horizon: Option<usize>,
     /// Absent where there is nothing to play.
-    maker: Option<Maker>,
+    casts: Option<Casts>,
     make_encoder: Option<EncoderFactory>,
     loss_mask: Option<Arc<dyn LossMask>>,
     warnings: Vec<String>,
@@ -117,7 +119,7 @@ impl Plan {
         if most > 0 && train.min_trajectories > most {
             return Err(TrainError::NeverReady { min: train.min_trajectories, max: most });
         }
-        let Task { spec: task, maker } = Task::new(&config, parts.env)?;
+        let Task { spec: task, casts } = Task::new(&config, parts.env)?;
         let TaskSpec { observation_space, action_space, horizon, .. } = task;
         let spec = obs_spec(&observation_space, &action_space);
         let head = config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
@@ -128,7 +130,7 @@ impl Plan {
         check_faults(train)?;
         check_mixture(&config)?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
-        if maker.is_some() {
+        if casts.is_some() {
             Exploration::new(config.exploration.clone(), horizon, &action_space)?;
         }
         Ok(Self {
@@ -138,7 +140,7 @@ impl Plan {
             observation_space,
             action_space,
             horizon,
-            maker,
+            casts,
             make_encoder: parts.encoder,
             loss_mask: parts.loss_mask,
         })
@@ -152,7 +154,12 @@ impl Plan {
     /// Whether there is an environment to evaluate in. A run with `train.mode = "learn"` may do without: then it learns
     /// in the spaces that its datasets name.
     pub fn is_playable(&self) -> bool {
-        self.maker.is_some()
+        self.casts.is_some()
+    }
+
+    /// The task, or how many there are, in a word or two.
+    pub fn task_label(&self) -> String {
+        task::label(&self.config)
     }
 
     /// The task in words.
@@ -160,39 +167,52 @@ impl Plan {
         task::name(&self.config)
     }
 
-    /// Makes `n` environments of the task, behind a [`Watchdog`] where `train.env_timeout` is set.
+    /// Makes the first `n` environments of training, behind a [`Watchdog`] where `train.env_timeout` is set.
     ///
     /// # Errors
     /// When one cannot be made.
     pub fn make_envs(&self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
-        let mut crew = self.crew(n)?;
+        let mut crew = self.crew(&self.casts()?.training, n)?;
         (0..n).map(|i| Ok(crew(i)?)).collect()
     }
 
-    /// Makes one environment; `wrap` sees it itself, not the [`Watchdog`], which draws nothing.
+    /// Makes one environment that plays all tasks of evaluations; `wrap` sees it itself, not the [`Watchdog`], which draws nothing.
     pub(crate) fn make_env(
         &self,
         wrap: impl FnOnce(Box<dyn Env>) -> Box<dyn Env>,
     ) -> Result<Box<dyn Env>, TrainError> {
-        let env = self.maker()?.env()?;
+        let env = self.casts()?.evaluation.any()?;
         Ok(guard(|| Ok(watched(wrap(env), self.config.train.env_timeout)))?)
     }
 
-    fn maker(&self) -> Result<&Maker, EnvError> {
-        self.maker.as_ref().ok_or_else(|| {
+    fn casts(&self) -> Result<&Casts, EnvError> {
+        self.casts.as_ref().ok_or_else(|| {
             let why = "env.id is missing: the run learns from datasets alone, so there is nothing to play";
             EnvError::Failed(why.to_owned())
         })
     }
 
-    fn crew(&self, n: usize) -> Result<Crew, EnvError> {
-        let (mut crew, seconds) = (self.maker()?.crew(n)?, self.config.train.env_timeout);
+    fn crew(&self, cast: &Cast, n: usize) -> Result<Crew, EnvError> {
+        let (mut crew, seconds) = (cast.crew(n)?, self.config.train.env_timeout);
         Ok(Box::new(move |i| guard(|| Ok(watched(crew(i)?, seconds)))))
     }
 
-    /// Who makes `n` environments and replaces those that fail, and what the run puts up with.
+    /// Who makes `n` environments of training and replaces those that fail, and what the run puts up with.
     pub(crate) fn faults(&self, n: usize) -> Result<Faults, TrainError> {
-        Ok(Faults::new(self.crew(n)?, self.config.train.max_fault_rate))
+        Ok(Faults::new(self.crew(&self.casts()?.training, n)?, self.config.train.max_fault_rate))
+    }
+
+    /// The same for an evaluation of so many episodes, and how many environments it has.
+    pub(crate) fn evaluation(&self, episodes: usize) -> Result<(Faults, usize), TrainError> {
+        let cast = &self.casts()?.evaluation;
+        let n = cast.workers(episodes, MAX_PARALLEL);
+        Ok((Faults::new(self.crew(cast, n)?, self.config.train.max_fault_rate), n))
+    }
+
+    /// What returns of the tasks count as 0 and 1, of training and of evaluations.
+    pub(crate) fn references(&self) -> [BTreeMap<String, Reference>; 2] {
+        let of = |cast: &Cast| cast.references();
+        self.casts.as_ref().map_or_else(Default::default, |c| [of(&c.training), of(&c.evaluation)])
     }
 
     /// What its trajectories may hold.

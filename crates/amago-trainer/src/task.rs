@@ -2,27 +2,62 @@
 
 use amago_env::TaskSpec;
 
+use crate::cast::{self, Cast};
 use crate::maker::Maker;
 use crate::plan::EnvFactory;
 use crate::{Mode, RunConfig, TrainError};
 
-/// A task, and who makes its environments; absent where there are none.
+/// What a run learns, and who plays it in training and in evaluations; absent where nobody can.
 pub(crate) struct Task {
     pub spec: TaskSpec,
-    pub maker: Option<Maker>,
+    pub casts: Option<Casts>,
+}
+
+/// Who plays in training, and who in evaluations.
+#[derive(Clone)]
+pub(crate) struct Casts {
+    pub training: Cast,
+    pub evaluation: Cast,
 }
 
 impl Task {
-    /// The task of a config, or the program's own one. One environment is made to learn its spaces.
+    /// The task of a config, or the program's own one. One environment of each is made to learn its spaces.
     pub fn new(config: &RunConfig, own: Option<EnvFactory>) -> Result<Self, TrainError> {
-        let maker = match own {
-            Some(make) => Maker::own(make),
-            None if is_missing(config) => return Self::of_datasets(config),
-            None => Maker::new(&config.env.id, &config.env.options)?,
+        let evaluated = &config.eval.tasks;
+        let training = match own {
+            Some(make) => Cast::alone(config.env.id.clone(), Maker::own(make))?,
+            None if !config.tasks.is_empty() => Cast::training(config)?,
+            None if !is_missing(config) => {
+                let maker = Maker::new(&config.env.id, &config.env.options)?;
+                Cast::alone(config.env.id.clone(), maker)?
+            }
+            None if evaluated.is_empty() => return Self::of_datasets(config),
+            // It only learns: what it is evaluated on has the spaces.
+            None => Cast::evaluation(evaluated)?,
         };
-        let spec = maker.spec()?;
+        let evaluation = match evaluated.as_slice() {
+            [] => training.evaluated(),
+            tasks => Cast::evaluation(tasks)?,
+        };
+        let tasks = evaluation.roles().len();
+        if config.eval.episodes < tasks {
+            return Err(TrainError::EvalTasks { episodes: config.eval.episodes, tasks });
+        }
+        let mut casts = Casts { training, evaluation };
+        let spec = if config.tasks.is_empty() && evaluated.is_empty() {
+            casts.training.roles()[0].spec.clone()
+        } else {
+            let joint = cast::joint([&casts.training, &casts.evaluation], config.train.pad_tasks)?;
+            casts.training.joint = Some(joint.clone());
+            casts.evaluation.joint = Some(joint.clone());
+            let horizon = casts.training.horizon();
+            TaskSpec {
+                horizon,
+                ..TaskSpec::new("tasks", joint.observation_space().clone(), joint.action_space().clone())
+            }
+        };
         spec.validate()?;
-        Ok(Self { spec, maker: Some(maker) })
+        Ok(Self { spec, casts: Some(casts) })
     }
 
     /// The spaces that the first dataset names which names any.
@@ -41,19 +76,33 @@ impl Task {
         let spaces = found.ok_or(TrainError::NoSpaces)?;
         let spec = TaskSpec::new("datasets", spaces.observation().clone(), spaces.action().clone());
         spec.validate()?;
-        Ok(Self { spec, maker: None })
+        Ok(Self { spec, casts: None })
     }
 }
 
 /// Whether a config names no environment and need not.
 pub(crate) fn is_missing(config: &RunConfig) -> bool {
-    config.env.id.is_empty() && config.train.mode == Mode::Learn
+    config.env.id.is_empty() && config.tasks.is_empty() && config.train.mode == Mode::Learn
 }
 
 /// The task in messages.
 pub(crate) fn name(config: &RunConfig) -> String {
     match config.env.id.as_str() {
+        "" if !config.tasks.is_empty() => {
+            let ids: Vec<&str> = config.tasks.iter().map(|task| task.id.as_str()).collect();
+            format!("tasks = {ids:?}")
+        }
         "" => "the task of replay.datasets".to_owned(),
         id => format!("env.id = \"{id}\""),
+    }
+}
+
+/// The task in a word or two.
+pub(crate) fn label(config: &RunConfig) -> String {
+    match config.tasks.len() {
+        0 if config.env.id.is_empty() => "the evaluated tasks".to_owned(),
+        0 => config.env.id.clone(),
+        1 => config.tasks[0].id.clone(),
+        n => format!("{n} tasks"),
     }
 }

@@ -267,7 +267,8 @@ fn show(name: &str, report: &EvalReport, json: bool) -> Result<()> {
     }
     let (table, metrics) = (summary::table(&[(name, report)]), summary::metrics(report));
     let (episodes, speed) = (summary::count(report.returns.len(), "episode"), report.steps_per_second);
-    print(format_args!("{table}{metrics}  {episodes}, {speed:.0} steps/s\n"))
+    let tasks = summary::tasks(report);
+    print(format_args!("{table}{tasks}{metrics}  {episodes}, {speed:.0} steps/s\n"))
 }
 
 fn ending(stop: &StopFlag) -> Ending {

@@ -2,7 +2,7 @@
 
 use amago_env::TaskSpec;
 use amago_env::registry::OptionDoc;
-use amago_trainer::{EvalReport, InspectSummary};
+use amago_trainer::{EvalReport, InspectSummary, TaskReport};
 use serde_json::json;
 
 /// A table of players with their results. Tasks with attempts show the first and the last one.
@@ -30,6 +30,25 @@ pub fn table(rows: &[(&str, &EvalReport)]) -> String {
     align(&lines)
 }
 
+/// A line for each of several tasks, and one for their mean.
+pub fn tasks(report: &EvalReport) -> String {
+    let Some(mean) = &report.task_mean else { return String::new() };
+    let header = ["task", "episodes", "return", "success", "score"];
+    let line = |name: &str, task: &TaskReport| {
+        vec![
+            name.to_owned(),
+            task.episodes.to_string(),
+            format!("{:.3}", task.return_mean),
+            task.success.map_or_else(|| "-".to_owned(), |x| format!("{:.1} %", 100.0 * x)),
+            task.score.map_or_else(|| "-".to_owned(), |x| format!("{x:.3}")),
+        ]
+    };
+    let mut lines = vec![header.map(str::to_owned).to_vec()];
+    lines.extend(report.tasks.iter().map(|(name, task)| line(name, task)));
+    lines.push(line("mean over tasks", mean));
+    align(&lines)
+}
+
 /// Every named metric of a report, one per line.
 pub fn metrics(report: &EvalReport) -> String {
     report.metrics.iter().map(|(name, value)| format!("  {name}: {value:.3}\n")).collect()
@@ -43,6 +62,8 @@ pub fn json(report: &EvalReport) -> serde_json::Value {
         "length_mean": report.length_mean,
         "success": report.success,
         "metrics": report.metrics,
+        "tasks": report.tasks,
+        "task_mean": report.task_mean,
         "returns": report.returns,
         "lengths": report.lengths,
         "cut": report.cut,

@@ -20,4 +20,5 @@ mod runs;
 mod seen;
 mod settings;
 mod support;
+mod tasks;
 mod usage;
