@@ -170,7 +170,7 @@ fn the_contract_holds_with_padding_and_without() {
             true,
         ),
         (&[("popgym-MineSweeperEasy-v0", "", 1.0, 1.0), ("popgym-CountRecallEasy-v0", "", 1.0, 1.0)], true),
-        (&[("wind", "horizon = 5", 1.0, 1.0), ("point-robot", "horizon = 7", 1.0, 3.0)], false),
+        (&[("wind", "horizon = 5", 3.0, 1.0), ("point-robot", "horizon = 7", 1.0, 3.0)], false),
     ] {
         let made = || -> Result<Box<dyn Env>, EnvError> { Ok(Box::new(tasks(of, pad))) };
         let report = check(&made, &CheckOptions::default()).unwrap_or_else(|e| panic!("{of:?}: {e}"));

@@ -11,6 +11,9 @@ use crate::config::{EvalTaskConfig, Reference, TaskConfig};
 use crate::maker::{Crew, Maker};
 use crate::{RunConfig, TrainError};
 
+mod error;
+pub use error::TaskError;
+
 /// The tasks of training or of evaluations, and which worker plays which.
 #[derive(Clone)]
 pub(crate) struct Cast {
@@ -152,7 +155,7 @@ impl Role {
 pub(crate) fn joint(casts: [&Cast; 2], pad: bool) -> Result<Joint, TrainError> {
     let roles = casts.iter().flat_map(|cast| cast.roles());
     let named: Vec<(&str, &TaskSpec)> = roles.map(|role| (role.name.as_str(), &role.spec)).collect();
-    Joint::new(&named, pad).map_err(|cause| TrainError::TasksDiffer { cause })
+    Ok(Joint::new(&named, pad).map_err(|cause| TaskError::Differ { cause })?)
 }
 
 /// Makes one environment of each task to learn its spaces.
@@ -163,7 +166,7 @@ fn roles(list: &str, tasks: &[TaskConfig]) -> Result<Vec<Role>, TrainError> {
         let (name, maker) = (unique(task, &roles), Maker::new(&task.id, &task.options));
         let made = maker.and_then(|maker| Ok((maker.spec()?, maker)));
         let place = format!("{list}[{i}]");
-        let (spec, maker) = made.map_err(|cause| TrainError::Task { place, cause })?;
+        let (spec, maker) = made.map_err(|cause| TaskError::Make { place, cause })?;
         spec.validate()?;
         let (weight, actors, reference) = (task.weight, task.actors, task.reference);
         let reward_scale = task.reward_scale as f32;
@@ -180,10 +183,9 @@ fn unique(task: &TaskConfig, before: &[Role]) -> String {
     std::iter::once(name.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
-fn check(place: &str, task: &TaskConfig) -> Result<(), TrainError> {
-    let refuse = |name: &str, value, rule| {
-        Err(TrainError::TaskNumber { name: format!("{place}.{name}"), value, rule })
-    };
+fn check(place: &str, task: &TaskConfig) -> Result<(), TaskError> {
+    let refuse =
+        |name: &str, value, rule| Err(TaskError::Number { name: format!("{place}.{name}"), value, rule });
     if !(task.weight > 0.0 && task.weight <= 1e9) {
         return refuse("weight", task.weight, "above 0 and at most 1e9");
     }
@@ -202,11 +204,11 @@ fn check(place: &str, task: &TaskConfig) -> Result<(), TrainError> {
 }
 
 /// Each actor must have a task, and each task an actor.
-fn check_actors(roles: &[Role], actors: usize) -> Result<(), TrainError> {
+fn check_actors(roles: &[Role], actors: usize) -> Result<(), TaskError> {
     let bound = roles.iter().fold(0_usize, |sum, role| sum.saturating_add(role.actors));
     let drawn = roles.iter().any(|role| role.actors == 0);
     if bound > actors || (drawn == (bound == actors)) {
-        return Err(TrainError::TaskActors { bound, actors, drawn });
+        return Err(TaskError::Actors { bound, actors, drawn });
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use amago_env::vector::VecEnvError;
 use amago_env::{EnvError, SpaceError};
 use amago_replay::{RelabelError, ReplayError};
 
+use crate::cast::TaskError;
 use crate::memory::gigabytes;
 use crate::{MemoryEstimate, Misfits};
 
@@ -162,53 +163,9 @@ pub enum TrainError {
     /// The environment cannot be made.
     #[error("{}", of_config(.0))]
     Env(#[from] EnvError),
-    /// One of several tasks cannot be made.
-    #[error("{place}.{}", of_task(cause))]
-    Task {
-        /// Which, as `tasks[0]`.
-        place: String,
-        /// Why not.
-        cause: EnvError,
-    },
-    /// A number of a task that is out of range.
-    #[error("{name} = {value} must be {rule}")]
-    TaskNumber {
-        /// Setting, as `tasks[0].weight`.
-        name: String,
-        /// Its value.
-        value: f64,
-        /// The rule it breaks.
-        rule: &'static str,
-    },
-    /// Tasks without actors, or actors without a task.
-    #[error(
-        "tasks.actors are {bound} in all and train.parallel_actors is {actors}: {}",
-        actors_rule(*bound, *actors, *drawn)
-    )]
-    TaskActors {
-        /// Actors of tasks that have some of their own.
-        bound: usize,
-        /// All actors.
-        actors: usize,
-        /// Whether there are tasks without any.
-        drawn: bool,
-    },
-    /// Tasks with different spaces.
-    #[error("{cause}{}", if cause.padded { "" } else { " (train.pad_tasks = true)" })]
-    TasksDiffer {
-        /// Which, and their spaces.
-        cause: amago_env::tasks::SpacesDiffer,
-    },
-    /// Fewer episodes than tasks.
-    #[error(
-        "eval.episodes = {episodes} must be at least the number of tasks, {tasks}: each is played as often"
-    )]
-    EvalTasks {
-        /// Episodes of an evaluation.
-        episodes: usize,
-        /// Tasks of it.
-        tasks: usize,
-    },
+    /// Tasks of a run that cannot be played.
+    #[error(transparent)]
+    Tasks(#[from] TaskError),
     /// The environment's spaces cannot be used.
     #[error(transparent)]
     Space(#[from] SpaceError),
@@ -330,22 +287,6 @@ fn of_config(error: &EnvError) -> String {
             format!("env.id = \"{id}\": there is no such environment{hint}")
         }
         other => other.to_string(),
-    }
-}
-
-fn actors_rule(bound: usize, actors: usize, drawn: bool) -> &'static str {
-    match (bound < actors, drawn) {
-        (true, _) => "the others have no task; leave tasks.actors out for one",
-        (false, true) => "none is left for the tasks that have no actors of their own",
-        (false, false) => "there are not so many",
-    }
-}
-
-fn of_task(error: &EnvError) -> String {
-    match error {
-        EnvError::Option { env, message } => format!("options.{message} (id = \"{env}\")"),
-        EnvError::UnknownEnv { id, hint } => format!("id = \"{id}\": there is no such environment{hint}"),
-        other => format!("id: {other}"),
     }
 }
 

@@ -42,6 +42,7 @@
 
 mod cast;
 mod checkpoint;
+mod checks;
 mod collect;
 mod config;
 mod convert;
@@ -71,6 +72,7 @@ mod task;
 mod trainer;
 mod weights;
 
+pub use cast::TaskError;
 pub use checkpoint::{Checkpoint, CheckpointMeta, RunState};
 pub use collect::{CollectReport, Collector, CollectorState};
 pub use config::{

@@ -2,7 +2,7 @@
 
 use amago_env::TaskSpec;
 
-use crate::cast::{self, Cast};
+use crate::cast::{self, Cast, TaskError};
 use crate::maker::Maker;
 use crate::plan::EnvFactory;
 use crate::{Mode, RunConfig, TrainError};
@@ -41,7 +41,7 @@ impl Task {
         };
         let tasks = evaluation.roles().len();
         if config.eval.episodes < tasks {
-            return Err(TrainError::EvalTasks { episodes: config.eval.episodes, tasks });
+            return Err(TaskError::Episodes { episodes: config.eval.episodes, tasks }.into());
         }
         let mut casts = Casts { training, evaluation };
         let spec = if config.tasks.is_empty() && evaluated.is_empty() {

@@ -13,7 +13,9 @@ fn with_tasks(tasks: &str, overrides: &[&str]) -> Result<Plan, amago_trainer::Tr
     let start = TINY.find("[env]").expect("it has one");
     let end = TINY.find("[exploration]").expect("it has one");
     let text = format!("{}{}{tasks}", &TINY[..start], &TINY[end..]);
-    Plan::new(load(&text, overrides)?)
+    // At least one episode of each.
+    let overrides = [&["eval.episodes=3"], overrides].concat();
+    Plan::new(load(&text, &overrides)?)
 }
 
 /// Two mazes whose rewards are a hundred apart, and a third that is not trained on.

@@ -30,7 +30,7 @@ pub fn attempts(record: &Record, part: &str) -> Option<Attempts> {
 }
 
 /// What the mean over tasks is called among them.
-pub(crate) const MEAN: &str = "mean over tasks";
+pub(crate) const MEAN: &str = "mean of tasks";
 
 /// Mean return of each task that a part of a record tells of, and then the mean over several.
 pub fn tasks(record: &Record, part: &str) -> Vec<(String, f64)> {

@@ -45,7 +45,7 @@ pub fn tasks(report: &EvalReport) -> String {
     };
     let mut lines = vec![header.map(str::to_owned).to_vec()];
     lines.extend(report.tasks.iter().map(|(name, task)| line(name, task)));
-    lines.push(line("mean over tasks", mean));
+    lines.push(line("mean of tasks", mean));
     align(&lines)
 }
 

@@ -22,7 +22,7 @@ fn one_config_and_one_report_show_both_scales_and_what_was_held_out() {
     let mut args = vec!["train", "scales.toml", "--run-dir", "run"];
     args.extend(small.iter().flat_map(|setting| ["--set", setting]));
     let ended = place.amago(&args).ok();
-    let names = ["pennies", "fortune", "longer", "mean over tasks"];
+    let names = ["pennies", "fortune", "longer", "mean of tasks"];
     assert!(ended.err.contains("training 2 tasks"), "{ended:?}");
     let table = place.amago(&["eval", "run"]).ok().out;
     for name in names {
