@@ -111,6 +111,12 @@ pub trait Env: Send {
         None
     }
 
+    /// Sum of the rewards of the episode that just ended in the task's own units, where the rewards that are paid have
+    /// others: what metrics tell. Without it, that is the sum of those.
+    fn episode_return(&self) -> Option<f64> {
+        None
+    }
+
     /// Everything that the running episode needs to go on, for a checkpoint.
     ///
     /// Optional. Without it a resumed run plays the episode's actions again from its seed, which brings a

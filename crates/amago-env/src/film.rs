@@ -58,6 +58,10 @@ impl<F: FnMut(&dyn Env, Option<Step>) -> Result<(), EnvError> + Send> Env for Fi
         self.env.success()
     }
 
+    fn episode_return(&self) -> Option<f64> {
+        self.env.episode_return()
+    }
+
     fn attempt(&self) -> Option<usize> {
         self.env.attempt()
     }

@@ -20,6 +20,7 @@ mod seed;
 mod space;
 mod spec;
 mod suggest;
+pub mod tasks;
 pub mod vector;
 pub mod watchdog;
 

@@ -158,7 +158,7 @@ impl Observation {
         }
     }
 
-    fn column_mut(&mut self, key: &str) -> Result<&mut Column, EnvError> {
+    pub(crate) fn column_mut(&mut self, key: &str) -> Result<&mut Column, EnvError> {
         let i = self.keys.iter().position(|k| k == key);
         i.map(|i| &mut self.columns[i]).ok_or_else(|| EnvError::UnknownKey(key.to_owned()))
     }

@@ -77,7 +77,8 @@ static SPECS: LazyLock<Vec<EnvSpec>> = LazyLock::new(|| {
 /// Option of every environment, see [`make`].
 const K_SHOT: &str = "k_shot";
 
-fn with_k_shot(own: Vec<OptionDoc>) -> Vec<OptionDoc> {
+/// Options of an environment's own, and `k_shot`, see [`make`].
+pub fn with_k_shot(own: Vec<OptionDoc>) -> Vec<OptionDoc> {
     let doc = "Episodes on the same task that make one; above 1 it adds the observation \"attempt\".";
     let k_shot = OptionDoc { name: K_SHOT.to_owned(), default: "1".to_owned(), doc: doc.to_owned() };
     own.into_iter().chain([k_shot]).collect()
@@ -88,13 +89,21 @@ pub fn specs() -> &'static [EnvSpec] {
     &SPECS
 }
 
+/// The built-in environment of an id.
+///
+/// # Errors
+/// When there is none.
+pub fn find(id: &str) -> Result<&'static EnvSpec, EnvError> {
+    SPECS.iter().find(|s| s.id == id).ok_or_else(|| unknown(id, SPECS.iter().map(|s| s.id)))
+}
+
 /// Makes a built-in environment. Every one takes the option `k_shot` besides its own: how many of its
 /// episodes on the same task make one episode, see [`KShot`]; 1, the default, leaves it as it is.
 ///
 /// # Errors
 /// When no environment has this id, or an option is unknown, of the wrong type or out of its range.
 pub fn make(id: &str, options: &Table) -> Result<Box<dyn Env>, EnvError> {
-    let spec = SPECS.iter().find(|s| s.id == id).ok_or_else(|| unknown(id, SPECS.iter().map(|s| s.id)))?;
+    let spec = find(id)?;
     let (own, k_shot) = take_k_shot(id, options)?;
     let env = (spec.build)(spec, &own)?;
     if k_shot == 1 { Ok(env) } else { Ok(Box::new(KShot::new(env, k_shot)?)) }

@@ -32,6 +32,8 @@ pub enum Role {
     TrajectoryLength,
     /// Actions sampled in the episodes of an evaluation.
     EvalPolicy,
+    /// Which task an episode is.
+    Task,
 }
 
 /// Seed of one stream: SplitMix64 over the four parts.

@@ -28,6 +28,7 @@ pub struct Watchdog {
     ended: bool,
     metrics: Vec<(String, f64)>,
     success: Option<bool>,
+    episode_return: Option<f64>,
 }
 
 enum Call {
@@ -47,6 +48,7 @@ struct Answer {
     /// Where the call ended an episode.
     metrics: Vec<(String, f64)>,
     success: Option<bool>,
+    episode_return: Option<f64>,
     task: String,
 }
 
@@ -68,6 +70,7 @@ impl Watchdog {
             ended: false,
             metrics: Vec::new(),
             success: None,
+            episode_return: None,
         }
     }
 
@@ -98,6 +101,7 @@ impl Watchdog {
         self.task = answer.task;
         self.ended = answer.result.as_ref().is_ok_and(Step::done);
         (self.metrics, self.success) = (answer.metrics, answer.success);
+        self.episode_return = answer.episode_return;
         if let Some(new) = answer.obs {
             // A faulty environment may give back another buffer: whoever steps it checks that.
             self.buffer = Some(std::mem::replace(obs, new));
@@ -137,13 +141,18 @@ fn answer(env: &mut dyn Env, call: Call) -> Answer {
         if ended {
             env.metrics(&mut |name, value| metrics.push((name.to_owned(), value)));
         }
-        Ok((metrics, ended.then(|| env.success()).flatten(), env.task().to_owned()))
+        let (success, episode_return) =
+            if ended { (env.success(), env.episode_return()) } else { (None, None) };
+        Ok((metrics, success, episode_return, env.task().to_owned()))
     });
     match told {
-        Ok((metrics, success, task)) => Answer { result, obs, state, metrics, success, task },
+        Ok((metrics, success, episode_return, task)) => {
+            Answer { result, obs, state, metrics, success, episode_return, task }
+        }
         Err(e) => {
             let (metrics, task) = (Vec::new(), crate::guard::task(env));
-            Answer { result: result.and(Err(e)), obs, state, metrics, success: None, task }
+            let (success, episode_return) = (None, None);
+            Answer { result: result.and(Err(e)), obs, state, metrics, success, episode_return, task }
         }
     }
 }
@@ -177,6 +186,10 @@ impl Env for Watchdog {
 
     fn success(&self) -> Option<bool> {
         if self.ended { self.success } else { self.call(Call::Outcome).ok()?.success }
+    }
+
+    fn episode_return(&self) -> Option<f64> {
+        if self.ended { self.episode_return } else { self.call(Call::Outcome).ok()?.episode_return }
     }
 
     fn save_state(&self) -> Option<Vec<u8>> {

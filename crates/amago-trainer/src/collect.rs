@@ -13,7 +13,8 @@ use rand::RngExt;
 
 use crate::faults::Faults;
 use crate::{
-    Event, Observer, Plan, PolicyDriver, StopFlag, TaskReport, TrainError, UNKNOWN_HORIZON, step_limit,
+    Event, Observer, Plan, PolicyDriver, Reference, StopFlag, TaskReport, TrainError, UNKNOWN_HORIZON,
+    step_limit,
 };
 
 mod state;
@@ -42,6 +43,8 @@ pub struct Collector {
     outgrown: Option<usize>,
     sample: bool,
     seed: u64,
+    /// What returns of the tasks count as 0 and 1.
+    references: BTreeMap<String, Reference>,
 }
 
 /// What one epoch's collecting gave.
@@ -63,6 +66,9 @@ pub struct CollectReport {
     /// The same of each task, by the name that the environment gives it.
     #[serde(default)]
     pub tasks: BTreeMap<String, TaskReport>,
+    /// Means over those, each counted once, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_mean: Option<TaskReport>,
     /// Return of each episode; counted in bins in `metrics.jsonl`.
     #[serde(default)]
     pub returns: Vec<f64>,
@@ -98,7 +104,7 @@ impl Collector {
     fn unstarted(plan: &Plan, agent: &Agent, device: &Device) -> Result<Self, TrainError> {
         let config = &plan.config;
         let n = config.train.parallel_actors;
-        let mut faults = plan.faults();
+        let mut faults = plan.faults(n)?;
         let envs = faults.vector(n, config.seed, Role::TrainEnv)?.resumable();
         let (space, horizon) = (envs.action_space().clone(), envs.horizon());
         let exploration = Exploration::new(config.exploration.clone(), horizon, &space)?;
@@ -125,6 +131,7 @@ impl Collector {
             outgrown: None,
             sample: config.train.sample_actions,
             seed: config.seed,
+            references: plan.references().into_iter().next().unwrap_or_default(),
             envs,
         })
     }
@@ -181,7 +188,7 @@ impl Collector {
         let (faults, first_fault) = self.faults.report();
         self.part.faults += faults;
         let episodes = &self.part.episodes;
-        let summary = crate::evaluate::summarize(episodes);
+        let summary = crate::evaluate::summarize(episodes, &self.references);
         CollectReport {
             env_steps: steps * self.envs.len(),
             episodes: episodes.len(),
@@ -190,6 +197,7 @@ impl Collector {
             success: summary.success,
             metrics: summary.metrics,
             tasks: summary.tasks,
+            task_mean: summary.task_mean,
             returns: summary.returns,
             epsilon: self.exploration[0].epsilon(self.envs.results()[0].local_step),
             faults: self.part.faults,

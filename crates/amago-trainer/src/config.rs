@@ -5,7 +5,9 @@ use amago_env::exploration::ExplorationConfig;
 use toml::Table;
 
 mod replay;
+mod tasks;
 pub use replay::{DatasetConfig, ReplayConfig};
+pub use tasks::{EvalTaskConfig, Reference, TaskConfig};
 
 /// A whole run.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -17,6 +19,9 @@ pub struct RunConfig {
     pub train: TrainConfig,
     /// The task.
     pub env: EnvConfig,
+    /// Several tasks instead of `env`: each episode is one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskConfig>,
     /// Noise on the actions of the training environments.
     pub exploration: ExplorationConfig,
     /// Stored trajectories.
@@ -33,7 +38,8 @@ pub struct RunConfig {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvConfig {
-    /// Name of a built-in environment; `amago envs` lists them. May be left out where `train.mode` is `learn`.
+    /// Name of a built-in environment, `amago envs` lists them; or `gym:` and what Gymnasium calls one of Python. May be
+    /// left out where `train.mode` is `learn`.
     pub id: String,
     /// Its options, and `k_shot`: how many of its episodes on the same task make one.
     #[serde(default)]
@@ -84,6 +90,9 @@ pub struct TrainConfig {
     pub loss_limit: f32,
     /// What the factors of matrix products are rounded to.
     pub precision: Precision,
+    /// Pads tasks (`tasks`, `eval.tasks`) to the widest where their observations or actions differ: numbers with zeros,
+    /// choices with options that an action mask forbids. Without it such tasks are refused.
+    pub pad_tasks: bool,
 }
 
 /// What the factors of matrix products are rounded to; everything else is computed in f32.
@@ -165,6 +174,7 @@ impl Default for TrainConfig {
             bad_update: BadUpdate::Stop,
             loss_limit: f32::INFINITY,
             precision: Precision::F32,
+            pad_tasks: false,
         }
     }
 }
@@ -187,6 +197,9 @@ pub struct EvalConfig {
     pub save_trajectories: bool,
     /// Most of those that are kept; the oldest go first. 0 for no limit.
     pub max_trajectories: usize,
+    /// Tasks of evaluations, each played as often; left out, those of training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<EvalTaskConfig>,
 }
 
 /// How a policy acts.
@@ -212,6 +225,7 @@ impl Default for EvalConfig {
             max_episode_steps: 0,
             save_trajectories: false,
             max_trajectories: 2000,
+            tasks: Vec::new(),
         }
     }
 }
@@ -223,6 +237,7 @@ impl RunConfig {
             seed: 0,
             train: TrainConfig::default(),
             env: EnvConfig { id: String::new(), options: Table::new() },
+            tasks: Vec::new(),
             exploration: ExplorationConfig::default(),
             replay: ReplayConfig::default(),
             eval: EvalConfig::default(),

@@ -9,6 +9,7 @@ use amago_env::vector::VecEnvError;
 use amago_env::{EnvError, SpaceError};
 use amago_replay::{RelabelError, ReplayError};
 
+use crate::cast::TaskError;
 use crate::memory::gigabytes;
 use crate::{MemoryEstimate, Misfits};
 
@@ -162,6 +163,9 @@ pub enum TrainError {
     /// The environment cannot be made.
     #[error("{}", of_config(.0))]
     Env(#[from] EnvError),
+    /// Tasks of a run that cannot be played.
+    #[error(transparent)]
+    Tasks(#[from] TaskError),
     /// The environment's spaces cannot be used.
     #[error(transparent)]
     Space(#[from] SpaceError),

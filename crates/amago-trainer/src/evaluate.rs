@@ -9,12 +9,14 @@ use amago_replay::Store;
 
 use crate::faults::{Faults, replaced};
 use crate::player::Player;
-use crate::{Event, Observer, Plan, Play, StopFlag, TrainError};
+use crate::{Event, Observer, Plan, Play, Reference, StopFlag, TrainError};
 
 mod save;
+mod summary;
 use save::Recorder;
 pub(crate) use save::run_episodes;
 pub use save::saved_episodes;
+pub(crate) use summary::summarize;
 
 /// Environments that an evaluation or a rollout steps together, at most.
 pub const MAX_PARALLEL: usize = 64;
@@ -68,6 +70,9 @@ pub struct EvalReport {
     /// The same of each task, by the name that the environment gives it.
     #[serde(default)]
     pub tasks: BTreeMap<String, TaskReport>,
+    /// Means over those, each counted once, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_mean: Option<TaskReport>,
     /// Return of each episode; counted in bins in `metrics.jsonl`.
     #[serde(default)]
     pub returns: Vec<f64>,
@@ -93,6 +98,9 @@ pub struct TaskReport {
     pub return_mean: f64,
     /// Share of solved episodes, where the task defines success.
     pub success: Option<f64>,
+    /// The mean return between the task's reference returns, where it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
 }
 
 /// Plays episodes of the planned task. The same seeds every time, so that evaluations can be compared.
@@ -119,9 +127,11 @@ pub fn evaluate(
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
     // Counted apart from training: a bad evaluation must not use up what training may.
-    let mut faults = plan.faults();
-    let envs = faults.vector(episodes.count.min(MAX_PARALLEL), episodes.seed, Role::EvalEnv)?;
-    let mut report = play_on(limited(envs, episodes), &mut faults, who, episodes, stop, observer)?;
+    let (mut faults, n) = plan.evaluation(episodes.count)?;
+    let envs = faults.vector(n, episodes.seed, Role::EvalEnv)?;
+    let [_, references] = plan.references();
+    let mut report =
+        play_on(limited(envs, episodes), &mut faults, (who, &references), episodes, stop, observer)?;
     let first;
     (report.faults, first) = faults.report();
     if let Some(first) = first {
@@ -143,7 +153,7 @@ pub fn play(
     observer: &mut dyn Observer,
 ) -> Result<EvalReport, TrainError> {
     let envs = limited(VecEnv::new(envs, episodes.seed, Role::EvalEnv)?, episodes);
-    play_on(envs, &mut Faults::fatal(), who, episodes, stop, observer)
+    play_on(envs, &mut Faults::fatal(), (who, &BTreeMap::new()), episodes, stop, observer)
 }
 
 /// The same environments, each episode of which ends.
@@ -156,7 +166,7 @@ pub(crate) fn limited(envs: VecEnv, episodes: &Episodes<'_>) -> VecEnv {
 fn play_on(
     mut envs: VecEnv,
     faults: &mut Faults,
-    who: &Play<'_>,
+    (who, references): (&Play<'_>, &BTreeMap<String, Reference>),
     episodes: &Episodes<'_>,
     stop: &StopFlag,
     observer: &mut dyn Observer,
@@ -208,7 +218,7 @@ fn play_on(
     let seconds = start.elapsed().as_secs_f64();
     // Environments may fail when they are dropped, too.
     faults.close(envs)?;
-    let mut report = summarize(&played.concat());
+    let mut report = summarize(&played.concat(), references);
     report.steps_per_second = steps as f64 / seconds.max(1e-9);
     if report.cut > 0 {
         observer.event(Event::Warning(cut_short(report.cut, report.returns.len(), limit)));
@@ -222,71 +232,4 @@ pub fn cut_short(cut: usize, episodes: usize, limit: usize) -> String {
         "{cut} of {episodes} episodes had not ended after {limit} steps and were truncated there: \
          eval.max_episode_steps (--max-episode-steps) is the limit, the environment's horizon by default"
     )
-}
-
-/// Means over episodes. A metric that only some episodes report is averaged over those.
-pub(crate) fn summarize(episodes: &[EpisodeStats]) -> EvalReport {
-    let returns: Vec<f64> = episodes.iter().map(|e| e.episode_return).collect();
-    let lengths: Vec<usize> = episodes.iter().map(|e| e.length).collect();
-    let mut named: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for (name, value) in episodes.iter().flat_map(|e| &e.metrics) {
-        named.entry(name.clone()).or_default().push(*value);
-    }
-    let successes: Vec<f64> = episodes.iter().filter_map(|e| e.success).map(f64::from).collect();
-    let return_mean = mean(&returns);
-    let squares: f64 = returns.iter().map(|r| (r - return_mean).powi(2)).sum();
-    EvalReport {
-        return_mean,
-        return_std: if returns.len() > 1 { (squares / (returns.len() - 1) as f64).sqrt() } else { 0.0 },
-        return_bottom_fifth: bottom_fifth(&returns),
-        length_mean: mean(&lengths.iter().map(|l| *l as f64).collect::<Vec<_>>()),
-        success: (!successes.is_empty()).then(|| mean(&successes)),
-        metrics: named.into_iter().map(|(name, values)| (name, mean(&values))).collect(),
-        tasks: by_task(episodes),
-        returns,
-        lengths,
-        faults: 0,
-        cut: episodes.iter().filter(|e| e.cut).count(),
-        steps_per_second: 0.0,
-    }
-}
-
-fn by_task(episodes: &[EpisodeStats]) -> BTreeMap<String, TaskReport> {
-    let mut tasks: BTreeMap<&str, Vec<&EpisodeStats>> = BTreeMap::new();
-    for episode in episodes {
-        tasks.entry(&episode.task).or_default().push(episode);
-    }
-    let report = |episodes: Vec<&EpisodeStats>| {
-        let successes: Vec<f64> = episodes.iter().filter_map(|e| e.success).map(f64::from).collect();
-        TaskReport {
-            episodes: episodes.len(),
-            return_mean: mean(&episodes.iter().map(|e| e.episode_return).collect::<Vec<_>>()),
-            success: (!successes.is_empty()).then(|| mean(&successes)),
-        }
-    };
-    tasks.into_iter().map(|(name, episodes)| (name.to_owned(), report(episodes))).collect()
-}
-
-fn bottom_fifth(returns: &[f64]) -> f64 {
-    let mut lowest = returns.to_vec();
-    lowest.sort_by(f64::total_cmp);
-    lowest.truncate(returns.len().div_ceil(5));
-    mean(&lowest)
-}
-
-fn mean(values: &[f64]) -> f64 {
-    if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lowest_fifth_is_one_episode_at_least() {
-        assert_eq!(bottom_fifth(&[]), 0.0);
-        assert_eq!(bottom_fifth(&[3.0]), 3.0);
-        assert_eq!(bottom_fifth(&[3.0, -1.0, 5.0, 4.0, 9.0]), -1.0);
-        assert_eq!(bottom_fifth(&[3.0, -1.0, 5.0, 4.0, 9.0, 2.0]), 0.5);
-    }
 }

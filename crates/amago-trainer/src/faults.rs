@@ -1,17 +1,17 @@
 //! Environments that fail: what a run puts up with.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use amago_env::guard::Guarded;
 use amago_env::vector::{Phase, VecEnv, VecEnvError, WorkerFault};
 use amago_env::{Env, Role};
 
-use crate::{EnvFactory, TrainError};
+use crate::TrainError;
+use crate::maker::Crew;
 
 /// Puts fresh environments in the place of those that failed, as long as failures are rare.
 pub(crate) struct Faults {
-    make: EnvFactory,
+    make: Crew,
     /// Faults per step that are too many.
     rate: f64,
     steps: u64,
@@ -24,13 +24,13 @@ pub(crate) struct Faults {
 impl Faults {
     /// `rate` is the largest share of steps that may fail; beyond it, the first one is forgiven. At zero
     /// none is.
-    pub fn new(make: EnvFactory, rate: f64) -> Self {
+    pub fn new(make: Crew, rate: f64) -> Self {
         Self { make, rate, steps: 0, count: 0, first: None, reported: 0 }
     }
 
     /// Forgives nothing.
     pub fn fatal() -> Self {
-        Self::new(Arc::new(|| unreachable!("nothing is replaced")), 0.0)
+        Self::new(Box::new(|_| unreachable!("nothing is replaced")), 0.0)
     }
 
     /// Counts steps or resets, over all environments.
@@ -63,7 +63,7 @@ impl Faults {
             if fault.phase == Phase::Drop {
                 continue;
             }
-            match (self.make)() {
+            match (self.make)(worker) {
                 // Counted as a fault like any other, and tried again: the cause may have passed.
                 Err(cause) => faults.push_back(WorkerFault { phase: Phase::Make, cause, ..fault }),
                 Ok(env) => {
@@ -98,7 +98,7 @@ impl Faults {
     fn make(&mut self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
         let mut made = Vec::with_capacity(n);
         while made.len() < n {
-            match (self.make)() {
+            match (self.make)(made.len()) {
                 Ok(env) => made.push(env),
                 Err(cause) => {
                     let (worker, env) = (made.len(), "not made yet".to_owned());

@@ -40,7 +40,9 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
+mod cast;
 mod checkpoint;
+mod checks;
 mod collect;
 mod config;
 mod convert;
@@ -55,6 +57,7 @@ mod inspect;
 mod learn;
 mod load;
 mod machine;
+mod maker;
 mod memory;
 mod metrics;
 mod observer;
@@ -69,11 +72,12 @@ mod task;
 mod trainer;
 mod weights;
 
+pub use cast::TaskError;
 pub use checkpoint::{Checkpoint, CheckpointMeta, RunState};
 pub use collect::{CollectReport, Collector, CollectorState};
 pub use config::{
-    ActionChoice, BadUpdate, ContextRefresh, DatasetConfig, EnvConfig, EvalConfig, Mode, Precision,
-    ReplayConfig, RunConfig, TrainConfig,
+    ActionChoice, BadUpdate, ContextRefresh, DatasetConfig, EnvConfig, EvalConfig, EvalTaskConfig, Mode,
+    Precision, Reference, ReplayConfig, RunConfig, TaskConfig, TrainConfig,
 };
 pub use convert::{obs_layout, obs_spec, train_batch};
 pub use driver::{DriverState, PolicyDriver};
@@ -84,6 +88,7 @@ pub use evaluate::{
 };
 pub use inspect::{InspectSummary, Inspection, Recording, Shot, record};
 pub use load::{ConfigSource, load_config, parse_overrides};
+pub use maker::{Maker, PYTHON_PREFIX, describe_env};
 pub use memory::MemoryEstimate;
 pub use metrics::{EpochRecord, Field, MetricsLog, PolicyAge, ReplayRecord, TimeRecord};
 pub use observer::{Event, Observer, Silent, StopFlag};

@@ -11,7 +11,7 @@ use amago_env::did_you_mean;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::{RunConfig, TrainError, task};
+use crate::{Mode, RunConfig, TrainError};
 
 mod place;
 use place::{Position, locate};
@@ -62,12 +62,14 @@ struct Misfit {
 }
 
 /// Settings that have no default and so are not in the default table.
-const OPTIONAL: [&str; 5] = [
+const OPTIONAL: [&str; 7] = [
     "agent.tstep_encoder.obs_keys",
     "agent.tstep_encoder.goal",
     "agent.critic.bins.init_value",
     "exploration.horizon",
     "replay.initial_weight",
+    "tasks",
+    "eval.tasks",
 ];
 
 /// Reads a config.
@@ -93,12 +95,18 @@ pub fn load_config(source: &ConfigSource<'_>) -> Result<RunConfig, TrainError> {
         let key = whole_key(merged, e.path().to_string(), message);
         misfit(Misfit { message: format!("{key}: {message}"), key })
     })?;
-    if config.env.id.is_empty() && !task::is_missing(&config) {
-        let only = "only train.mode = \"learn\" can do without";
-        return Err(fail(format!(
-            "env.id is missing: name an environment (`amago envs` lists them); {only}"
-        )));
-    }
+    match (config.env.id.is_empty(), config.tasks.is_empty()) {
+        (true, true) if config.train.mode != Mode::Learn => {
+            let only = "only train.mode = \"learn\" can do without";
+            Err(fail(format!(
+                "env.id is missing: name an environment (`amago envs` lists them), or several as [[tasks]]; {only}"
+            )))
+        }
+        (false, false) => {
+            Err(fail("env and tasks exclude each other: make env.id one of [[tasks]]".to_owned()))
+        }
+        _ => Ok(()),
+    }?;
     Ok(config)
 }
 

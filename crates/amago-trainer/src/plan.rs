@@ -1,22 +1,25 @@
 //! A config that was checked: everything that can be refused is refused before anything is built.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use amago_agent::{Agent, Learner, LossMask, ObsSpec};
 use amago_env::exploration::Exploration;
 use amago_env::guard::guard;
-use amago_env::kshot::KShot;
 use amago_env::watchdog::Watchdog;
 use amago_env::{DictSpace, Env, EnvError, Space, TaskSpec};
-use amago_replay::{Layout, Relabeler, Spaces};
+use amago_replay::{Layout, Spaces};
 use amago_seqmodel::{TrajEncoder, TrajEncoderConfig};
 use burn::tensor::Device;
 
+use crate::cast::Cast;
+use crate::checks::{check_counts, check_faults, check_mixture, check_relabelling};
 use crate::faults::Faults;
+use crate::maker::Crew;
 use crate::sizes::check_sizes;
-use crate::task::{self, Task};
-use crate::{Mode, Precision, RunConfig, TrainConfig, TrainError, obs_spec, reach};
+use crate::task::{self, Casts, Task};
+use crate::{MAX_PARALLEL, Precision, Reference, RunConfig, TrainError, obs_spec, reach};
 
 /// Makes one environment of the task; called once per worker.
 pub type EnvFactory = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
@@ -61,8 +64,8 @@ pub struct Plan {
     pub action_space: Space,
     /// Longest possible episode in steps, where the task knows one.
     pub(crate) horizon: Option<usize>,
-    make_env: EnvFactory,
-    playable: bool,
+    /// Absent where there is nothing to play.
+    casts: Option<Casts>,
     make_encoder: Option<EncoderFactory>,
     loss_mask: Option<Arc<dyn LossMask>>,
     warnings: Vec<String>,
@@ -116,7 +119,7 @@ impl Plan {
         if most > 0 && train.min_trajectories > most {
             return Err(TrainError::NeverReady { min: train.min_trajectories, max: most });
         }
-        let Task { spec: task, make_env, playable } = Task::new(&config, parts.env)?;
+        let Task { spec: task, casts } = Task::new(&config, parts.env)?;
         let TaskSpec { observation_space, action_space, horizon, .. } = task;
         let spec = obs_spec(&observation_space, &action_space);
         let head = config.agent.policy_head(&action_space).map_err(|e| TrainError::Agent(e.into()))?;
@@ -127,7 +130,7 @@ impl Plan {
         check_faults(train)?;
         check_mixture(&config)?;
         check_relabelling(&config, &Layout::new(&observation_space, &action_space))?;
-        if playable {
+        if casts.is_some() {
             Exploration::new(config.exploration.clone(), horizon, &action_space)?;
         }
         Ok(Self {
@@ -137,8 +140,7 @@ impl Plan {
             observation_space,
             action_space,
             horizon,
-            make_env,
-            playable,
+            casts,
             make_encoder: parts.encoder,
             loss_mask: parts.loss_mask,
         })
@@ -152,7 +154,12 @@ impl Plan {
     /// Whether there is an environment to evaluate in. A run with `train.mode = "learn"` may do without: then it learns
     /// in the spaces that its datasets name.
     pub fn is_playable(&self) -> bool {
-        self.playable
+        self.casts.is_some()
+    }
+
+    /// The task, or how many there are, in a word or two.
+    pub fn task_label(&self) -> String {
+        task::label(&self.config)
     }
 
     /// The task in words.
@@ -160,28 +167,52 @@ impl Plan {
         task::name(&self.config)
     }
 
-    /// Makes `n` environments of the task, behind a [`Watchdog`] where `train.env_timeout` is set.
+    /// Makes the first `n` environments of training, behind a [`Watchdog`] where `train.env_timeout` is set.
     ///
     /// # Errors
     /// When one cannot be made.
     pub fn make_envs(&self, n: usize) -> Result<Vec<Box<dyn Env>>, TrainError> {
-        (0..n).map(|_| self.make_env(|env| env)).collect()
+        let mut crew = self.crew(&self.casts()?.training, n)?;
+        (0..n).map(|i| Ok(crew(i)?)).collect()
     }
 
-    /// Makes one environment; `wrap` sees it itself, not the [`Watchdog`], which draws nothing.
+    /// Makes one environment that plays all tasks of evaluations; `wrap` sees it itself, not the [`Watchdog`], which draws nothing.
     pub(crate) fn make_env(
         &self,
         wrap: impl FnOnce(Box<dyn Env>) -> Box<dyn Env>,
     ) -> Result<Box<dyn Env>, TrainError> {
-        let make = || Ok(watched(wrap((self.make_env)()?), self.config.train.env_timeout));
-        Ok(guard(make)?)
+        let env = self.casts()?.evaluation.any()?;
+        Ok(guard(|| Ok(watched(wrap(env), self.config.train.env_timeout)))?)
     }
 
-    /// What the run puts up with.
-    pub(crate) fn faults(&self) -> Faults {
-        let (make_env, seconds) = (self.make_env.clone(), self.config.train.env_timeout);
-        let make = move || guard(|| Ok(watched(make_env()?, seconds)));
-        Faults::new(Arc::new(make), self.config.train.max_fault_rate)
+    fn casts(&self) -> Result<&Casts, EnvError> {
+        self.casts.as_ref().ok_or_else(|| {
+            let why = "env.id is missing: the run learns from datasets alone, so there is nothing to play";
+            EnvError::Failed(why.to_owned())
+        })
+    }
+
+    fn crew(&self, cast: &Cast, n: usize) -> Result<Crew, EnvError> {
+        let (mut crew, seconds) = (cast.crew(n)?, self.config.train.env_timeout);
+        Ok(Box::new(move |i| guard(|| Ok(watched(crew(i)?, seconds)))))
+    }
+
+    /// Who makes `n` environments of training and replaces those that fail, and what the run puts up with.
+    pub(crate) fn faults(&self, n: usize) -> Result<Faults, TrainError> {
+        Ok(Faults::new(self.crew(&self.casts()?.training, n)?, self.config.train.max_fault_rate))
+    }
+
+    /// The same for an evaluation of so many episodes, and how many environments it has.
+    pub(crate) fn evaluation(&self, episodes: usize) -> Result<(Faults, usize), TrainError> {
+        let cast = &self.casts()?.evaluation;
+        let n = cast.workers(episodes, MAX_PARALLEL);
+        Ok((Faults::new(self.crew(cast, n)?, self.config.train.max_fault_rate), n))
+    }
+
+    /// What returns of the tasks count as 0 and 1, of training and of evaluations.
+    pub(crate) fn references(&self) -> [BTreeMap<String, Reference>; 2] {
+        let of = |cast: &Cast| cast.references();
+        self.casts.as_ref().map_or_else(Default::default, |c| [of(&c.training), of(&c.evaluation)])
     }
 
     /// What its trajectories may hold.
@@ -226,82 +257,4 @@ fn watched(env: Box<dyn Env>, seconds: f64) -> Box<dyn Env> {
         true => env,
         false => Box::new(Watchdog::new(env, Duration::from_secs_f64(seconds))),
     }
-}
-
-/// What there must be at least one of.
-fn check_counts(config: &RunConfig) -> Result<(), TrainError> {
-    let train = &config.train;
-    for (name, value) in [
-        ("train.epochs", train.epochs),
-        ("train.parallel_actors", train.parallel_actors),
-        ("train.batch_size", train.batch_size),
-        ("train.max_seq_len", train.max_seq_len),
-        ("train.min_trajectories", train.min_trajectories),
-        ("train.checkpoint_interval", train.checkpoint_interval),
-        ("train.keep_checkpoints", train.keep_checkpoints),
-        ("eval.interval", config.eval.interval),
-        ("eval.episodes", config.eval.episodes),
-    ] {
-        if value == 0 {
-            return Err(TrainError::Setting { name, value, rule: "at least 1" });
-        }
-    }
-    Ok(())
-}
-
-fn check_faults(train: &TrainConfig) -> Result<(), TrainError> {
-    let refuse = |name, value, rule| Err(TrainError::Number { name, value, rule });
-    if !(0.0..=1.0).contains(&train.max_fault_rate) {
-        return refuse("train.max_fault_rate", train.max_fault_rate, "from 0 to 1");
-    }
-    // A day; the type of the limit cannot hold everything that a float can.
-    if !(0.0..=86_400.0).contains(&train.env_timeout) {
-        return refuse("train.env_timeout", train.env_timeout, "from 0 to 86400");
-    }
-    if train.loss_limit.is_nan() || train.loss_limit <= 0.0 {
-        return refuse("train.loss_limit", f64::from(train.loss_limit), "above 0");
-    }
-    Ok(())
-}
-
-/// There must be something to draw from.
-fn check_mixture(config: &RunConfig) -> Result<(), TrainError> {
-    let replay = &config.replay;
-    let sets = replay.datasets.iter().map(|set| ("replay.datasets.weight", set.weight));
-    let weights = [("replay.weight", replay.weight)].into_iter().chain(sets);
-    let own = replay.initial_weight.map(|weight| ("replay.initial_weight", weight));
-    let sets = replay.datasets.iter().filter_map(|set| set.initial_weight);
-    let initial = own.into_iter().chain(sets.map(|weight| ("replay.datasets.initial_weight", weight)));
-    if let Some((name, value)) =
-        weights.clone().chain(initial).find(|(_, weight)| !(0.0..=1e9).contains(weight))
-    {
-        return Err(TrainError::Number { name, value, rule: "from 0 to 1e9" });
-    }
-    let train = &config.train;
-    let collects = train.mode != Mode::Learn && train.timesteps_per_epoch > 0;
-    // For some epochs at least there is nothing but the datasets.
-    let offline = !collects || train.start_collecting_at_epoch > 0;
-    let sum: f64 = weights.skip(usize::from(offline)).map(|(_, weight)| weight).sum();
-    let setting = |name, value, rule| Err(TrainError::Setting { name, value, rule });
-    match sum > 0.0 {
-        true => Ok(()),
-        false if train.mode == Mode::Learn => Err(TrainError::NothingToLearnFrom),
-        false if !collects => setting("train.timesteps_per_epoch", 0, "at least 1 without replay.datasets"),
-        false if offline => {
-            let epochs = train.start_collecting_at_epoch;
-            setting("train.start_collecting_at_epoch", epochs, "0 without replay.datasets")
-        }
-        false => {
-            Err(TrainError::Number { name: "replay.weight", value: 0.0, rule: "above 0 without datasets" })
-        }
-    }
-}
-
-/// Relabelling needs a task with an instruction that stays the same for the whole episode.
-fn check_relabelling(config: &RunConfig, layout: &Layout) -> Result<(), TrainError> {
-    let relabel = config.replay.relabel;
-    if relabel != Relabeler::None && layout.index(KShot::KEY).is_some() {
-        return Err(TrainError::RelabelAttempts);
-    }
-    relabel.check(layout).map_err(|cause| TrainError::Relabel { task: task::name(config), cause })
 }

@@ -143,6 +143,14 @@ fn a_run_cut_off_anywhere_ends_as_if_it_had_not_been() {
     check_every_moment(&[DROPOUT]);
 }
 
+/// Each episode is one of two tasks, which differ in their rewards and in what they show.
+#[test]
+fn so_does_one_of_many_tasks() {
+    let tasks = "tasks=[{id=\"tmaze-passive\", options={corridor_length=3}, reward_scale=100}, \
+                 {id=\"tmaze-active\", options={corridor_length=2, k_shot=2}, weight=2}]";
+    check_every_moment(&["env.id=\"\"", "env.options={}", tasks, "train.pad_tasks=true"]);
+}
+
 #[test]
 fn so_does_one_that_collects_while_it_learns() {
     check_every_moment(&["train.mode=both", DROPOUT]);

@@ -50,7 +50,7 @@ fn label(run: &Run, differences: &[(String, Vec<Option<String>>)], i: usize) -> 
     let short = |path: &String| path.rsplit('.').next().unwrap_or(path).to_owned();
     let value = |values: &[Option<String>]| values[i].clone().unwrap_or_else(|| "-".to_owned());
     match differences {
-        [] => run.env().to_owned(),
+        [] => run.env(),
         [..] if differences.len() <= 2 => {
             let parts =
                 differences.iter().map(|(path, values)| format!("{} = {}", short(path), value(values)));

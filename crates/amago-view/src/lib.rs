@@ -43,7 +43,7 @@ pub use compare::{Comparison, Group, differences, groups};
 pub use error::ViewError;
 pub use export::{Selection, csv};
 pub use line::{Histogram, Machine, Record};
-pub use parts::{Attempts, attempts, tasks};
+pub use parts::{Attempts, attempts, scores, tasks};
 pub use picture::picture_size;
 pub use run::Run;
 pub use series::{Axis, Band, band};

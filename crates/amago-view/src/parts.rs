@@ -29,13 +29,28 @@ pub fn attempts(record: &Record, part: &str) -> Option<Attempts> {
     })
 }
 
-/// Mean return of each task that a part of a record tells of.
+/// What the mean over tasks is called among them.
+pub(crate) const MEAN: &str = "mean of tasks";
+
+/// Mean return of each task that a part of a record tells of, and then the mean over several.
 pub fn tasks(record: &Record, part: &str) -> Vec<(String, f64)> {
+    by_task(record, part, "return_mean")
+}
+
+/// The same of normalised scores, where tasks have reference returns.
+pub fn scores(record: &Record, part: &str) -> Vec<(String, f64)> {
+    by_task(record, part, "score")
+}
+
+fn by_task(record: &Record, part: &str, figure: &str) -> Vec<(String, f64)> {
     let name = |name: &str| {
-        let name = name.strip_prefix(part)?.strip_prefix("/tasks/")?.strip_suffix("/return_mean")?;
+        let name =
+            name.strip_prefix(part)?.strip_prefix("/tasks/")?.strip_suffix(figure)?.strip_suffix('/')?;
         Some(name.to_owned())
     };
-    record.scalars.iter().filter_map(|(path, value)| Some((name(path)?, *value))).collect()
+    let mean = record.get(&format!("{part}/task_mean/{figure}"));
+    let tasks = record.scalars.iter().filter_map(|(path, value)| Some((name(path)?, *value)));
+    tasks.chain(mean.map(|mean| (MEAN.to_owned(), mean))).collect()
 }
 
 #[cfg(test)]
@@ -56,6 +71,13 @@ mod tests {
         let rollout = attempts(&record, "rollout").expect("attempts");
         assert_eq!((rollout.what, rollout.values[11]), ("return", -11.0));
         assert_eq!(tasks(&record, "eval"), [("maze a".to_owned(), 2.0)]);
+        record.scalars.insert("eval/tasks/maze b/return_mean".to_owned(), 4.0);
+        record.scalars.insert("eval/tasks/maze b/score".to_owned(), 0.5);
+        record.scalars.insert("eval/task_mean/return_mean".to_owned(), 3.0);
+        let names = ["maze a", "maze b", MEAN].map(str::to_owned);
+        let expected: Vec<(String, f64)> = names.into_iter().zip([2.0, 4.0, 3.0]).collect();
+        assert_eq!(tasks(&record, "eval"), expected);
+        assert_eq!(scores(&record, "eval"), [("maze b".to_owned(), 0.5)]);
         assert_eq!(attempts(&Record::default(), "eval"), None);
     }
 }

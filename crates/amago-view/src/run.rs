@@ -21,7 +21,7 @@ use crate::{Axis, Machine, Record, Tail, ViewError};
 /// std::fs::write(dir.join("metrics.jsonl"), format!("{line}\n"))?;
 ///
 /// let mut run = Run::open(dir)?;
-/// assert_eq!((run.env(), run.seed(), run.last("eval/return_mean")), ("lake", 3, Some(0.5)));
+/// assert_eq!((run.env().as_str(), run.seed(), run.last("eval/return_mean")), ("lake", 3, Some(0.5)));
 /// // Nothing was added since; the last epoch is still to come.
 /// assert!(!run.refresh()? && !run.is_finished());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -102,9 +102,16 @@ impl Run {
         parts.try_fold(first, |value, part| value.get(part))
     }
 
-    /// Name of the environment.
-    pub fn env(&self) -> &str {
-        self.setting("env.id").and_then(Value::as_str).unwrap_or("?")
+    /// Name of the environment, or of all tasks.
+    pub fn env(&self) -> String {
+        let named = |task: &Value| {
+            let name = ["name", "id"].iter().find_map(|key| task.get(key)).and_then(Value::as_str);
+            name.unwrap_or("?").to_owned()
+        };
+        match self.setting("tasks").and_then(Value::as_array) {
+            Some(tasks) => tasks.iter().map(named).collect::<Vec<_>>().join(" + "),
+            None => self.setting("env.id").and_then(Value::as_str).unwrap_or("?").to_owned(),
+        }
     }
 
     /// The seed.

@@ -82,7 +82,16 @@ pub enum Command {
 #[command(after_help = "Examples:
   amago envs
   amago envs --json")]
+#[command(after_help = "Examples:
+  amago envs
+  amago envs meta-frozen-lake --set size=4
+  amago envs gym:CartPole-v1 --set python=venv/bin/python")]
 pub struct EnvsArgs {
+    /// One environment: a built-in one, or `gym:` and what Gymnasium calls it. All built-in ones without it.
+    pub id: Option<String>,
+    /// An option of that environment, which may change its spaces. May be repeated.
+    #[arg(long = "set", value_name = "OPTION=VALUE", requires = "id")]
+    pub overrides: Vec<String>,
     /// Print one JSON list instead of text.
     #[arg(long)]
     pub json: bool,
@@ -229,7 +238,7 @@ pub struct InspectArgs {
   amago rollout meta-frozen-lake --set size=4 --render text
   amago rollout meta-frozen-lake --set size=3 --policy runs/quickstart-001 --render text")]
 pub struct RolloutArgs {
-    /// Name of an environment; `amago envs` lists them.
+    /// Name of a built-in environment; `amago envs` lists them. Or `gym:` and what Gymnasium calls one of Python.
     pub env: String,
     /// Override one option of the environment, for example `--set size=4`. May be repeated.
     #[arg(long = "set", value_name = "OPTION=VALUE")]

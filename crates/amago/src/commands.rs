@@ -5,11 +5,11 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use amago_agent::Agent;
-use amago_env::registry::{self, OptionDoc};
+use amago_env::registry;
 use amago_trainer::{
     Checkpoint, CheckpointMeta, ConfigSource, Episodes, EvalReport, Inspection, MAX_EPISODES, MAX_PARALLEL,
-    Observer, Plan, Play, RunConfig, RunDir, Silent, StopFlag, TrainError, evaluate, load_config, play,
-    saved_episodes,
+    Maker, Observer, Plan, Play, RunConfig, RunDir, Silent, StopFlag, TrainError, describe_env, evaluate,
+    load_config, play, saved_episodes,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use burn::tensor::Device;
@@ -179,20 +179,20 @@ fn completions(args: &CompletionsArgs) -> Result<Ending> {
 }
 
 fn envs(args: &EnvsArgs) -> Result<Ending> {
+    let options = amago_trainer::parse_overrides(&args.overrides)?;
     let mut all = Vec::new();
-    for spec in registry::specs() {
-        let env = registry::make(spec.id, &toml::Table::new())?;
-        let (obs, act) = (&env.spec().observation_space, &env.spec().action_space);
+    let ids = match &args.id {
+        Some(id) => vec![id.as_str()],
+        None => registry::specs().iter().map(|spec| spec.id).collect(),
+    };
+    for id in ids {
+        let (about, docs) = describe_env(id)?;
+        let spec = Maker::new(id, &options)?.spec()?;
         if args.json {
-            all.push(summary::env(spec, obs, act));
-            continue;
+            all.push(summary::env(id, &about, &docs, &spec));
+        } else {
+            print(summary::env_text(id, &about, &docs, &spec))?;
         }
-        let option = |o: OptionDoc| format!("    {} = {}\n        {}\n", o.name, o.default, o.doc);
-        let options: String = spec.options().into_iter().map(option).collect();
-        print(format_args!(
-            "{}\n    {}\n    observation {obs}\n    action      {act}\n{options}\n",
-            spec.id, spec.summary
-        ))?;
     }
     if args.json {
         print(format_args!("{}\n", serde_json::Value::from(all)))?;
@@ -206,7 +206,7 @@ fn rollout(args: &RolloutArgs) -> Result<Ending> {
     let options = amago_trainer::parse_overrides(&args.overrides)?;
     // Drawings of several environments at once would be in no order.
     let n = if args.render.is_some() { 1 } else { count.min(MAX_PARALLEL) };
-    let mut envs = (0..n).map(|_| registry::make(&args.env, &options)).collect::<Result<Vec<_>, _>>()?;
+    let mut envs = Maker::new(&args.env, &options)?.envs(n)?;
     let mut loaded = match args.policy.as_str() {
         "random" if args.play.actions.is_some() => bail!("--actions is for a trained --policy"),
         "random" => None,
@@ -274,7 +274,8 @@ fn show(name: &str, report: &EvalReport, json: bool) -> Result<()> {
     }
     let (table, metrics) = (summary::table(&[(name, report)]), summary::metrics(report));
     let (episodes, speed) = (summary::count(report.returns.len(), "episode"), report.steps_per_second);
-    print(format_args!("{table}{metrics}  {episodes}, {speed:.0} steps/s\n"))
+    let tasks = summary::tasks(report);
+    print(format_args!("{table}{tasks}{metrics}  {episodes}, {speed:.0} steps/s\n"))
 }
 
 fn ending(stop: &StopFlag) -> Ending {

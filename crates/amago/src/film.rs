@@ -28,7 +28,7 @@ pub fn film(args: &FilmArgs) -> Result<Ending> {
         shots.extend(self::shots(recording, 100 / args.fps));
     }
     if shots.is_empty() && !stop.is_set() {
-        bail!("{} cannot be drawn", loaded.plan.config.env.id);
+        bail!("{} cannot be drawn", loaded.plan.task_name());
     }
     if !shots.is_empty() {
         let path = args.output.display().to_string();

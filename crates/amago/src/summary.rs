@@ -1,8 +1,8 @@
 //! Results side by side, as a table or as JSON.
 
-use amago_env::registry::EnvSpec;
-use amago_env::{DictSpace, Space};
-use amago_trainer::{EvalReport, InspectSummary};
+use amago_env::TaskSpec;
+use amago_env::registry::OptionDoc;
+use amago_trainer::{EvalReport, InspectSummary, TaskReport};
 use serde_json::json;
 
 /// A table of players with their results. Tasks with attempts show the first and the last one.
@@ -30,6 +30,25 @@ pub fn table(rows: &[(&str, &EvalReport)]) -> String {
     align(&lines)
 }
 
+/// A line for each of several tasks, and one for their mean.
+pub fn tasks(report: &EvalReport) -> String {
+    let Some(mean) = &report.task_mean else { return String::new() };
+    let header = ["task", "episodes", "return", "success", "score"];
+    let line = |name: &str, task: &TaskReport| {
+        vec![
+            name.to_owned(),
+            task.episodes.to_string(),
+            format!("{:.3}", task.return_mean),
+            task.success.map_or_else(|| "-".to_owned(), |x| format!("{:.1} %", 100.0 * x)),
+            task.score.map_or_else(|| "-".to_owned(), |x| format!("{x:.3}")),
+        ]
+    };
+    let mut lines = vec![header.map(str::to_owned).to_vec()];
+    lines.extend(report.tasks.iter().map(|(name, task)| line(name, task)));
+    lines.push(line("mean of tasks", mean));
+    align(&lines)
+}
+
 /// Every named metric of a report, one per line.
 pub fn metrics(report: &EvalReport) -> String {
     report.metrics.iter().map(|(name, value)| format!("  {name}: {value:.3}\n")).collect()
@@ -43,6 +62,8 @@ pub fn json(report: &EvalReport) -> serde_json::Value {
         "length_mean": report.length_mean,
         "success": report.success,
         "metrics": report.metrics,
+        "tasks": report.tasks,
+        "task_mean": report.task_mean,
         "returns": report.returns,
         "lengths": report.lengths,
         "cut": report.cut,
@@ -50,16 +71,24 @@ pub fn json(report: &EvalReport) -> serde_json::Value {
     })
 }
 
+/// What an environment is, as text.
+pub fn env_text(id: &str, about: &str, options: &[OptionDoc], spec: &TaskSpec) -> String {
+    let (observation, action) = (&spec.observation_space, &spec.action_space);
+    let option = |o: &OptionDoc| format!("    {} = {}\n        {}\n", o.name, o.default, o.doc);
+    let options: String = options.iter().map(option).collect();
+    format!("{id}\n    {about}\n    observation {observation}\n    action      {action}\n{options}\n")
+}
+
 /// What an environment is, as JSON.
-pub fn env(spec: &EnvSpec, observation: &DictSpace, action: &Space) -> serde_json::Value {
-    let options = spec.options().into_iter();
+pub fn env(id: &str, about: &str, options: &[OptionDoc], spec: &TaskSpec) -> serde_json::Value {
+    let options = options.iter();
     let options: Vec<_> =
         options.map(|o| json!({ "name": o.name, "default": o.default, "doc": o.doc })).collect();
     json!({
-        "id": spec.id,
-        "summary": spec.summary,
-        "observation": observation.to_string(),
-        "action": action.to_string(),
+        "id": id,
+        "summary": about,
+        "observation": spec.observation_space.to_string(),
+        "action": spec.action_space.to_string(),
         "options": options,
     })
 }

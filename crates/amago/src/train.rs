@@ -41,7 +41,7 @@ pub fn train(args: &TrainArgs) -> Result<Ending> {
     let stop = stop::on_signals()?;
     tell(format_args!(
         "training {} on {}, {}: {} -> {}",
-        if plan.is_playable() { &plan.config.env.id } else { "from datasets alone" },
+        if plan.is_playable() { plan.task_label() } else { "from datasets alone".to_owned() },
         args.device,
         name,
         plan.observation_space,
@@ -127,8 +127,9 @@ fn show(args: &TrainArgs, folder: &Path, outcome: &Outcome, random: Option<&Eval
     };
     let random = random.map(|random| ("random policy", random));
     let table = summary::table(&random.into_iter().chain([("trained policy", trained)]).collect::<Vec<_>>());
+    let tasks = summary::tasks(trained);
     print(format_args!(
-        "\ntrained {} updates on {} steps in {:.0} s\n{table}play it again: amago eval {path}\n\
+        "\ntrained {} updates on {} steps in {:.0} s\n{table}{tasks}play it again: amago eval {path}\n\
          see it:        amago report {path} -o report.html\n",
         meta.updates, meta.env_steps, outcome.seconds,
     ))

@@ -153,7 +153,7 @@ impl Worker {
             Ok(EpisodeStats {
                 task: self.env.task().to_owned(),
                 episode: self.next_episode - 1,
-                episode_return: self.episode_return,
+                episode_return: self.env.episode_return().unwrap_or(self.episode_return),
                 length,
                 cut,
                 success: self.env.success(),

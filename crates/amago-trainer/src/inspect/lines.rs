@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use serde::Serialize;
 
 use super::InspectSummary;
-use crate::{CheckpointMeta, RunConfig, TrainError};
+use crate::{CheckpointMeta, RunConfig, TrainError, task};
 
 /// Version of the lines' layout.
 const VERSION: u32 = 1;
@@ -36,7 +36,7 @@ const FIELDS: &[(&str, &str, &str, &str)] = &[
 pub(super) struct Header<'a> {
     kind: &'static str,
     version: u32,
-    env: &'a str,
+    env: String,
     updates: u64,
     critics: usize,
     gammas: Vec<f32>,
@@ -81,7 +81,7 @@ impl<'a> Header<'a> {
         Self {
             kind: "header",
             version: VERSION,
-            env: &run.env.id,
+            env: task::label(run),
             updates: meta.updates,
             critics: config.n_critics,
             gammas: config.gammas(),

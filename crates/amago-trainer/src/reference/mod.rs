@@ -31,7 +31,7 @@ pub fn config_schema() -> Value {
     // A file is laid over the defaults, so hardly anything is required.
     open(&mut schema);
     schema["title"] = json!("amago config");
-    schema["required"] = json!(["env"]);
+    schema["anyOf"] = json!([{ "required": ["env"] }, { "required": ["tasks"] }, { "required": ["replay"] }]);
     if let Some(agent) = schema.pointer_mut("/$defs/AgentConfig/properties").and_then(Value::as_object_mut) {
         agent.insert("preset".to_owned(), preset());
     }
@@ -125,7 +125,7 @@ mod tests {
     fn the_schema_knows_every_default() {
         let schema = config_schema();
         assert_eq!(schema.pointer("/$defs/AgentConfig/properties/preset/default"), Some(&json!("amago")));
-        assert_eq!(schema["required"], json!(["env"]));
+        assert_eq!(schema["anyOf"][0]["required"], json!(["env"]));
         assert_eq!(schema.pointer("/$defs/TrainConfig/properties/epochs/default"), Some(&json!(100)));
     }
 }

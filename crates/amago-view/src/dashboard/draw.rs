@@ -9,7 +9,7 @@ use ratatui::widgets::{Axis as ChartAxis, Block, Chart, Dataset, GraphType, Para
 
 use super::figures::{known, values};
 use super::{Dashboard, Status};
-use crate::parts::{attempts, tasks};
+use crate::parts::{attempts, scores, tasks};
 use crate::series::limits;
 use crate::text::{count, ending, number, span, spark};
 use crate::{Axis, Run};
@@ -149,7 +149,12 @@ fn color(run: usize) -> Color {
 /// Bars for the attempts and tasks of one run, with a title for the first of them.
 fn bars_of(run: &Run, width: usize) -> (String, Vec<Line<'static>>) {
     let Some((part, record)) = newest(run) else { return ("adaptation".to_owned(), Vec::new()) };
-    let by_task = bars(&tasks(record, part), width);
+    let mut by_task = bars(&tasks(record, part), width);
+    let scores = scores(record, part);
+    if !scores.is_empty() {
+        by_task.push(Line::from("normalised score").dim());
+        by_task.extend(bars(&scores, width));
+    }
     let title = format!("return by task, {part}");
     let Some(found) = attempts(record, part) else { return (title, by_task) };
     let rows = found.values.iter().enumerate().map(|(i, x)| (format!("{}", i + 1), *x));

@@ -1,9 +1,10 @@
 //! Curves over training, over attempts and by task.
 
 use super::page::{figure, grid};
+use crate::parts::MEAN;
 use crate::series::spread;
 use crate::svg::{Chart, Curve, Row, bars};
-use crate::{Attempts, Axis, Band, Group, Run, attempts, tasks};
+use crate::{Attempts, Axis, Band, Group, Run, attempts, scores, tasks};
 
 /// Charts of learning: title and metrics, of which the first that any run has is shown.
 const LEARNING: [(&str, &[&str]); 16] = [
@@ -124,14 +125,23 @@ fn on_the_way(runs: &[Run], group: &Group, include: Vec<f64>) -> Option<String> 
     Some(figure(&chart.svg(480.0, 280.0), ""))
 }
 
-/// Mean return of every task in the last evaluation.
+/// Figures of a record by task.
+type ByTask = fn(&crate::Record, &str) -> Vec<(String, f64)>;
+
+/// Mean return of every task in the last evaluation, and normalised scores where there are some.
 pub(super) fn by_task(runs: &[Run], groups: &[Group]) -> Vec<String> {
+    let returns = task_bars(runs, groups, tasks, "mean return of the last evaluation");
+    let scores = task_bars(runs, groups, scores, "normalised score of the last evaluation");
+    returns.into_iter().chain(scores).collect()
+}
+
+fn task_bars(runs: &[Run], groups: &[Group], of: ByTask, title: &str) -> Option<String> {
     let newest = |i: &usize| {
-        runs[*i].records.iter().rev().map(|r| tasks(r, "eval")).find(|t| !t.is_empty()).unwrap_or_default()
+        runs[*i].records.iter().rev().map(|r| of(r, "eval")).find(|t| !t.is_empty()).unwrap_or_default()
     };
     let found: Vec<Vec<_>> = groups.iter().map(|g| g.runs.iter().map(newest).collect()).collect();
     let mut names: Vec<&String> = found.iter().flatten().flatten().map(|(name, _)| name).collect();
-    names.sort();
+    names.sort_by_key(|name| (*name == MEAN, *name));
     names.dedup();
     let cell = |of_group: &Vec<Vec<(String, f64)>>, name: &String| {
         let values: Vec<f64> =
@@ -142,12 +152,12 @@ pub(super) fn by_task(runs: &[Run], groups: &[Group]) -> Vec<String> {
     let rows: Vec<Row> =
         names.into_iter().map(|name| (name.clone(), found.iter().map(|g| cell(g, name)).collect())).collect();
     if rows.is_empty() {
-        return Vec::new();
+        return None;
     }
     let labels: Vec<&str> = groups.iter().map(|g| g.label.as_str()).collect();
     let legend = match labels.as_slice() {
         [_] => String::new(),
         _ => format!("Bars from above: {}.", labels.join("; ")),
     };
-    vec![figure(&bars("mean return of the last evaluation", &labels, &rows), &legend)]
+    Some(figure(&bars(title, &labels, &rows), &legend))
 }

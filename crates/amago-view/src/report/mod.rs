@@ -18,7 +18,7 @@ pub fn html(runs: &[Run], scene: Result<&Scene, String>) -> Result<String, ViewE
     let groups = groups(runs);
     let title = match groups.as_slice() {
         [one] => one.label.clone(),
-        _ => format!("{} settings of {}", groups.len(), runs.first().map_or("nothing", Run::env)),
+        _ => format!("{} settings of {}", groups.len(), runs.first().map_or("nothing".to_owned(), Run::env)),
     };
     let mut body = page::section("Result", &[results(runs)]);
     body += &page::section("Adaptation in context", &curves::adaptation(runs, &groups));
@@ -55,7 +55,7 @@ fn results(runs: &[Run]) -> String {
         let values = tried.map(|t| t.values).unwrap_or_default();
         vec![
             run.name.clone(),
-            run.env().to_owned(),
+            run.env(),
             run.seed().to_string(),
             format!("{} of {}", run.records.last().map_or(0, |r| r.epoch), run.epochs()),
             count("env_steps"),

@@ -13,9 +13,12 @@ mod interrupt;
 mod kill;
 mod pipes;
 mod policies;
+#[cfg(unix)]
+mod python;
 mod render;
 mod runs;
 mod seen;
 mod settings;
 mod support;
+mod tasks;
 mod usage;
