@@ -13,6 +13,7 @@ use crate::{RunConfig, TrainError};
 
 mod error;
 pub use error::TaskError;
+pub(crate) use error::of_config;
 
 /// The tasks of training or of evaluations, and which worker plays which.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use amago_env::vector::VecEnvError;
 use amago_env::{EnvError, SpaceError};
 use amago_replay::{RelabelError, ReplayError};
 
-use crate::cast::TaskError;
+use crate::cast::{TaskError, of_config};
 use crate::memory::gigabytes;
 use crate::{MemoryEstimate, Misfits};
 
@@ -162,7 +162,7 @@ pub enum TrainError {
     Exploration(#[from] ExplorationError),
     /// The environment cannot be made.
     #[error("{}", of_config(.0))]
-    Env(#[from] EnvError),
+    Env(EnvError),
     /// Tasks of a run that cannot be played.
     #[error(transparent)]
     Tasks(#[from] TaskError),
@@ -279,14 +279,10 @@ impl From<DatasetError> for TrainError {
     }
 }
 
-/// What an environment says of its options, with the whole key.
-fn of_config(error: &EnvError) -> String {
-    match error {
-        EnvError::Option { env, message } => format!("env.options.{message} (env.id = \"{env}\")"),
-        EnvError::UnknownEnv { id, hint } => {
-            format!("env.id = \"{id}\": there is no such environment{hint}")
-        }
-        other => other.to_string(),
+/// No `source`: the message tells it already.
+impl From<EnvError> for TrainError {
+    fn from(error: EnvError) -> Self {
+        TrainError::Env(error)
     }
 }
 

@@ -70,3 +70,14 @@ fn of_task(error: &EnvError) -> String {
         other => format!("id: {other}"),
     }
 }
+
+/// What an environment says of its options, with the whole key.
+pub(crate) fn of_config(error: &EnvError) -> String {
+    match error {
+        EnvError::Option { env, message } => format!("env.options.{message} (env.id = \"{env}\")"),
+        EnvError::UnknownEnv { id, hint } => {
+            format!("env.id = \"{id}\": there is no such environment{hint}")
+        }
+        other => other.to_string(),
+    }
+}

@@ -128,9 +128,12 @@ fn the_header_explains_every_field_of_every_line() {
         ["env={id=\"meta-frozen-lake\", options={size=2, k_episodes=2, horizon=8}}", "eval.interval=1"];
     place.train("maze", &["train.min_trajectories=5"]).ok();
     place.train("lake", &lake).ok();
+    let maze = "{id=\"tmaze-passive\", options={corridor_length=2}}";
+    let tasks = format!("tasks=[{maze}, {maze}]");
+    place.train("tasks", &["env={id=\"\", options={}}", &tasks, "train.timesteps_per_epoch=60"]).ok();
     let mut seen = BTreeSet::new();
     let mut named = BTreeSet::new();
-    for run in ["maze", "lake"] {
+    for run in ["maze", "lake", "tasks"] {
         let lines = place.metrics(run);
         assert_eq!((&lines[0]["kind"], &lines[0]["version"]), (&"header".into(), &2.into()));
         for field in lines[0]["fields"].as_array().expect("a list") {
