@@ -156,7 +156,7 @@ impl Role {
 pub(crate) fn joint(casts: [&Cast; 2], pad: bool) -> Result<Joint, TrainError> {
     let roles = casts.iter().flat_map(|cast| cast.roles());
     let named: Vec<(&str, &TaskSpec)> = roles.map(|role| (role.name.as_str(), &role.spec)).collect();
-    Ok(Joint::new(&named, pad).map_err(|cause| TaskError::Differ { cause })?)
+    Ok(Joint::new(&named, pad).map_err(|e| TaskError::Differ { cause: Box::new(e) })?)
 }
 
 /// Makes one environment of each task to learn its spaces.

@@ -241,7 +241,7 @@ fn join(of: &[Option<&Space>], pad: bool) -> Option<Space> {
     }
     let boxes = there.iter().all(|space| matches!(space, Space::Box(_)));
     let same = there.iter().all(|space| space.shape() == first.shape());
-    if !pad && !(boxes && same) {
+    if !(pad || boxes && same) {
         return None;
     }
     let shape = match (dtype, boxes && same) {

@@ -41,7 +41,7 @@ pub enum TaskError {
     #[error("{cause}{}", if cause.padded { "" } else { " (train.pad_tasks = true)" })]
     Differ {
         /// Which, and their spaces.
-        cause: SpacesDiffer,
+        cause: Box<SpacesDiffer>,
     },
     /// Fewer episodes than tasks.
     #[error(
