@@ -23,7 +23,7 @@ struct Own {
     draws: Box<dyn Draws>,
     /// Keys of what else is drawn before the targets are known, and after. Two, because a part is set down in between,
     /// and another thread may go on with it.
-    keys: std::vec::IntoIter<u64>,
+    keys: std::array::IntoIter<u64, 2>,
 }
 
 /// A part whose targets are known.
@@ -106,11 +106,9 @@ impl Executor<'_> {
                 vec![None],
             );
         };
-        let own = |draws| {
-            // Drawn here, one part after the other: it must not matter which of them a thread takes up first.
-            let keys = vec![(); 2].into_iter().map(|()| amago_ops::random_key(&device));
-            Some(Own { draws, keys: keys.collect::<Vec<_>>().into_iter() })
-        };
+        // Drawn here, one part after the other: it must not matter which of them a thread takes up first.
+        let keys = || [(); 2].map(|()| amago_ops::random_key(&device)).into_iter();
+        let own = |draws| Some(Own { draws, keys: keys() });
         // The same weights as leaves of a graph for each part: one graph admits one thread at a time.
         let fork = |rows| part(self.agent.clone().fork(&device), rows);
         (rows.into_iter().map(fork).collect(), forks.into_iter().map(own).collect())

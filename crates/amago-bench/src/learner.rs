@@ -196,46 +196,45 @@ impl Args {
     /// # Errors
     /// When the device cannot be used, or a loss is no number.
     pub fn run(&self) -> Result<()> {
-        let args = self;
-        let plain = device::by_name(&args.device)?;
-        ensure!(!args.bf16 || amago_ops::has_bf16(&plain), "--bf16: {} has no bfloat16", args.device);
-        amago_ops::use_bf16(args.bf16);
+        let plain = device::by_name(&self.device)?;
+        ensure!(!self.bf16 || amago_ops::has_bf16(&plain), "--bf16: {} has no bfloat16", self.device);
+        amago_ops::use_bf16(self.bf16);
         let device = plain.clone().autodiff();
         device.seed(0);
-        let (config, ObsSpec { obs, action }) = (config(args), spec(args));
+        let (config, ObsSpec { obs, action }) = (config(self), spec(self));
         let actor_outputs = config.policy_head(&action).context("this action space")?.n_outputs();
         let agent = Agent::new(&config, &ObsSpec { obs, action }, &device);
         let mut trained = Trained(0);
         agent.visit(&mut trained);
         let optim = OptimConfig {
-            micro_batches: args.micro_batches,
-            gradient_checkpointing: args.checkpointing,
+            micro_batches: self.micro_batches,
+            gradient_checkpointing: self.checkpointing,
             ..OptimConfig::default()
         };
-        let (batch_size, len, actions) = (args.batch, args.len, args.actions);
-        let inputs = args.obs + 1 + actions;
+        let (batch_size, len, actions) = (self.batch, self.len, self.actions);
+        let inputs = self.obs + 1 + actions;
         let work =
-            Work { batch: batch_size, len, inputs, actions, actor_outputs, discrete: !args.continuous };
+            Work { batch: batch_size, len, inputs, actions, actor_outputs, discrete: !self.continuous };
         let computed = operations::of_update(&config, &work);
         let mut learner = Learner::new(agent, config.clone(), optim);
-        let batch = batch(args, &device);
-        let (seconds, counted) = measure(&mut learner, &batch, args, &plain)?;
+        let batch = batch(self, &device);
+        let (seconds, counted) = measure(&mut learner, &batch, self, &plain)?;
         let flops = if counted > 0.0 { counted } else { computed };
         // What the products cost is read after the updates, so that it is no part of the updates' peak memory.
         let memory = peak_memory();
         let peak = matrix_peak(&plain)?;
         let mut found = json!({
             "bench": "learner",
-            "device": args.device,
-            "bf16": args.bf16,
-            "agent": format!("{:?}", args.agent).to_lowercase(),
-            "size": args.size.name(),
+            "device": self.device,
+            "bf16": self.bf16,
+            "agent": format!("{:?}", self.agent).to_lowercase(),
+            "size": self.size.name(),
             "parameters": trained.0,
-            "batch": args.batch,
-            "len": args.len,
+            "batch": self.batch,
+            "len": self.len,
             "threads": amago_ops::threads(),
             "updates_per_second": 1.0 / seconds,
-            "tokens_per_second": (args.batch * args.len) as f64 / seconds,
+            "tokens_per_second": (self.batch * self.len) as f64 / seconds,
             "gflop_per_update": flops / 1e9,
             "gflop_per_update_computed": computed / 1e9,
             "gflop_per_second": flops / seconds / 1e9,
@@ -245,12 +244,12 @@ impl Args {
         });
         println!("{found}");
         // Each on a line of its own: what is measured already is not lost if this fails.
-        if args.kernels {
+        if self.kernels {
             found["kernels"] = kernels(&mut learner, &batch, &plain)?;
             println!("{found}");
         }
-        if args.graph {
-            found["graph"] = graph::measure(&learner.agent, &config, &batch, args.updates)?;
+        if self.graph {
+            found["graph"] = graph::measure(&learner.agent, &config, &batch, self.updates)?;
             println!("{found}");
         }
         Ok(())

@@ -45,30 +45,29 @@ impl Args {
     /// # Errors
     /// When the device cannot be used, or an environment cannot be made.
     pub fn run(&self) -> anyhow::Result<()> {
-        let args = self;
-        let device = device::by_name(&args.device)?;
-        device.seed(args.seed);
+        let device = device::by_name(&self.device)?;
+        device.seed(self.seed);
         let mut options = toml::Table::new();
-        if args.env == "meta-frozen-lake" {
-            options.insert("size".to_owned(), args.side.into());
-            options.insert("horizon".to_owned(), (2 * (args.context + args.steps) as i64).into());
+        if self.env == "meta-frozen-lake" {
+            options.insert("size".to_owned(), self.side.into());
+            options.insert("horizon".to_owned(), (2 * (self.context + self.steps) as i64).into());
         }
         let envs =
-            (0..args.envs).map(|_| registry::make(&args.env, &options)).collect::<Result<Vec<_>, _>>()?;
-        let mut envs = VecEnv::new(envs, args.seed, Role::EvalEnv)?;
+            (0..self.envs).map(|_| registry::make(&self.env, &options)).collect::<Result<Vec<_>, _>>()?;
+        let mut envs = VecEnv::new(envs, self.seed, Role::EvalEnv)?;
         let mut config = AgentConfig::amago();
-        args.size.set(&mut config);
+        self.size.set(&mut config);
         let spec = obs_spec(envs.observation_space(), envs.action_space());
         let agent = Agent::new(&config, &spec, &device.clone().autodiff()).for_acting();
-        let mut driver = PolicyDriver::new(&agent, &envs, args.context, &device);
-        let mut draws = rng(args.seed, Role::Policy, 0, 0);
+        let mut driver = PolicyDriver::new(&agent, &envs, self.context, &device);
+        let mut draws = rng(self.seed, Role::Policy, 0, 0);
         envs.reset_all()?;
-        let mut seconds = Vec::with_capacity(args.steps);
-        for step in 0..args.context + args.steps {
+        let mut seconds = Vec::with_capacity(self.steps);
+        for step in 0..self.context + self.steps {
             let start = Instant::now();
             let actions = driver.act(&agent, envs.results(), Some(std::slice::from_mut(&mut draws)));
             driver.observe(&actions, envs.step(&actions)?);
-            if step >= args.context {
+            if step >= self.context {
                 seconds.push(start.elapsed().as_secs_f64());
             }
         }
@@ -77,13 +76,13 @@ impl Args {
             "{}",
             json!({
                 "bench": "rollout",
-                "device": args.device,
-                "size": args.size.name(),
-                "env": args.env,
-                "envs": args.envs,
-                "context": args.context,
+                "device": self.device,
+                "size": self.size.name(),
+                "env": self.env,
+                "envs": self.envs,
+                "context": self.context,
                 "threads": amago_ops::threads(),
-                "env_steps_per_second": (args.envs * args.steps) as f64 / total,
+                "env_steps_per_second": (self.envs * self.steps) as f64 / total,
                 "step_milliseconds": median(seconds) * 1e3,
                 "peak_memory_mb": peak_memory(),
             })
